@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Everything a stack is told when it is made: seed, link, limits, TCP's settings.
+ *
+ * All memory follows from the limits (berth_memory_bytes); it is given by the caller, zeroed, and
+ * touched only when used. A limit that is reached degrades in the way that its line names.
+ */
+#ifndef BERTH_CONFIG_H
+#define BERTH_CONFIG_H
+
+#include <berth/error.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define BERTH_SEED_BYTES 32
+
+/* What the link can do for the stack on the way out. Inwards a stack takes whatever comes. */
+enum berth_link_offload {
+    BERTH_LINK_CHECKSUM = 1, /* completes partial transport checksums */
+    BERTH_LINK_TSO4 = 2,     /* cuts TCP super-segments over IPv4 (needs BERTH_LINK_CHECKSUM) */
+    BERTH_LINK_TSO6 = 4,
+    BERTH_LINK_USO = 8 /* cuts UDP super-datagrams */
+};
+
+/* Whom the firewall guards, that is, what "in" and "out" mean in a rule. */
+enum berth_guard {
+    BERTH_GUARD_STACK = 0, /* this stack: a SYN that arrives is "in", berth_tcp_connect is "out" */
+    BERTH_GUARD_LINK_PEER = 1 /* the host at the other end of the link: the other way round, and
+                                 packets from another source than its addresses are dropped */
+};
+
+/* Limits, with the way each degrades when reached. */
+struct berth_limits {
+    uint32_t buffers; /* buffers in the pool; 16 to 1,000,000. None free: the link's packet is lost,
+                         writers wait */
+    uint32_t buffer_bytes; /* capacity of each, headroom included; 512 to 131072 */
+    uint32_t
+        buffers_reserved; /* kept back for the link: queues keep no buffer when fewer are free */
+    uint32_t
+        tcp_connections; /* every state but TIME-WAIT, held SYNs included. Then SYNs are dropped */
+    uint32_t tcp_time_wait;    /* TIME-WAIT records. Then the oldest goes */
+    uint32_t tcp_listeners;    /* berth_tcp_listen fails with BERTH_E_LIMIT */
+    uint32_t tcp_held;         /* SYNs held for their owner. Then SYNs are dropped */
+    uint32_t tcp_sent_records; /* transmitted, unacknowledged pieces, all connections. Then a sender
+                                  waits for ACKs */
+    uint32_t tcp_reorder_records; /* out-of-order ranges, all connections. Then out-of-order data is
+                                     dropped */
+    uint32_t tcp_reorder_per_connection;
+    uint32_t udp_sockets;     /* held ones included. Then datagrams to no socket are dropped */
+    uint32_t udp_queue_bytes; /* per socket, payload. Then arriving datagrams are dropped */
+    uint32_t reassemblies;    /* IP packets in pieces at once. Then the oldest goes (RFC 791, RFC
+                                 8200 4.5) */
+    uint32_t
+        replies; /* stack-made packets (RST, ICMP) queued for the link. Then no reply is made */
+    uint32_t
+        icmp_per_second; /* ICMP errors and echo replies made (RFC 1812 4.3.2.8, RFC 4443 2.4 f) */
+    uint32_t addresses;  /* of the stack's own */
+    uint32_t routes;
+    uint32_t binds;          /* entries of the bind table, all protocols */
+    uint32_t port_endpoints; /* remote endpoints with ephemeral ports towards them */
+    uint32_t rules;          /* firewall rules */
+    uint32_t rule_bytes;     /* text of all rules */
+    uint32_t
+        contacts; /* first contacts noted and not yet read. Then the newest is counted, not noted */
+};
+
+/* TCP's settings; those marked * may also be set per connection (berth_tcp_set). */
+struct berth_tcp_settings {
+    uint32_t receive_bytes_max;     /* * most the receive queue is let grow to; 2048 to 1 GiB */
+    uint32_t send_bytes_max;        /* * most the send queue is let grow to */
+    uint32_t receive_bytes_initial; /* the first window offered (RFC 6928 wants >= 10 segments) */
+    uint64_t rto_initial_ns;        /* RFC 6298 2.1: 1 s */
+    uint64_t rto_min_ns;            /* RFC 6298 2.4 says 1 s; 200 ms as deployed stacks do */
+    uint64_t rto_max_ns;            /* RFC 6298 2.5: at least 60 s */
+    uint64_t delayed_ack_ns;        /* RFC 9293 MUST-40: < 0.5 s */
+    uint64_t time_wait_ns;          /* RFC 9293 3.4.2: 2 MSL */
+    uint64_t fin_wait2_ns;          /* orphaned FIN-WAIT-2; 0 for ever */
+    uint64_t keepalive_idle_ns;     /* * RFC 9293 MUST-28: at least 2 h by default */
+    uint64_t keepalive_interval_ns; /* * */
+    uint32_t keepalive_probes;      /* * */
+    bool keepalive;                 /* * RFC 9293 MUST-25: off by default */
+    bool no_delay;                  /* * Nagle's algorithm off (RFC 9293 MUST-17) */
+    bool quick_ack;                 /* * no delayed ACKs */
+    bool sack;                      /* RFC 2018 */
+    bool timestamps;                /* RFC 7323 */
+    bool window_scale;              /* RFC 7323 */
+    bool blind_attack_checks;       /* RFC 5961 */
+    uint32_t challenge_acks_per_second; /* RFC 5961 7: throttling */
+    uint32_t syn_retries;     /* * SYN and SYN-ACK (RFC 9293 MUST-23: R2 at least 3 min) */
+    uint64_t user_timeout_ns; /* * data unacknowledged this long: given up (RFC 9293 3.8.3 R2, RFC
+                                 5482) */
+    uint32_t initial_window;  /* segments (RFC 6928: 10) */
+    uint64_t held_ns;         /* a held SYN is dropped after this */
+    char congestion_control[16]; /* * "newreno" */
+};
+
+struct berth_config {
+    uint8_t seed[BERTH_SEED_BYTES]; /* every random number is drawn from named streams of it */
+    uint32_t mtu;      /* of the link: bytes of an IP packet; 576 (1280 for IPv6) to 65535 */
+    uint32_t offloads; /* enum berth_link_offload, or-ed */
+    uint32_t segment_bytes_max; /* payload of an outgoing super-segment; at most 65535 - 120 */
+    enum berth_guard guard;
+    bool
+        forward_any; /* take packets to every unicast address as ours (a gateway that intercepts) */
+    struct berth_limits limits;
+    struct berth_tcp_settings tcp;
+    uint64_t reassembly_ns;     /* RFC 1122 3.3.2, RFC 8200 4.5: 60 s */
+    uint64_t udp_held_ns;       /* a held datagram's flow is dropped after this */
+    uint16_t ephemeral_first;   /* RFC 6335: 49152 */
+    uint16_t ephemeral_last;    /* 65535 */
+    bool system_ports_bindable; /* listening on 1 to 1023 allowed */
+};
+
+/* The defaults: a host on an ordinary link, MTU 1500, no offloads, a seed of zeros (set your own).
+ */
+BERTH_API void berth_config_init(struct berth_config *config);
+
+/* 0, or BERTH_E_INVALID with *WHAT (may be NULL) naming the first member out of range. */
+BERTH_API BERTH_MUST_CHECK int berth_config_check(const struct berth_config *config,
+                                                  const char **what);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The firewall: rules, verdicts, first contacts.
+ *
+ * The first rule that matches wins; what no rule matches is denied; while no rules are loaded
+ * everything is denied. A verdict is taken once, on a connection's or flow's first packet.
+ *
+ * The language (one rule a line, '#' begins a comment):
+ *
+ *   rule      = action direction [what] [peer] [log] [limit]
+ *   action    = "allow" | "deny" | "drop"
+ *   direction = "in" | "out"
+ *   what      = item {"," item} ["/" protocol] | "icmp" | "tcp" | "udp" | "any"
+ *   item      = port | port "-" port | service name of IANA's | "system" | "user" | "ephemeral"
+ *   protocol  = "tcp" | "udp"      (without: what the service name is registered for; tcp for a
+ * number) peer      = ("to" | "from") ("any" | "host" | address | prefix) {"," ...}
+ */
+#ifndef BERTH_FIREWALL_H
+#define BERTH_FIREWALL_H
+
+#include <berth/address.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct berth;
+
+enum berth_direction { BERTH_OUT = 0, BERTH_IN = 1 };
+
+/* Numbers are those of IP (protocol-numbers): an echo conversation is ICMP's or ICMPv6's. */
+enum berth_protocol { BERTH_TCP = 6, BERTH_UDP = 17, BERTH_ICMP = 1 };
+
+enum berth_action {
+    BERTH_ALLOW = 0,
+    BERTH_DENY = 1, /* answered at once: RST, or ICMP administratively prohibited */
+    BERTH_DROP = 2  /* silence */
+};
+
+/* What a verdict is asked about: the first packet of a conversation, as the guarded host sees it.
+ */
+struct berth_contact_query {
+    enum berth_direction direction;
+    enum berth_protocol protocol;
+    struct berth_address peer; /* out: destination; in: source */
+    uint16_t port;             /* out: the peer's port; in: the guarded host's; 0 for ICMP */
+};
+
+struct berth_verdict {
+    enum berth_action action;
+    bool log;     /* the rule says "log" */
+    int32_t rule; /* index of the deciding rule from 0, -1: no rule matched (or none loaded) */
+};
+
+/* Where a text went wrong. Lines and columns count from 1. */
+struct berth_rules_error {
+    uint32_t line;
+    uint32_t column;
+    char word[64];      /* the bad word, cut if longer */
+    char expected[128]; /* what was expected instead */
+};
+
+/* A first contact that was refused, noted for whoever reports (berth_next_contact). */
+struct berth_contact {
+    uint64_t now_ns;
+    enum berth_direction direction;
+    enum berth_protocol protocol;
+    struct berth_endpoint
+        guarded; /* the guarded host's end; for ICMP echo port is the identifier */
+    struct berth_endpoint peer;
+    struct berth_verdict verdict;
+};
+
+/*
+ * Replace all rules by those of TEXT (not kept). On failure the old rules stay and *ERROR says why.
+ * BERTH_E_SYNTAX, BERTH_E_LIMIT (limits.rules, limits.rule_bytes). Established conversations stay.
+ */
+BERTH_API BERTH_MUST_CHECK int berth_rules_load(struct berth *berth, const char *text, size_t bytes,
+                                                struct berth_rules_error *error);
+
+BERTH_API uint32_t berth_rules_count(const struct berth *berth);
+/* Rule INDEX in its canonical spelling, borrowed until rules are loaded; NULL past the end. */
+BERTH_API const char *berth_rules_text(const struct berth *berth, uint32_t index);
+/* The line of the text that rule INDEX was loaded from; 0 past the end. */
+BERTH_API uint32_t berth_rules_line(const struct berth *berth, uint32_t index);
+
+/* What the rules say of QUERY; changes nothing. */
+BERTH_API struct berth_verdict berth_rules_judge(const struct berth *berth,
+                                                 const struct berth_contact_query *query);
+
+/* Is there any address of the network (not of the host) that some rule lets a connection out to? */
+BERTH_API bool berth_rules_may_reach_network(const struct berth *berth);
+
+/*
+ * The addresses that the word "host" stands for besides the stack's own addresses, and that a rule
+ * without a peer never matches: every address that the host holds, and its networks' broadcasts.
+ * Replaces the earlier set. BERTH_E_LIMIT past 1024.
+ */
+BERTH_API BERTH_MUST_CHECK int berth_host_addresses_set(struct berth *berth,
+                                                        const struct berth_address *addresses,
+                                                        size_t count);
+
+/* The oldest refused first contact not yet read. false: none. */
+BERTH_API bool berth_next_contact(struct berth *berth, struct berth_contact *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * TCP connections and listeners (RFC 9293 3.9.1).
+ *
+ * Ids carry a generation: one that names something gone gets BERTH_E_STALE. Each connection that
+ * was given out (connect, accept, held_accept) is given back with berth_tcp_close or
+ * berth_tcp_abort, also after BERTH_EVENT_CLOSED.
+ */
+#ifndef BERTH_TCP_H
+#define BERTH_TCP_H
+
+#include <berth/address.h>
+#include <berth/buffer.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct berth;
+typedef uint64_t berth_id; /* 0 is never one */
+
+enum berth_tcp_state {
+    BERTH_TCP_CLOSED,
+    BERTH_TCP_LISTEN, /* of a connection: a SYN that is held */
+    BERTH_TCP_SYN_SENT,
+    BERTH_TCP_SYN_RECEIVED,
+    BERTH_TCP_ESTABLISHED,
+    BERTH_TCP_FIN_WAIT_1,
+    BERTH_TCP_FIN_WAIT_2,
+    BERTH_TCP_CLOSE_WAIT,
+    BERTH_TCP_CLOSING,
+    BERTH_TCP_LAST_ACK,
+    BERTH_TCP_TIME_WAIT
+};
+BERTH_API const char *berth_tcp_state_name(enum berth_tcp_state state);
+
+/*
+ * Passive open (RFC 9293 3.10.1). LOCAL: an address of the stack's or any; port 0: every port.
+ * BACKLOG: connections, half-open and waiting together, 1 to 65535. The firewall still decides who
+ * gets in. BERTH_E_IN_USE, BERTH_E_LIMIT, BERTH_E_INVALID, BERTH_E_DENIED (system port, not
+ * allowed).
+ */
+BERTH_API BERTH_MUST_CHECK int berth_tcp_listen(struct berth *berth,
+                                                const struct berth_endpoint *local,
+                                                uint32_t backlog, void *user, berth_id *out);
+/* An established connection of the listener's queue. BERTH_E_AGAIN, BERTH_E_STALE. */
+BERTH_API BERTH_MUST_CHECK int berth_tcp_accept(struct berth *berth, berth_id listener, void *user,
+                                                berth_id *out);
+
+/*
+ * Active open. LOCAL may be NULL or any (the stack picks its address), may be an address that is
+ * not the stack's own, and has port 0 for an ephemeral one. BERTH_E_IN_USE, BERTH_E_NO_PORT,
+ * BERTH_E_NO_ROUTE, BERTH_E_DENIED, BERTH_E_LIMIT, BERTH_E_INVALID. How it went is told by events.
+ */
+BERTH_API BERTH_MUST_CHECK int berth_tcp_connect(struct berth *berth,
+                                                 const struct berth_endpoint *local,
+                                                 const struct berth_endpoint *remote, void *user,
+                                                 berth_id *out);
+
+/*
+ * The bytes waiting to be read, in order, as up to MAX views, borrowed until the next
+ * call on the stack; then berth_tcp_consume gives BYTES of them back. *COUNT 0 with result 0: the
+ * end of the stream. BERTH_E_AGAIN: nothing yet. BERTH_E_STALE. After the connection was reset: its
+ * error.
+ */
+BERTH_API BERTH_MUST_CHECK int berth_tcp_peek(struct berth *berth, berth_id id,
+                                              struct berth_view *views, uint32_t max,
+                                              uint32_t *count);
+/* BERTH_E_INVALID: more than is queued. */
+BERTH_API BERTH_MUST_CHECK int berth_tcp_consume(struct berth *berth, berth_id id, size_t bytes);
+/* Both in one, with a copy. *GOT 0 with result 0: the end of the stream. */
+BERTH_API BERTH_MUST_CHECK int berth_tcp_read(struct berth *berth, berth_id id, void *data,
+                                              size_t bytes, size_t *got);
+
+/*
+ * Room in the send queue to write into, as up to MAX views, at most WANT bytes; then
+ * berth_tcp_commit sends the first BYTES of it. What is not committed is forgotten with the
+ * next call for this connection. BERTH_E_AGAIN (BERTH_EVENT_WRITABLE follows), BERTH_E_CLOSED,
+ * BERTH_E_STALE, BERTH_E_STATE.
+ */
+BERTH_API BERTH_MUST_CHECK int berth_tcp_reserve(struct berth *berth, berth_id id, size_t want,
+                                                 struct berth_view *views, uint32_t max,
+                                                 uint32_t *count);
+BERTH_API BERTH_MUST_CHECK int berth_tcp_commit(struct berth *berth, berth_id id, size_t bytes);
+/* Both in one, with a copy; *TAKEN may be less than BYTES. */
+BERTH_API BERTH_MUST_CHECK int berth_tcp_write(struct berth *berth, berth_id id, const void *data,
+                                               size_t bytes, size_t *taken);
+
+/* No more will be written: FIN after what is queued (half-close). Reading goes on. BERTH_E_STALE,
+ * BERTH_E_STATE. */
+BERTH_API BERTH_MUST_CHECK int berth_tcp_shutdown(struct berth *berth, berth_id id);
+/* Orderly close; the stack sees the rest through. Unread bytes make it a RST (RFC 2525 2.17). ID is
+ * gone. */
+BERTH_API BERTH_MUST_CHECK int berth_tcp_close(struct berth *berth, berth_id id);
+/* RST now (RFC 9293 3.10.5). ID is gone. A listener: its waiting connections are aborted too. */
+BERTH_API BERTH_MUST_CHECK int berth_tcp_abort(struct berth *berth, berth_id id);
+
+enum berth_tcp_option {
+    BERTH_TCP_NO_DELAY,  /* 0, 1 */
+    BERTH_TCP_QUICK_ACK, /* 0, 1 */
+    BERTH_TCP_KEEPALIVE, /* 0, 1 */
+    BERTH_TCP_KEEPALIVE_IDLE_NS,
+    BERTH_TCP_KEEPALIVE_INTERVAL_NS,
+    BERTH_TCP_KEEPALIVE_PROBES,
+    BERTH_TCP_USER_TIMEOUT_NS, /* 0: the stack's */
+    BERTH_TCP_RECEIVE_BYTES,
+    BERTH_TCP_SEND_BYTES
+};
+/* BERTH_E_INVALID: value out of range. BERTH_E_STALE. */
+BERTH_API BERTH_MUST_CHECK int berth_tcp_set(struct berth *berth, berth_id id,
+                                             enum berth_tcp_option option, uint64_t value);
+
+/* A connection's figures, as `ss -ti` shows them. */
+struct berth_tcp_info {
+    enum berth_tcp_state state;
+    struct berth_endpoint local;
+    struct berth_endpoint remote;
+    int error; /* how it ended, 0 while it lives */
+    uint64_t srtt_ns;
+    uint64_t rttvar_ns;
+    uint64_t rto_ns;
+    uint64_t bytes_sent; /* payload, retransmissions not counted */
+    uint64_t bytes_acked;
+    uint64_t bytes_received; /* payload in order */
+    uint64_t bytes_retransmitted;
+    uint32_t retransmissions; /* segments sent again */
+    uint32_t timeouts;        /* RTO expiries */
+    uint32_t fast_recoveries;
+    uint32_t cwnd_bytes;
+    uint32_t ssthresh_bytes;
+    uint32_t flight_bytes;
+    uint32_t snd_wnd;     /* the peer's window, scaled */
+    uint32_t rcv_wnd;     /* ours, as last advertised */
+    uint32_t mss_send;    /* payload of our segments, options taken off */
+    uint32_t mss_receive; /* the MSS we announced */
+    uint32_t send_queue_bytes;
+    uint32_t receive_queue_bytes;
+    uint32_t reorder_queue_bytes;
+    uint8_t snd_wscale;
+    uint8_t rcv_wscale;
+    bool timestamps;
+    bool sack;
+    bool window_scale;
+    char congestion_control[16];
+};
+BERTH_API BERTH_MUST_CHECK int berth_tcp_info(const struct berth *berth, berth_id id,
+                                              struct berth_tcp_info *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

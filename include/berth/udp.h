@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Datagram sockets: UDP (RFC 768), and ICMP echo conversations, whose port is the identifier.
+ */
+#ifndef BERTH_UDP_H
+#define BERTH_UDP_H
+
+#include <berth/firewall.h>
+#include <berth/tcp.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * A UDP socket. LOCAL: as for berth_tcp_connect when REMOTE is given (connected: takes only
+ * REMOTE's datagrams), as for berth_tcp_listen when it is NULL. Held flows become sockets by
+ * berth_held_accept. BERTH_E_IN_USE, BERTH_E_NO_PORT, BERTH_E_NO_ROUTE, BERTH_E_DENIED,
+ * BERTH_E_LIMIT, BERTH_E_INVALID.
+ */
+BERTH_API BERTH_MUST_CHECK int berth_udp_open(struct berth *berth,
+                                              const struct berth_endpoint *local,
+                                              const struct berth_endpoint *remote, void *user,
+                                              berth_id *out);
+
+struct berth_datagram {
+    struct berth_endpoint local;  /* the address it was sent to */
+    struct berth_endpoint remote; /* who sent it */
+    struct berth_view payload;    /* borrowed until berth_udp_consume */
+    uint16_t segment_bytes; /* not 0: several datagrams of this size, the last may be shorter */
+    uint16_t echo_sequence; /* ICMP echo only; payload is what follows the sequence number */
+    uint8_t hop_limit;
+    uint8_t traffic_class; /* TOS */
+};
+
+/* The oldest datagram queued. BERTH_E_AGAIN: none. BERTH_E_STALE. */
+BERTH_API BERTH_MUST_CHECK int berth_udp_peek(struct berth *berth, berth_id id,
+                                              struct berth_datagram *out);
+/* Gives back the datagram last peeked. BERTH_E_AGAIN: none queued. */
+BERTH_API BERTH_MUST_CHECK int berth_udp_consume(struct berth *berth, berth_id id);
+
+/*
+ * Room for one payload of up to WANT bytes (at most 65,507 over IPv4, 65,527 over IPv6), then
+ * berth_udp_commit sends it. TO NULL: the connected remote. SEGMENT_BYTES not 0: several datagrams
+ * of that size. For an echo conversation: an echo reply with ECHO_SEQUENCE. What is larger than the
+ * MTU goes in fragments. BERTH_E_AGAIN: no buffer free. BERTH_E_TOO_LONG, BERTH_E_STALE,
+ * BERTH_E_STATE, BERTH_E_DENIED.
+ */
+BERTH_API BERTH_MUST_CHECK int berth_udp_reserve(struct berth *berth, berth_id id, size_t want,
+                                                 struct berth_view *out);
+struct berth_udp_send {
+    const struct berth_endpoint *to; /* NULL: the connected remote */
+    size_t bytes;
+    uint16_t segment_bytes;
+    uint16_t echo_sequence;
+};
+BERTH_API BERTH_MUST_CHECK int berth_udp_commit(struct berth *berth, berth_id id,
+                                                const struct berth_udp_send *send);
+/* Both in one, with a copy. TO NULL: the connected remote. */
+BERTH_API BERTH_MUST_CHECK int berth_udp_write(struct berth *berth, berth_id id,
+                                               const struct berth_endpoint *to, const void *data,
+                                               size_t bytes);
+
+/* Tells the remote of a connected flow by ICMP that REASON (enum berth_unreachable) stopped its
+ * datagram. */
+BERTH_API BERTH_MUST_CHECK int berth_udp_unreachable(struct berth *berth, berth_id id, int reason);
+
+/* Its ends and, of a held flow, what the firewall said. */
+BERTH_API BERTH_MUST_CHECK int berth_udp_close(struct berth *berth, berth_id id);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The pool of packet buffers of one stack (struct berth_buffer, <berth/buffer.h>).
+ *
+ * 1. A buffer has one owner: the pool, a link, or one queue.
+ * 2. Queues may keep a buffer only while more than `reserved` are free, so that a link can always
+ *    read the ACK that frees the others.
+ * 3. Buffers are reused last in, first out: the working set stays small.
+ */
+#ifndef BASE_BUFFERS_H
+#define BASE_BUFFERS_H
+
+#include "base/arena.h"
+#include "base/list.h"
+
+#include <berth/buffer.h>
+
+#define BUFFERS_HEADROOM 64 /* begin of an empty buffer: room for a link's header in front */
+
+struct buffers {
+    struct berth_buffer *items;
+    uint8_t *memory;
+    struct berth_buffer *free_list;
+    uint32_t stride; /* bytes from one buffer's memory to the next */
+    uint32_t capacity;
+    uint32_t count;
+    uint32_t fresh;
+    uint32_t free; /* free now, never-used ones included */
+    uint32_t low;  /* least `free` ever was */
+    uint32_t reserved;
+};
+
+struct buffers_limits {
+    uint32_t count;
+    uint32_t capacity; /* bytes each, headroom included */
+    uint32_t reserved;
+};
+
+void buffers_init(struct buffers *buffers, struct arena *arena,
+                  const struct buffers_limits *limits);
+/* An empty buffer (begin = headroom, bytes = 0, no offload facts); NULL: none free. For links and
+ * replies. */
+struct berth_buffer *buffers_get(struct buffers *buffers);
+/* The same for a queue: NULL when no more than the reserved ones are free. */
+struct berth_buffer *buffers_get_for_queue(struct buffers *buffers);
+void buffers_put(struct buffers *buffers, struct berth_buffer *buffer);
+/* May a queue keep one more of the buffers that links filled? */
+static inline bool buffers_may_keep(const struct buffers *buffers)
+{
+    return buffers->free >= buffers->reserved;
+}
+
+static inline uint32_t buffer_room(const struct berth_buffer *buffer)
+{
+    return buffer->capacity - buffer->begin - buffer->bytes;
+}
+
+static inline uint8_t *buffer_end(const struct berth_buffer *buffer)
+{
+    return buffer->data + buffer->begin + buffer->bytes;
+}
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The IP layer of one stack: its addresses, routes and guarded peers; reassembly; the ICMP messages
+ * it makes; fragmenting what it sends.
+ *
+ * 1. Every rule above sees whole packets: a fragment goes no further than reassembly.
+ * 2. Overlapping fragments drop the whole packet (RFC 5722; for IPv4 too, RFC 1858).
+ * 3. No ICMP error answers an ICMP error, a fragment that is not the first, a multicast or
+ * broadcast (RFC 1122 3.2.2, RFC 4443 2.4 e); all are rate-limited.
+ */
+#ifndef IP_IP_H
+#define IP_IP_H
+
+#include "base/arena.h"
+#include "base/outbox.h"
+#include "base/pool.h"
+#include "base/random.h"
+#include "base/table.h"
+#include "base/timers.h"
+#include "wire/wire.h"
+
+#include <berth/berth.h>
+
+#define IP_TIMER_REASSEMBLY 32 /* struct timer kind */
+#define IP_HOP_LIMIT        64
+
+struct ip_limits {
+    uint32_t addresses;
+    uint32_t routes; /* routes and, apart, guarded peers: as many each */
+    uint32_t reassemblies;
+    uint32_t icmp_per_second;
+    uint32_t mtu;
+    uint64_t reassembly_ns;
+    bool guard_peer; /* BERTH_GUARD_LINK_PEER */
+    bool forward_any;
+};
+
+struct ip_reassembly; /* reassembly.c */
+
+struct ip {
+    struct ip_limits limits;
+    struct buffers *buffers; /* borrowed: the stack's */
+    struct outbox *outbox;
+    struct timers *timers;
+    struct random *random; /* the stream "ip": fragment ids */
+    struct berth_stats *stats;
+    struct berth_prefix *addresses;
+    uint32_t address_count;
+    struct berth_prefix *routes;
+    uint32_t route_count;
+    struct berth_prefix *peers;
+    uint32_t peer_count;
+    struct pool reassemblies;
+    struct list reassembly_order; /* oldest first */
+    uint64_t icmp_tokens_ns;      /* token bucket of made ICMP messages */
+};
+
+/* What the stack gives its IP layer to work with; all borrowed for the stack's life. */
+struct ip_parts {
+    struct buffers *buffers;
+    struct outbox *outbox;
+    struct timers *timers;
+    struct random *random;
+    struct berth_stats *stats;
+};
+
+void ip_init(struct ip *ip, struct arena *arena, const struct ip_limits *limits,
+             const struct ip_parts *parts);
+
+int ip_add_address(struct ip *ip, const struct berth_prefix *prefix);
+int ip_add_route(struct ip *ip, const struct berth_prefix *prefix);
+int ip_add_peer(struct ip *ip, const struct berth_prefix *prefix);
+bool ip_is_own(const struct ip *ip, const struct berth_address *address);
+/* A way to DESTINATION over the link: its own networks and routes; not its own addresses. */
+bool ip_has_route(const struct ip *ip, const struct berth_address *destination);
+/* The stack's own address to use towards DESTINATION (same network first, then same version).
+   BERTH_E_NO_ROUTE. */
+int ip_source_for(const struct ip *ip, const struct berth_address *destination,
+                  struct berth_address *out);
+
+/* May PACKET come in here at all: destination ours (or anyone's unicast, forward_any), source a
+   guarded peer's where there is a guard, not our own? BERTH_DROP_NONE or why not. */
+enum berth_drop ip_admit(const struct ip *ip, const struct wire_packet *packet);
+
+/*
+ * Takes the fragment PACKET in BUFFER. Returns the buffer of the now whole packet (to be parsed
+ * again), or NULL: kept, or dropped and counted.
+ */
+struct berth_buffer *ip_reassemble(struct ip *ip, const struct wire_packet *packet,
+                                   struct berth_buffer *buffer, uint64_t now_ns);
+/* The timer of a reassembly fired: time exceeded is sent if the first fragment came (RFC 792,
+ * 4443). */
+void ip_on_timer(struct ip *ip, struct timer *timer, uint64_t now_ns);
+
+/* Turns the echo request PACKET in BUFFER (taken) into its reply. */
+void ip_echo_reply(struct ip *ip, const struct wire_packet *packet, struct berth_buffer *buffer,
+                   uint64_t now_ns);
+/* ICMP destination unreachable for the packet that came; BERTH_DROP_REPLY_LIMIT is counted where
+ * none is made. */
+void ip_send_unreachable(struct ip *ip, const struct wire_packet *packet,
+                         enum berth_unreachable reason, uint64_t now_ns);
+/* ICMP/ICMPv6 protocol unreachable (RFC 1122 3.2.2.1; ICMPv6: parameter problem 1). */
+void ip_send_protocol_unreachable(struct ip *ip, const struct wire_packet *packet, uint64_t now_ns);
+/* The same for a packet that is no longer there: quotes a header made of QUOTE. */
+void ip_send_unreachable_quote(struct ip *ip, const struct wire_quote *quote,
+                               enum berth_unreachable reason, uint64_t now_ns);
+
+/*
+ * Sends the packet that PACKET describes: its transport header and payload are in BUFFER (taken)
+ * from begin on, transport checksum partial or complete as PACKET->... and BUFFER->offload say; the
+ * IP header is put in front. Larger than the MTU and not a super-segment: in fragments, checksums
+ * completed first. The outbox gets it, or it is dropped and counted.
+ */
+void ip_send(struct ip *ip, const struct wire_packet *packet, struct berth_buffer *buffer);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The port space: who is bound where, and which ephemeral port a connection gets.
+ *
+ * 1. A port bound to any address conflicts with the same port bound to one address (no reuse option
+ *    yet: what a POSIX user gets without SO_REUSEADDR), per protocol; IPv4's any and IPv6's any
+ * (::) are one any: "::" takes both.
+ * 2. An ephemeral port is chosen uniformly at random among those free towards that remote endpoint
+ *    from that local address (RFC 6056 3.3.1's aim; its hash schemes leak). System ports are never
+ * chosen.
+ * 3. The choice costs the same at any occupancy: a small sorted set while few ports are taken
+ *    towards an endpoint, a counted bitmap from then on.
+ */
+#ifndef PORTS_PORTS_H
+#define PORTS_PORTS_H
+
+#include "base/arena.h"
+#include "base/hash.h"
+#include "base/pool.h"
+#include "base/random.h"
+#include "base/table.h"
+
+#include <berth/address.h>
+
+struct ports_limits {
+    uint32_t binds;
+    uint32_t endpoints; /* remote endpoints with at least one ephemeral port towards them */
+    uint16_t ephemeral_first;
+    uint16_t ephemeral_last;
+    bool system_ports_bindable;
+};
+
+struct ports {
+    struct ports_limits limits;
+    struct hash_key key;
+    struct random *random; /* borrowed: the stack's stream "ports" */
+    struct pool binds;
+    struct table bind_table;
+    struct pool endpoints;
+    struct table endpoint_table;
+    struct pool bitmaps;
+    uint32_t wild_binds[2]; /* binds of port 0 (every port): head of their chain, for TCP and UDP */
+};
+
+void ports_init(struct ports *ports, struct arena *arena, const struct ports_limits *limits);
+/* After the arena's memory is real: key and stream. */
+void ports_seed(struct ports *ports, const struct hash_key *key, struct random *random);
+
+/* PROTOCOL is BERTH_TCP or BERTH_UDP. OWNER is the caller's, never 0. */
+struct ports_bind {
+    struct berth_endpoint local; /* any address: every one; port 0: every port */
+    uint64_t owner;
+    uint8_t protocol;
+};
+/* BERTH_E_IN_USE, BERTH_E_LIMIT, BERTH_E_DENIED (a system port, not allowed). */
+int ports_bind(struct ports *ports, const struct ports_bind *bind);
+void ports_unbind(struct ports *ports, const struct ports_bind *bind);
+/* Who serves LOCAL: the most specific bind wins (address and port, any and port, address and 0, any
+ * and 0). 0: nobody. */
+uint64_t ports_find(const struct ports *ports, uint8_t protocol,
+                    const struct berth_endpoint *local);
+/* A free port to listen on at LOCAL's address (its port is ignored); BERTH_E_NO_PORT. */
+int ports_pick_bind(struct ports *ports, uint8_t protocol, const struct berth_address *local,
+                    uint16_t *out);
+
+/* One conversation's use of an ephemeral (or any) local port towards a remote endpoint. */
+struct ports_use {
+    struct berth_address local;
+    struct berth_endpoint remote;
+    uint8_t protocol;
+};
+/* Picks a port and takes it. BERTH_E_NO_PORT: none of the range is free; BERTH_E_LIMIT: too many
+ * endpoints. */
+int ports_pick(struct ports *ports, const struct ports_use *use, uint16_t *out);
+/* Takes PORT if it lies in the range and is free (true; also true, and nothing taken, outside the
+ * range). */
+bool ports_take(struct ports *ports, const struct ports_use *use, uint16_t port);
+/* Gives PORT back; nothing happens where it was not taken. */
+void ports_give(struct ports *ports, const struct ports_use *use, uint16_t port);
+/* How many ports of the range are taken towards USE's endpoint. */
+uint32_t ports_taken(const struct ports *ports, const struct ports_use *use);
+
+#endif

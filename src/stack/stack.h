@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One stack: everything that <berth/berth.h> hides behind `struct berth`. Only stack/ sees inside.
+ *
+ * 1. Between two public calls every invariant of every part holds; nothing calls out in between.
+ * 2. `now_ns` never goes back; it is set by the call under way and read by nothing else below.
+ * 3. A packet handed in is delivered, kept, answered or counted under one drop reason, and its
+ * buffer has one owner at the end.
+ */
+#ifndef STACK_STACK_H
+#define STACK_STACK_H
+
+#include "base/arena.h"
+#include "base/buffers.h"
+#include "base/events.h"
+#include "base/outbox.h"
+#include "base/random.h"
+#include "base/timers.h"
+#include "firewall/firewall.h"
+#include "ip/ip.h"
+#include "ports/ports.h"
+#include "tcp/tcp.h"
+#include "udp/udp.h"
+
+#include <berth/berth.h>
+
+struct stack_contacts { /* a ring of refused first contacts */
+    struct berth_contact *items;
+    uint32_t first;
+    uint32_t count;
+    uint32_t limit;
+};
+
+struct berth {
+    struct berth_config config;
+    uint64_t now_ns;
+    bool intercept;
+    struct buffers buffers;
+    struct timers timers;
+    struct events events;
+    struct outbox outbox;
+    struct berth_buffer *lent; /* given out with the frames of the last berth_transmit */
+    struct ports ports;
+    struct firewall firewall;
+    struct ip ip;
+    struct udp udp;
+    struct tcp tcp;
+    struct stack_contacts contacts;
+    struct random random_ports;
+    struct random random_tcp;
+    struct random random_ip;
+    struct berth_stats stats;
+};
+
+/* Ids: kind in bits 62-63, generation in 32-61, index + 1 in 0-31. */
+#define STACK_GENERATION_MASK 0x3fffffffU
+static inline berth_id stack_id(enum berth_kind kind, uint32_t generation, uint32_t index)
+{
+    return (uint64_t)kind << 62 | (uint64_t)(generation & STACK_GENERATION_MASK) << 32 |
+           ((uint64_t)index + 1);
+}
+static inline enum berth_kind stack_id_kind(berth_id id)
+{
+    return (enum berth_kind)(id >> 62);
+}
+static inline uint32_t stack_id_generation(berth_id id)
+{
+    return (uint32_t)(id >> 32) & STACK_GENERATION_MASK;
+}
+static inline uint32_t stack_id_index(berth_id id)
+{
+    return (uint32_t)id - 1;
+}
+
+/* firewall.c: the verdict on a first contact, as this stack's guard sees it. PROTOCOL: enum
+ * berth_protocol. */
+struct stack_contact {
+    enum berth_protocol protocol;
+    struct berth_endpoint local;  /* the stack's end */
+    struct berth_endpoint remote; /* the other end of the conversation */
+    bool arriving;                /* the other end speaks first */
+};
+/* Judges, counts, and notes a refusal for berth_next_contact. */
+struct berth_verdict stack_judge(struct berth *berth, const struct stack_contact *contact);
+
+/* ingress_datagram.c: a whole UDP or ICMP packet for us; BUFFER is taken. The drop reason or
+ * BERTH_DROP_NONE. */
+enum berth_drop stack_on_udp(struct berth *berth, struct wire_packet *packet,
+                             struct berth_buffer *buffer);
+enum berth_drop stack_on_icmp(struct berth *berth, struct wire_packet *packet,
+                              struct berth_buffer *buffer);
+/* ingress_tcp.c: the same for a TCP segment. */
+enum berth_drop stack_on_tcp(struct berth *berth, struct wire_packet *packet,
+                             struct berth_buffer *buffer);
+/* ICMP error about a TCP segment of ours. ERROR: BERTH_E_... it stands for; HARD: not a hint only.
+ */
+void stack_on_tcp_unreachable(struct berth *berth, const struct wire_quote *quote, int error);
+
+/* datagram_held.c and tcp_held.c: the two sides of the berth_held_... calls. REASON < 0: silence.
+ */
+int stack_held_datagram(const struct berth *berth, berth_id id, struct berth_held *out);
+int stack_held_datagram_accept(struct berth *berth, berth_id id, void *user);
+int stack_held_datagram_end(struct berth *berth, berth_id id, int reason);
+int stack_held_tcp(const struct berth *berth, berth_id id, struct berth_held *out);
+int stack_held_tcp_accept(struct berth *berth, berth_id id, void *user);
+/* REASON: enum berth_unreachable, -1 silence, -2 RST. */
+int stack_held_tcp_end(struct berth *berth, berth_id id, int reason);
+
+#endif
