@@ -4,7 +4,7 @@
 #define BERTH_VISIBILITY_H
 
 #if defined(__GNUC__)
-#define BERTH_API __attribute__((visibility("default")))
+#define BERTH_API        __attribute__((visibility("default")))
 #define BERTH_MUST_CHECK __attribute__((warn_unused_result))
 #else
 #define BERTH_API
