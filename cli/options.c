@@ -127,7 +127,11 @@ static bool set(const struct reader *reader, const struct cli_option *option, co
                 struct cli_complaint *complaint)
 {
     void *field = (char *)reader->settings + option->offset;
+    bool may_lack_value = option->kind == CLI_FLAG || option->kind == CLI_CALL;
 
+    if (value == NULL && !may_lack_value) { /* the table lacks the name of its value */
+        return false;
+    }
     switch (option->kind) {
     case CLI_HEADING:
         break;
