@@ -67,10 +67,11 @@ int main(int argc, char **argv)
             int wrong;
 
             (void)snprintf(path, sizeof(path), "%s/%s", argv[i], entries[k]->d_name);
+            printf("# %s\n", entries[k]->d_name); /* which one it was, should it die */
+            (void)fflush(stdout);
             wrong = run_file(path) != 0;
             failures += wrong;
             printf("%s %u - %s\n", wrong ? "not ok" : "ok", ++cases, entries[k]->d_name);
-            (void)fflush(stdout);
             free(entries[k]);
         }
         free(entries);
