@@ -59,4 +59,6 @@ struct cli_command {
     int (*main)(int argc, char **argv);
 };
 
+int cli_ports_main(int argc, char **argv);
+
 #endif

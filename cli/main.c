@@ -17,6 +17,7 @@
 
 /* Ends with a command without a name. */
 static const struct cli_command commands[] = {
+    {"ports", "what a port is: the registry of services and ports, offline", cli_ports_main},
     {NULL, NULL, NULL},
 };
 
@@ -104,8 +105,10 @@ int main(int argc, char **argv)
     /* Characters alone, for their widths (text.c); the C locale otherwise, as without this call. */
     (void)setlocale(LC_CTYPE, "C.UTF-8");
     status = dispatch(argc, argv);
+    errno = 0;
     if (fflush(stdout) != 0 || ferror(stdout)) {
-        cli_message("cannot write to standard output: %s", strerror(errno));
+        cli_message("cannot write to standard output: %s",
+                    errno == 0 ? "not everything was written" : strerror(errno));
         return status == CLI_OK ? CLI_ERROR : status;
     }
     return status;

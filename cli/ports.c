@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cli/ports.c: `berth ports`: the registry (berth/registry.h) for people and scripts.
+ *
+ * Each operand becomes one question to the registry, and all are understood before the first is
+ * asked. A question without an answer is said on standard error, and the exit status is 1.
+ *
+ * Invariant 1: a question holds one of a name or ports, or neither (everything).
+ */
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <berth/registry.h>
+
+#include "cli/command.h"
+#include "cli/json.h"
+#include "cli/message.h"
+#include "cli/options.h"
+#include "cli/table.h"
+
+#define NAME_BYTES_MAX    15 /* RFC 6335 section 5.1 */
+#define OPERAND_BYTES_MAX 64
+
+#define EXPECTED "a port (0 to 65535), a range (8000-8010), a service name or a category"
+
+struct settings {
+    const char *word;
+    int protocol; /* index in protocols; -1: any */
+    bool is_json;
+};
+
+struct question {
+    const char *operand; /* as it was written; NULL: none was */
+    char name[OPERAND_BYTES_MAX];
+    struct berth_registry_query query;
+};
+
+static const char *const protocols[] = {"tcp", "udp", "sctp", "dccp", "none", NULL};
+static const unsigned protocol_bits[] = {BERTH_TRANSPORT_TCP, BERTH_TRANSPORT_UDP,
+                                         BERTH_TRANSPORT_SCTP, BERTH_TRANSPORT_DCCP,
+                                         BERTH_TRANSPORT_NONE};
+
+static const struct cli_option option_list[] = {
+    {.name = "search",
+     .kind = CLI_TEXT,
+     .value = "WORD",
+     .offset = offsetof(struct settings, word),
+     .help = "only what has WORD in its name or description, whatever its case"},
+    {.name = "proto",
+     .kind = CLI_CHOICE,
+     .value = "PROTOCOL",
+     .choices = protocols,
+     .offset = offsetof(struct settings, protocol),
+     .help = "only tcp, udp, sctp or dccp; none: what IANA lists without a protocol"},
+    {.name = "json",
+     .kind = CLI_FLAG,
+     .offset = offsetof(struct settings, is_json),
+     .help = "one JSON document: an array of objects with port, port_last, protocol, name, "
+             "category, description, reference; null for what is not given"},
+};
+
+static const struct cli_options options = {
+    .command = "berth ports",
+    .usage = "[OPTION]... [PORT|PORT-PORT|NAME|CATEGORY]...",
+    .about = "Shows what IANA's registry says of ports and service names, offline. Of several "
+             "names of a port the familiar one comes first. Without an operand or --search the "
+             "whole registry is shown.",
+    .options = option_list,
+    .count = sizeof option_list / sizeof option_list[0],
+    .notes = "Operands:\n"
+             "  PORT, PORT-PORT  0 to 65535; with /tcp, /udp, /sctp or /dccp only that protocol\n"
+             "  NAME             a service name, whatever its case\n"
+             "  CATEGORY         system (0-1023), user (1024-49151) or ephemeral (49152-65535)\n"
+             "\n"
+             "Exit status: 0 found; 1 nothing is registered for one of the operands; 2 a mistake.\n"
+             "\n"
+             "Examples:\n"
+             "  berth ports 443\n"
+             "  berth ports postgresql\n"
+             "  berth ports 8000-8010 --json\n"
+             "  berth ports system --proto tcp\n"
+             "  berth ports --search kerberos\n",
+};
+
+static int refuse(const char *operand)
+{
+    return cli_options_refuse(&options, operand, EXPECTED);
+}
+
+/* Takes a "/tcp" from the end of the question's name. False: it contradicts --proto. */
+static bool take_protocol(struct question *question)
+{
+    char *slash = strrchr(question->name, '/');
+    struct berth_registry_query *query = &question->query;
+    enum berth_transport transport;
+
+    /* "cl/1" is a service name, so that what is no protocol stays. */
+    if (slash == NULL || berth_transport_parse(slash + 1, &transport) != BERTH_OK) {
+        return true;
+    }
+    if (query->has_transports && query->transports != (unsigned)transport) {
+        return false;
+    }
+    *slash = '\0';
+    query->has_transports = true;
+    query->transports = transport;
+    return true;
+}
+
+/* "443" or "8000-8010". */
+static bool parse_ports(char *text, struct berth_registry_query *query)
+{
+    char *dash = strchr(text, '-');
+    uint64_t first = 0;
+    uint64_t last = 0;
+    bool is_good;
+
+    if (dash != NULL) {
+        *dash = '\0';
+    }
+    is_good = cli_options_number(text, 0, UINT16_MAX, &first) &&
+              cli_options_number(dash == NULL ? text : dash + 1, first, UINT16_MAX, &last);
+    query->has_ports = true;
+    query->port_first = (uint16_t)first;
+    query->port_last = (uint16_t)last;
+    return is_good;
+}
+
+/* Whether TEXT can be a service name: visible ASCII, with a letter in it. */
+static bool may_be_name(const char *text)
+{
+    bool has_letter = false;
+
+    if (strlen(text) > NAME_BYTES_MAX) {
+        return false;
+    }
+    for (; *text != '\0'; text++) {
+        if (*text < '!' || *text > '~') {
+            return false;
+        }
+        has_letter = has_letter || (*text | 0x20) >= 'a';
+    }
+    return has_letter;
+}
+
+/* OPERAND into *QUESTION, which holds what the options ask. -1, or the exit status. */
+static int parse_operand(const char *operand, struct question *question)
+{
+    struct berth_registry_query *query = &question->query;
+    enum berth_category category;
+    char ports[OPERAND_BYTES_MAX];
+
+    question->operand = operand;
+    if (strlen(operand) >= OPERAND_BYTES_MAX) {
+        return refuse(operand);
+    }
+    strcpy(question->name, operand);
+    if (!take_protocol(question)) {
+        return cli_options_refuse(&options, operand, "the protocol that --proto names, or none");
+    }
+    if (berth_category_parse(question->name, &category) == BERTH_OK) {
+        query->has_ports = true;
+        return berth_category_ports(category, &query->port_first, &query->port_last) == BERTH_OK
+                   ? -1
+                   : CLI_ERROR;
+    }
+    strcpy(ports, question->name);
+    if (strspn(ports, "0123456789-") == strlen(ports)) {
+        return parse_ports(ports, query) ? -1 : refuse(operand);
+    }
+    if (!may_be_name(question->name)) {
+        return refuse(operand);
+    }
+    query->name = question->name;
+    return -1;
+}
+
+static void format_port(const struct berth_service *service, char *out, size_t bytes)
+{
+    if (!service->has_port) {
+        out[0] = '\0';
+    } else if (service->port_first == service->port_last) {
+        snprintf(out, bytes, "%u", (unsigned)service->port_first);
+    } else {
+        snprintf(out, bytes, "%u-%u", (unsigned)service->port_first, (unsigned)service->port_last);
+    }
+}
+
+static const char *category_of(const struct berth_service *service)
+{
+    return service->has_port ? berth_category_name(berth_port_category(service->port_first)) : "";
+}
+
+static void add_row(struct cli_table *table, const struct berth_service *service)
+{
+    enum cli_style style = *service->name == '\0' ? CLI_DIM : CLI_PLAIN;
+    char port[16];
+
+    format_port(service, port, sizeof port);
+    cli_table_add(table, style, port);
+    cli_table_add(table, style, berth_transport_name(service->transport));
+    cli_table_add(table, style == CLI_DIM ? CLI_DIM : CLI_BOLD, service->name);
+    cli_table_add(table, style, category_of(service));
+    cli_table_add(table, style, service->description);
+    cli_table_add(table, style, service->reference);
+}
+
+static void add_object(json_t *array, const struct berth_service *service)
+{
+    json_t *object = cli_json_object();
+
+    if (service->has_port) {
+        cli_json_put_number(object, "port", service->port_first);
+        cli_json_put_number(object, "port_last", service->port_last);
+    } else {
+        cli_json_put(object, "port", json_null());
+        cli_json_put(object, "port_last", json_null());
+    }
+    cli_json_put(object, "protocol", cli_json_text(berth_transport_name(service->transport)));
+    cli_json_put(object, "name", cli_json_text(service->name));
+    cli_json_put(object, "category", cli_json_text(category_of(service)));
+    cli_json_put(object, "description", cli_json_text(service->description));
+    cli_json_put(object, "reference", cli_json_text(service->reference));
+    cli_json_append(array, object);
+}
+
+/* What is said of a question that has no answer. */
+static void say_nothing_found(const struct question *question, const struct settings *settings)
+{
+    const struct berth_registry_query *query = &question->query;
+    const char *operand = question->operand;
+
+    if (settings->word != NULL) {
+        cli_message("ports: nothing matches '%s'%s%s", settings->word,
+                    operand == NULL ? "" : " in ", operand == NULL ? "" : operand);
+    } else if (operand == NULL) {
+        cli_message("ports: nothing is registered");
+    } else if (query->name != NULL) {
+        cli_message("ports: no service has the name '%s'; look for it with --search", operand);
+    } else if (berth_port_category(query->port_first) == BERTH_CATEGORY_EPHEMERAL) {
+        cli_message("ports: %s: ephemeral: not registered; IANA registers no port from 49152 on",
+                    operand);
+    } else {
+        cli_message("ports: %s: %s: not registered%s%s", operand,
+                    berth_category_name(berth_port_category(query->port_first)),
+                    settings->protocol < 0 ? "" : " for protocol ",
+                    settings->protocol < 0 ? "" : protocols[settings->protocol]);
+    }
+}
+
+/* Asks QUESTION and adds the answers to whichever of TABLE and ARRAY is there. */
+static bool answer(const struct question *question, struct cli_table *table, json_t *array)
+{
+    struct berth_registry_cursor cursor;
+    struct berth_service service;
+    bool is_found = false;
+
+    berth_registry_start(&cursor, &question->query);
+    while (berth_registry_next(&cursor, &service)) {
+        is_found = true;
+        if (table != NULL) {
+            add_row(table, &service);
+        } else {
+            add_object(array, &service);
+        }
+    }
+    return is_found;
+}
+
+static int answer_all(const struct question *questions, size_t count,
+                      const struct settings *settings)
+{
+    static const struct cli_column columns[] = {
+        {"PORT", CLI_RIGHT, false},      {"PROTO", CLI_LEFT, false},
+        {"NAME", CLI_LEFT, false},       {"CATEGORY", CLI_LEFT, false},
+        {"DESCRIPTION", CLI_LEFT, true}, {"REFERENCE", CLI_LEFT, true},
+    };
+    struct cli_table *table =
+        settings->is_json ? NULL : cli_table_new(columns, sizeof columns / sizeof columns[0]);
+    json_t *array = settings->is_json ? cli_json_array() : NULL;
+    int status = CLI_OK;
+
+    for (size_t i = 0; i < count; i++) {
+        if (!answer(&questions[i], table, array)) {
+            say_nothing_found(&questions[i], settings);
+            status = CLI_NOTHING;
+        }
+    }
+    if (table != NULL) {
+        cli_table_print(table, stdout);
+        cli_table_free(table);
+    } else {
+        cli_json_print(array, stdout);
+    }
+    return status;
+}
+
+int cli_ports_main(int argc, char **argv)
+{
+    struct settings settings = {.protocol = -1};
+    struct cli_words operands;
+    struct question *questions;
+    size_t count;
+    int status = cli_options_parse(&options, argc, argv, &settings, &operands);
+
+    if (status >= 0) {
+        return status;
+    }
+    if (settings.word != NULL && *settings.word == '\0') {
+        cli_message("ports: --search '': expected a word");
+        return CLI_ERROR;
+    }
+    count = operands.count == 0 ? 1 : (size_t)operands.count;
+    questions = cli_memory(NULL, count * sizeof *questions);
+    for (size_t i = 0; i < count && status < 0; i++) {
+        questions[i] = (struct question){.query = {.word = settings.word}};
+        if (settings.protocol >= 0) {
+            questions[i].query.has_transports = true;
+            questions[i].query.transports = protocol_bits[settings.protocol];
+        }
+        if (operands.count > 0) {
+            status = parse_operand(operands.words[i], &questions[i]);
+        }
+    }
+    if (status < 0) {
+        status = answer_all(questions, count, &settings);
+    }
+    free(questions);
+    return status;
+}
