@@ -93,8 +93,9 @@ def check_file(path):
 
 
 def main():
-    files = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "*.c", "*.h"],
-                           check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+    files = subprocess.run(
+        ["git", "-c", "safe.directory=*", "ls-files", "-co", "--exclude-standard", "*.c", "*.h"],
+        check=True, stdout=subprocess.PIPE, text=True).stdout.split()
     problems = [p for path in files if os.path.exists(path) for p in check_file(path)]
     print("\n".join(problems), end="\n" if problems else "")
     return 1 if problems else 0

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Checks sizes: a file at most 600 lines; a function at most 60 lines (its braces included),
+"""Checks sizes: a file at most 600 lines, a line at most 100 columns; a function at most 60 lines (its braces included),
 5 parameters, and a nesting of 3 (function body 0, a block in it 1, ...).
 
 The scanner knows just enough C: comments, literals and preprocessor lines are blanked; at file
@@ -14,6 +14,7 @@ import subprocess
 import sys
 
 FILE_LINES_MAX = 600
+COLUMNS_MAX = 100
 FUNCTION_LINES_MAX = 60
 PARAMETERS_MAX = 5
 NESTING_MAX = 3
@@ -141,13 +142,16 @@ def check_file(path):
     lines = text.count("\n")
     if lines > FILE_LINES_MAX and (path, "") not in EXCEPTIONS:
         scanner.problems.append(f"{path}: {lines} lines, at most {FILE_LINES_MAX}")
+    for number, line in enumerate(text.split("\n"), 1):
+        if len(line) > COLUMNS_MAX:
+            scanner.problems.append(f"{path}:{number}: {len(line)} columns, at most {COLUMNS_MAX}")
     scanner.scan()
     return scanner.problems
 
 
 def main():
     files = sys.argv[1:] or subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard", "*.c", "*.h"],
+        ["git", "-c", "safe.directory=*", "ls-files", "-co", "--exclude-standard", "*.c", "*.h"],
         check=True, stdout=subprocess.PIPE, text=True).stdout.split()
     problems = [p for path in files if os.path.exists(path) for p in check_file(path)]
     print("\n".join(problems), end="\n" if problems else "")

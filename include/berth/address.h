@@ -19,9 +19,9 @@
 extern "C" {
 #endif
 
-#define BERTH_ADDRESS_TEXT_BYTES  46 /* longest text of an address, with its NUL */
-#define BERTH_ENDPOINT_TEXT_BYTES 56 /* longest text of an endpoint ("[v6]:65535"), with its NUL \
-                                      */
+/* The longest text of an address, and of an endpoint ("[v6]:65535"), each with its NUL. */
+#define BERTH_ADDRESS_TEXT_BYTES  46
+#define BERTH_ENDPOINT_TEXT_BYTES 56
 
 struct berth_address {
     uint8_t bytes[16];

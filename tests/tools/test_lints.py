@@ -57,6 +57,8 @@ finds("one of 61 is not", "lint_sizes.py", {"src/a.c": function(59)}, "src/a.c:2
 finds("comments and strings do not fool it", "lint_sizes.py",
       {"src/a.c": '/* } */\nstatic const char *s = "}{";\n' + function(59)}, "f: 61 lines")
 finds("a file of 601 lines is too long", "lint_sizes.py", {"src/a.c": "int a;\n" * 601}, "601 lines")
+finds("a line of 101 columns is too long", "lint_sizes.py",
+      {"src/a.c": "\n/* " + "x" * 95 + " */\n"}, "src/a.c:2: 101 columns")
 finds("six parameters are too many", "lint_sizes.py",
       {"src/a.c": function(1, "int f(int a, int b, int (*c)(int, int), int d, int e, int f)")},
       "f: 6 parameters")
