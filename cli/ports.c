@@ -156,7 +156,7 @@ static int parse_operand(const char *operand, struct question *question)
     if (strlen(operand) >= OPERAND_BYTES_MAX) {
         return refuse(operand);
     }
-    strcpy(question->name, operand);
+    memcpy(question->name, operand, strlen(operand) + 1);
     if (!take_protocol(question)) {
         return cli_options_refuse(&options, operand, "the protocol that --proto names, or none");
     }
@@ -166,7 +166,7 @@ static int parse_operand(const char *operand, struct question *question)
                    ? -1
                    : CLI_ERROR;
     }
-    strcpy(ports, question->name);
+    memcpy(ports, question->name, sizeof ports);
     if (strspn(ports, "0123456789-") == strlen(ports)) {
         return parse_ports(ports, query) ? -1 : refuse(operand);
     }
