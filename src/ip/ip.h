@@ -12,6 +12,8 @@
 #define IP_IP_H
 
 #include "base/arena.h"
+#include "base/buffers.h"
+#include "base/hash.h"
 #include "base/outbox.h"
 #include "base/pool.h"
 #include "base/random.h"
@@ -30,15 +32,15 @@ struct ip_limits {
     uint32_t reassemblies;
     uint32_t icmp_per_second;
     uint32_t mtu;
+    uint32_t offloads; /* enum berth_link_offload: what ip_send may leave to the link */
     uint64_t reassembly_ns;
     bool guard_peer; /* BERTH_GUARD_LINK_PEER */
     bool forward_any;
 };
 
-struct ip_reassembly; /* reassembly.c */
-
 struct ip {
     struct ip_limits limits;
+    struct hash_key key;     /* of the reassembly table */
     struct buffers *buffers; /* borrowed: the stack's */
     struct outbox *outbox;
     struct timers *timers;
@@ -50,13 +52,15 @@ struct ip {
     uint32_t route_count;
     struct berth_prefix *peers;
     uint32_t peer_count;
-    struct pool reassemblies;
+    struct pool reassemblies; /* reassembly.c */
+    struct table reassembly_table;
     struct list reassembly_order; /* oldest first */
-    uint64_t icmp_tokens_ns;      /* token bucket of made ICMP messages */
+    uint64_t icmp_tokens_ns;      /* token bucket of made ICMP messages: when it is full again */
 };
 
 /* What the stack gives its IP layer to work with; all borrowed for the stack's life. */
 struct ip_parts {
+    struct hash_key key; /* secret, of this use only */
     struct buffers *buffers;
     struct outbox *outbox;
     struct timers *timers;
@@ -67,11 +71,16 @@ struct ip_parts {
 void ip_init(struct ip *ip, struct arena *arena, const struct ip_limits *limits,
              const struct ip_parts *parts);
 
+/* BERTH_E_LIMIT; BERTH_E_INVALID: no unicast address, or more than 128 bits, or IPv4's with fewer
+ * than 96. One that is there already is taken silently. */
 int ip_add_address(struct ip *ip, const struct berth_prefix *prefix);
 int ip_add_route(struct ip *ip, const struct berth_prefix *prefix);
 int ip_add_peer(struct ip *ip, const struct berth_prefix *prefix);
 bool ip_is_own(const struct ip *ip, const struct berth_address *address);
-/* A way to DESTINATION over the link: its own networks and routes; not its own addresses. */
+/* A broadcast address: IPv4's limited one, or that (or the network's) of a network of our own. */
+bool ip_is_broadcast(const struct ip *ip, const struct berth_address *address);
+/* A way to DESTINATION over the link: its own networks, routes and guarded peers; not its own
+ * addresses. */
 bool ip_has_route(const struct ip *ip, const struct berth_address *destination);
 /* The stack's own address to use towards DESTINATION (same network first, then same version).
    BERTH_E_NO_ROUTE. */
@@ -106,11 +115,20 @@ void ip_send_unreachable_quote(struct ip *ip, const struct wire_quote *quote,
                                enum berth_unreachable reason, uint64_t now_ns);
 
 /*
- * Sends the packet that PACKET describes: its transport header and payload are in BUFFER (taken)
- * from begin on, transport checksum partial or complete as PACKET->... and BUFFER->offload say; the
- * IP header is put in front. Larger than the MTU and not a super-segment: in fragments, checksums
- * completed first. The outbox gets it, or it is dropped and counted.
+ * Sends the packet that PACKET describes (addresses, protocol, hop_limit, traffic_class,
+ * dont_fragment, transport_bytes): its transport header and payload are in BUFFER (taken) from
+ * begin on, and the IP header is put in front. BUFFER->offload says checksum_partial with
+ * checksum_offset, and for a super-segment segment_kind and segment_bytes; the rest is filled in
+ * here. Larger than the MTU and not a super-segment: in fragments. Checksums are completed where it
+ * is cut, or where the link does not do it. The outbox gets it, or it is dropped and counted.
  */
 void ip_send(struct ip *ip, const struct wire_packet *packet, struct berth_buffer *buffer);
+/* How many packets TRANSPORT_BYTES (transport header and payload) to DESTINATION make; 1: no
+ * fragments. */
+uint32_t ip_fragment_count(const struct ip *ip, const struct berth_address *destination,
+                           uint32_t transport_bytes);
+/* Is there room for PACKETS more in the outbox, and buffers for them (but for one that is there)?
+ */
+bool ip_may_send(const struct ip *ip, uint32_t packets);
 
 #endif
