@@ -54,7 +54,10 @@ BERTH_API bool berth_address_is_link_local(
 BERTH_API bool berth_address_is_multicast(
     const struct berth_address *address); /* 224/4, ff00::/8 */
 
-/* Text to address: dotted decimal of four parts, or RFC 4291 text. BERTH_E_SYNTAX otherwise. */
+/*
+ * Text to address: dotted decimal of four parts without leading zeros, or RFC 4291 text without a
+ * zone ("::ffff:1.2.3.4" is the IPv4 address 1.2.3.4). BERTH_E_SYNTAX otherwise.
+ */
 BERTH_API BERTH_MUST_CHECK int berth_address_parse(const char *text, struct berth_address *out);
 /* Address to text (RFC 5952). OUT has room for BERTH_ADDRESS_TEXT_BYTES. Returns OUT. */
 BERTH_API char *berth_address_format(const struct berth_address *address, char *out);
@@ -66,7 +69,8 @@ BERTH_API bool berth_endpoint_is_equal(const struct berth_endpoint *a,
                                        const struct berth_endpoint *b);
 
 /* "10.0.0.0/8", "fd00::/64", or a single address. BERTH_E_SYNTAX also when bits beyond the length
- * are set. */
+ * are set. A prefix is of one version: ::/0 contains every IPv6 address and no IPv4 one, 0.0.0.0/0
+ * (held as ::ffff:0:0/96) the other way round. */
 BERTH_API BERTH_MUST_CHECK int berth_prefix_parse(const char *text, struct berth_prefix *out);
 BERTH_API bool berth_prefix_contains(const struct berth_prefix *prefix,
                                      const struct berth_address *address);

@@ -32,6 +32,8 @@ struct cc {
         uint64_t words[8]; /* the controller's own */
         struct {
             uint32_t acked; /* bytes counted towards the next increase */
+            bool careful;   /* slow start after a timeout: one segment an ACK at most */
+            bool timed_out; /* and nothing was acknowledged since */
         } newreno;
     };
 };
@@ -60,7 +62,8 @@ const struct cc_table *cc_find(const char *name);
 /* The I-th controller's table; NULL past the last. */
 const struct cc_table *cc_at(uint32_t i);
 
-/* Starts CC under TABLE: INITIAL_SEGMENTS segments of MSS bytes (RFC 6928). */
+/* Starts CC under TABLE with an initial window of INITIAL_SEGMENTS segments of MSS bytes; of large
+ * segments fewer, but two at least (RFC 6928 2: 10 segments, at most 14600 bytes or 2 segments). */
 void cc_init(struct cc *cc, const struct cc_table *table, uint32_t mss, uint32_t initial_segments);
 
 #endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cc/cc.c: the table of controllers, and how one is started. Called by tcp/ and by the stack's
+ * configuration.
+ */
+#include "cc/cc.h"
+
+#include "base/check.h"
+#include "cc/newreno.h"
+
+#define ORDINARY_MSS     1460U      /* RFC 6928 2 */
+#define WINDOW_BYTES_MAX (1U << 30) /* RFC 7323 2.3 */
+
+static const struct cc_table *const controllers[] = {
+    &cc_newreno,
+};
+
+const struct cc_table *cc_at(uint32_t i)
+{
+    return i < sizeof controllers / sizeof controllers[0] ? controllers[i] : NULL;
+}
+
+const struct cc_table *cc_find(const char *name)
+{
+    const struct cc_table *table;
+
+    for (uint32_t i = 0; (table = cc_at(i)) != NULL; i++) {
+        if (strcmp(table->name, name) == 0) {
+            return table;
+        }
+    }
+    return NULL;
+}
+
+void cc_init(struct cc *cc, const struct cc_table *table, uint32_t mss, uint32_t initial_segments)
+{
+    uint64_t segments_bytes = (uint64_t)mss * initial_segments;
+    uint64_t ordinary_bytes = (uint64_t)ORDINARY_MSS * initial_segments;
+    uint64_t window = min_u64(segments_bytes, max_u64(2 * (uint64_t)mss, ordinary_bytes));
+    uint32_t window_bytes = (uint32_t)min_u64(window, WINDOW_BYTES_MAX);
+
+    BERTH_CHECK(mss > 0 && initial_segments > 0);
+    *cc = (struct cc){
+        .table = table,
+        .cwnd = window_bytes,
+        .ssthresh = UINT32_MAX,
+        .mss = mss,
+        .initial_window = window_bytes,
+        .prior_cwnd = window_bytes,
+        .prior_ssthresh = UINT32_MAX,
+    };
+    table->init(cc, 0);
+}
