@@ -3,11 +3,11 @@
  * The port space: who is bound where, and which ephemeral port a connection gets.
  *
  * 1. A port bound to any address conflicts with the same port bound to one address (no reuse option
- *    yet: what a POSIX user gets without SO_REUSEADDR), per protocol; IPv4's any and IPv6's any
- * (::) are one any: "::" takes both.
+ *    yet: what a POSIX user gets without SO_REUSEADDR), per protocol. "::" is any address of both
+ *    versions, 0.0.0.0 any IPv4 address. Port 0, every port, conflicts with port 0 only.
  * 2. An ephemeral port is chosen uniformly at random among those free towards that remote endpoint
  *    from that local address (RFC 6056 3.3.1's aim; its hash schemes leak). System ports are never
- * chosen.
+ *    chosen.
  * 3. The choice costs the same at any occupancy: a small sorted set while few ports are taken
  *    towards an endpoint, a counted bitmap from then on.
  */
@@ -38,8 +38,7 @@ struct ports {
     struct table bind_table;
     struct pool endpoints;
     struct table endpoint_table;
-    struct pool bitmaps;
-    uint32_t wild_binds[2]; /* binds of port 0 (every port): head of their chain, for TCP and UDP */
+    struct pool bitmaps; /* as many as endpoints: none is ever missing */
 };
 
 void ports_init(struct ports *ports, struct arena *arena, const struct ports_limits *limits);
@@ -56,10 +55,11 @@ struct ports_bind {
 int ports_bind(struct ports *ports, const struct ports_bind *bind);
 void ports_unbind(struct ports *ports, const struct ports_bind *bind);
 /* Who serves LOCAL: the most specific bind wins (address and port, any and port, address and 0, any
- * and 0). 0: nobody. */
+ * and 0). 0: nobody. A system port that may not be bound is served by no bind of every port. */
 uint64_t ports_find(const struct ports *ports, uint8_t protocol,
                     const struct berth_endpoint *local);
-/* A free port to listen on at LOCAL's address (its port is ignored); BERTH_E_NO_PORT. */
+/* A port of the range that could be bound at LOCAL, each with the same chance; it is not bound yet.
+ * BERTH_E_NO_PORT. */
 int ports_pick_bind(struct ports *ports, uint8_t protocol, const struct berth_address *local,
                     uint16_t *out);
 
@@ -73,7 +73,7 @@ struct ports_use {
  * endpoints. */
 int ports_pick(struct ports *ports, const struct ports_use *use, uint16_t *out);
 /* Takes PORT if it lies in the range and is free (true; also true, and nothing taken, outside the
- * range). */
+ * range). false: it is taken, or there are too many endpoints. */
 bool ports_take(struct ports *ports, const struct ports_use *use, uint16_t port);
 /* Gives PORT back; nothing happens where it was not taken. */
 void ports_give(struct ports *ports, const struct ports_use *use, uint16_t port);
