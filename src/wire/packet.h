@@ -5,8 +5,12 @@
  *
  * 1. After wire_parse returned BERTH_DROP_NONE every length and pointer here lies inside the
  * packet, and nothing below needs to check one again.
- * 2. `transport` and `payload` are not set for a fragment (is_fragment): its bytes are in
- * `payload`, whole, and it is parsed again after reassembly.
+ * 2. For a fragment (is_fragment) `transport` is NULL, `payload` is what follows the IPv4 header or
+ * the IPv6 fragment header, whole, and `protocol` is the next header named there (it may be an
+ * IPv6 extension header). It is parsed again after reassembly. What is alone in being a fragment
+ * (offset 0 and no more to come; RFC 6946) is a whole packet.
+ * 3. For a protocol that wire/ does not know (ESP, AH, no next header, GRE, ...) `transport` is NULL
+ * and `payload` is everything after the IP headers. ICMP is known over IPv4 only, ICMPv6 over IPv6.
  */
 #ifndef WIRE_PACKET_H
 #define WIRE_PACKET_H
