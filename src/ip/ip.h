@@ -118,17 +118,17 @@ void ip_send_unreachable_quote(struct ip *ip, const struct wire_quote *quote,
  * Sends the packet that PACKET describes (addresses, protocol, hop_limit, traffic_class,
  * dont_fragment, transport_bytes): its transport header and payload are in BUFFER (taken) from
  * begin on, and the IP header is put in front. BUFFER->offload says checksum_partial with
- * checksum_offset, and for a super-segment segment_kind and segment_bytes; the rest is filled in
- * here. Larger than the MTU and not a super-segment: in fragments. Checksums are completed where it
- * is cut, or where the link does not do it. The outbox gets it, or it is dropped and counted.
+ * checksum_offset, and for a UDP super-datagram segment_kind and segment_bytes; the rest is filled
+ * in here. What is larger than the MTU goes in fragments, a super-datagram for a link that does not
+ * cut it in pieces; checksums are completed then, and where the link does not do it. The outbox
+ * gets it, or it is dropped and counted.
  */
 void ip_send(struct ip *ip, const struct wire_packet *packet, struct berth_buffer *buffer);
-/* How many packets TRANSPORT_BYTES (transport header and payload) to DESTINATION make; 1: no
- * fragments. */
-uint32_t ip_fragment_count(const struct ip *ip, const struct berth_address *destination,
-                           uint32_t transport_bytes);
-/* Is there room for PACKETS more in the outbox, and buffers for them (but for one that is there)?
- */
+/* How many packets ip_send makes of TRANSPORT_BYTES (transport header and payload) to DESTINATION.
+ * SEGMENT_BYTES: 0, or of a UDP super-datagram. */
+uint32_t ip_packet_count(const struct ip *ip, const struct berth_address *destination,
+                         uint32_t transport_bytes, uint32_t segment_bytes);
+/* Is there room for PACKETS more in the outbox, and buffers for all but one of them? */
 bool ip_may_send(const struct ip *ip, uint32_t packets);
 
 #endif

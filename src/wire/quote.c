@@ -44,6 +44,7 @@ enum berth_drop wire_parse_quote(struct wire_quote *out, const uint8_t *data, si
     } else if (is_echo(&layout, transport[0])) {
         out->source_port = load_be16(transport + 4);
         out->destination_port = out->source_port;
+        out->echo_sequence = load_be16(transport + 6);
     }
     if (layout.protocol == WIRE_TCP) {
         out->tcp_seq = load_be32(transport + 4);

@@ -33,7 +33,8 @@ struct wire_quote {
     uint16_t source_port;
     uint16_t destination_port;
     uint8_t protocol;
-    uint32_t tcp_seq; /* TCP only */
+    uint16_t echo_sequence; /* echo only */
+    uint32_t tcp_seq;       /* TCP only */
     bool has_tcp_seq;
 };
 enum berth_drop wire_parse_quote(struct wire_quote *out, const uint8_t *data, size_t bytes);
