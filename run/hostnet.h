@@ -56,10 +56,14 @@ struct hostnet_list hostnet_broadcasts(const struct hostnet *hostnet);
  * last call. Borrowed until the next call. *count is 0 when the file has none or is not there. */
 const struct hostnet_nameserver *hostnet_nameservers(struct hostnet *hostnet, size_t *count);
 
-/* Reads one resolv.conf text into at most `max` name servers; returns how many. For the above and
- * for --dns: `hostnet_parse_nameserver` reads one word: ADDR, ADDR%IF, ADDR:PORT, [ADDR]:PORT. */
+/* ---- hostnet_resolv.c: the file's format --------------------------------------------------- */
+
+/* Reads a file, or a text, in the format of resolv.conf(5): at most `max` name servers, in their
+ * order. Returns how many; what is no address is passed over, as a libc does. */
+size_t hostnet_read_resolv(const char *path, struct hostnet_nameserver *out, size_t max);
 size_t hostnet_parse_resolv(const char *text, struct hostnet_nameserver *out, size_t max);
-/* Returns 0 or BERTH_E_SYNTAX. */
+/* One word, also for --dns: ADDR, ADDR%IF, IPV4:PORT, [ADDR]:PORT, [ADDR%IF]:PORT. Returns 0 or
+ * BERTH_E_SYNTAX (also for an interface that is not there, and port 0). */
 BERTH_MUST_CHECK int hostnet_parse_nameserver(const char *word, struct hostnet_nameserver *out);
 
 #endif

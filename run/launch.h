@@ -22,13 +22,13 @@
  *     group; only what was sent to berth by a process is passed on.
  *
  * States of struct launch
- *   state     event                                 next      function
- *   -         namespaces, device, mounts are ready  held      launch_start
- *   held      execve succeeded                      running   launch_go
- *   held      execve failed                         ended     launch_go (status 126 or 127)
- *   running   COMMAND stopped                       running   launch_on_event (stops berth
- * likewise) running   COMMAND exited or was killed          ended     launch_on_event, launch_wait
- *   any       -                                     -         launch_free
+ *   state     event                             next      function
+ *   -         everything is made                held      launch_start
+ *   held      execve succeeded                  running   launch_go
+ *   held      execve failed                     ended     launch_go (status 126 or 127)
+ *   running   COMMAND stopped: berth stops too  running   launch_on_event
+ *   running   COMMAND exited or was killed      ended     launch_on_event, launch_wait
+ *   any       -                                 -         launch_free
  *
  * launch_start() forks: call it while the process has one thread, before it opens what it need not
  * share. It blocks the signals that it passes on and ignores SIGPIPE; launch_free() undoes both.
@@ -83,14 +83,6 @@ struct launch_config {
     size_t host_count;                     /* 0..LAUNCH_HOSTS_MAX */
 };
 
-/* What the TUN device takes and gives; each packet has a struct virtio_net_hdr before it. */
-struct launch_offloads {
-    bool checksum; /* packets may come with the checksum left to do, and may be handed over so */
-    bool tso4;
-    bool tso6;
-    bool uso; /* both families; Linux 6.2 and later */
-};
-
 /* Why it failed: the exit status for berth, and one line without "berth: " and without newline
  * that names what is missing and what to do. */
 struct launch_failure {
@@ -121,7 +113,8 @@ void launch_free(struct launch *launch);
  * call hands the descriptor over: the caller closes it, and with it the device is gone. Later
  * calls return -1. */
 int launch_take_tun(struct launch *launch);
-struct launch_offloads launch_offloads(const struct launch *launch);
+/* What the device was given by TUNSETOFFLOAD: enum berth_link_offload, for link_tun_new. */
+uint32_t launch_offloads(const struct launch *launch);
 /* Whether the device has IPv6: asked for and known to this kernel. */
 bool launch_has_ipv6(const struct launch *launch);
 /* What did not work but is no reason to stop, one line each without "berth: "; NULL past the last.

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * run/hostnet.c: see run/hostnet.h. Two rtnetlink sockets: one is told of changes and says only
+ * that there was one, the other reads everything anew. So a lost message costs nothing.
+ */
+#include "run/hostnet.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+enum { DUMP_TRIES = 4, NEWS_MAX = 1024, BUFFER_BYTES = 16384 };
+
+struct list {
+    struct berth_address *items; /* HOSTNET_ADDRESSES_MAX */
+    size_t count;
+    bool is_cut;
+};
+
+struct hostnet {
+    struct mnl_socket *news;
+    struct mnl_socket *queries;
+    uint32_t sequence;
+    struct list addresses;
+    struct list broadcasts;
+    struct list next_addresses; /* being read */
+    struct list next_broadcasts;
+    struct stat resolv; /* as it was when read last */
+    struct hostnet_nameserver nameservers[HOSTNET_NAMESERVERS_MAX];
+    size_t nameserver_count;
+};
+
+/* --- lists --- */
+
+static int compare(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(struct berth_address));
+}
+
+static void list_add(struct list *list, const struct berth_address *address)
+{
+    if (list->count == HOSTNET_ADDRESSES_MAX) {
+        list->is_cut = true;
+        return;
+    }
+    list->items[list->count++] = *address;
+}
+
+/* Sorts, and keeps each address once. */
+static void list_finish(struct list *list)
+{
+    size_t kept = 0;
+
+    qsort(list->items, list->count, sizeof(list->items[0]), compare);
+    for (size_t i = 0; i < list->count; i++) {
+        if (kept == 0 || compare(&list->items[kept - 1], &list->items[i]) != 0) {
+            list->items[kept++] = list->items[i];
+        }
+    }
+    list->count = kept;
+}
+
+/* Puts `next` in the place of `list`. Returns whether they differ. */
+static bool list_replace(struct list *list, struct list *next)
+{
+    struct list before = *list;
+    bool is_changed = before.count != next->count ||
+                      memcmp(before.items, next->items, next->count * sizeof(next->items[0])) != 0;
+
+    *list = *next;
+    *next = before;
+    return is_changed;
+}
+
+static struct berth_address address_of(const void *bytes, size_t length)
+{
+    /* An IPv6 address covers the mark of an IPv4 one. */
+    struct berth_address address = {{[10] = 0xff, [11] = 0xff}};
+
+    memcpy(address.bytes + (sizeof(address.bytes) - length), bytes, length);
+    return address;
+}
+
+/* --- reading --- */
+
+static int on_attribute(const struct nlattr *attribute, void *data)
+{
+    const struct nlattr **attributes = data;
+    uint16_t type = mnl_attr_get_type(attribute);
+
+    if (type <= IFA_BROADCAST) {
+        attributes[type] = attribute;
+    }
+    return MNL_CB_OK;
+}
+
+static int on_address(const struct nlmsghdr *header, void *data)
+{
+    struct hostnet *hostnet = data;
+    const struct ifaddrmsg *message = mnl_nlmsg_get_payload(header);
+    const struct nlattr *attributes[IFA_BROADCAST + 1] = {NULL};
+    const struct nlattr *own = NULL;
+    size_t length = message->ifa_family == AF_INET ? 4 : 16;
+
+    if (header->nlmsg_type != RTM_NEWADDR ||
+        (message->ifa_family != AF_INET && message->ifa_family != AF_INET6)) {
+        return MNL_CB_OK;
+    }
+    (void)mnl_attr_parse(header, sizeof(*message), on_attribute, attributes);
+    /* On a point-to-point link IFA_ADDRESS is the far end's. */
+    own = attributes[IFA_LOCAL] != NULL ? attributes[IFA_LOCAL] : attributes[IFA_ADDRESS];
+    if (own != NULL && mnl_attr_get_payload_len(own) == length) {
+        struct berth_address address = address_of(mnl_attr_get_payload(own), length);
+
+        list_add(&hostnet->next_addresses, &address);
+    }
+    if (attributes[IFA_BROADCAST] != NULL &&
+        mnl_attr_get_payload_len(attributes[IFA_BROADCAST]) == length) {
+        struct berth_address address =
+            address_of(mnl_attr_get_payload(attributes[IFA_BROADCAST]), length);
+
+        list_add(&hostnet->next_broadcasts, &address);
+    }
+    return MNL_CB_OK;
+}
+
+/* One reading of all addresses. Returns 0, or -1 with errno (EINTR: they changed meanwhile). */
+static int dump(struct hostnet *hostnet)
+{
+    char buffer[BUFFER_BYTES] = {0};
+    struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+    struct rtgenmsg *message = NULL;
+    unsigned port = mnl_socket_get_portid(hostnet->queries);
+    int more = MNL_CB_OK;
+
+    hostnet->next_addresses.count = 0;
+    hostnet->next_addresses.is_cut = false;
+    hostnet->next_broadcasts.count = 0;
+    hostnet->next_broadcasts.is_cut = false;
+    request->nlmsg_type = RTM_GETADDR;
+    request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+    request->nlmsg_seq = ++hostnet->sequence;
+    message = mnl_nlmsg_put_extra_header(request, sizeof(*message));
+    message->rtgen_family = AF_UNSPEC;
+    if (mnl_socket_sendto(hostnet->queries, request, request->nlmsg_len) < 0) {
+        return -1;
+    }
+    while (more == MNL_CB_OK) {
+        ssize_t length = mnl_socket_recvfrom(hostnet->queries, buffer, sizeof(buffer));
+
+        if (length < 0) {
+            return -1;
+        }
+        more = mnl_cb_run(buffer, (size_t)length, hostnet->sequence, port, on_address, hostnet);
+        if (more < 0 && errno == EPROTO) {
+            more = MNL_CB_OK; /* the rest of an interrupted reading before this one */
+        }
+    }
+    return more;
+}
+
+/* Returns 1 when something changed, 0, or -1 with errno. */
+static int read_addresses(struct hostnet *hostnet)
+{
+    int result = -1;
+    bool is_changed = false;
+
+    for (int i = 0; i < DUMP_TRIES && result < 0; i++) {
+        result = dump(hostnet);
+        if (result < 0 && errno != EINTR) {
+            return -1;
+        }
+    }
+    if (result < 0) {
+        return -1;
+    }
+    list_finish(&hostnet->next_addresses);
+    list_finish(&hostnet->next_broadcasts);
+    is_changed = list_replace(&hostnet->addresses, &hostnet->next_addresses);
+    is_changed = list_replace(&hostnet->broadcasts, &hostnet->next_broadcasts) || is_changed;
+    return is_changed ? 1 : 0;
+}
+
+/* --- life --- */
+
+static bool lists_init(struct hostnet *hostnet)
+{
+    struct list *lists[] = {&hostnet->addresses, &hostnet->broadcasts, &hostnet->next_addresses,
+                            &hostnet->next_broadcasts};
+
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        lists[i]->items = calloc(HOSTNET_ADDRESSES_MAX, sizeof(lists[i]->items[0]));
+        if (lists[i]->items == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+int hostnet_new(struct hostnet **out)
+{
+    struct hostnet *hostnet = calloc(1, sizeof(*hostnet));
+
+    if (hostnet == NULL) {
+        return BERTH_E_STATE;
+    }
+    hostnet->news = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    hostnet->queries = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+    if (!lists_init(hostnet) || hostnet->news == NULL || hostnet->queries == NULL ||
+        mnl_socket_bind(hostnet->news, RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR,
+                        MNL_SOCKET_AUTOPID) < 0 ||
+        mnl_socket_bind(hostnet->queries, 0, MNL_SOCKET_AUTOPID) < 0 ||
+        read_addresses(hostnet) < 0) {
+        hostnet_free(hostnet);
+        return BERTH_E_STATE;
+    }
+    *out = hostnet;
+    return 0;
+}
+
+void hostnet_free(struct hostnet *hostnet)
+{
+    int saved = errno;
+
+    if (hostnet == NULL) {
+        return;
+    }
+    if (hostnet->news != NULL) {
+        mnl_socket_close(hostnet->news);
+    }
+    if (hostnet->queries != NULL) {
+        mnl_socket_close(hostnet->queries);
+    }
+    free(hostnet->addresses.items);
+    free(hostnet->broadcasts.items);
+    free(hostnet->next_addresses.items);
+    free(hostnet->next_broadcasts.items);
+    free(hostnet);
+    errno = saved;
+}
+
+int hostnet_fd(const struct hostnet *hostnet)
+{
+    return mnl_socket_get_fd(hostnet->news);
+}
+
+bool hostnet_update(struct hostnet *hostnet)
+{
+    char buffer[BUFFER_BYTES];
+    bool has_news = false;
+
+    for (int i = 0; i < NEWS_MAX; i++) {
+        /* An error says that messages were lost (ENOBUFS): news as well. */
+        if (mnl_socket_recvfrom(hostnet->news, buffer, sizeof(buffer)) < 0 &&
+            (errno == EAGAIN || errno == EBADF)) {
+            break;
+        }
+        has_news = true;
+    }
+    return has_news && read_addresses(hostnet) > 0;
+}
+
+struct hostnet_list hostnet_addresses(const struct hostnet *hostnet)
+{
+    return (struct hostnet_list){hostnet->addresses.items, hostnet->addresses.count,
+                                 hostnet->addresses.is_cut};
+}
+
+struct hostnet_list hostnet_broadcasts(const struct hostnet *hostnet)
+{
+    return (struct hostnet_list){hostnet->broadcasts.items, hostnet->broadcasts.count,
+                                 hostnet->broadcasts.is_cut};
+}
+
+const struct hostnet_nameserver *hostnet_nameservers(struct hostnet *hostnet, size_t *count)
+{
+    struct stat st = {0};
+    const struct stat *was = &hostnet->resolv;
+
+    (void)stat("/etc/resolv.conf", &st);
+    if (st.st_ino != was->st_ino || st.st_dev != was->st_dev || st.st_size != was->st_size ||
+        st.st_mtim.tv_sec != was->st_mtim.tv_sec || st.st_mtim.tv_nsec != was->st_mtim.tv_nsec) {
+        hostnet->resolv = st;
+        hostnet->nameserver_count =
+            hostnet_read_resolv("/etc/resolv.conf", hostnet->nameservers, HOSTNET_NAMESERVERS_MAX);
+    }
+    *count = hostnet->nameserver_count;
+    return hostnet->nameservers;
+}

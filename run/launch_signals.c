@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * run/launch_signals.c: see run/launch_signals.h.
+ */
+#include "run/launch_signals.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+/* These tell a process of its own faults, or cannot be caught. SIGPIPE is ignored. */
+static const int kept_signals[] = {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS,  SIGFPE, SIGILL,
+                                   SIGTRAP, SIGABRT, SIGSYS,  SIGPIPE, SIGPROF};
+
+static void handled_set(sigset_t *set)
+{
+    sigfillset(set);
+    for (size_t i = 0; i < sizeof(kept_signals) / sizeof(kept_signals[0]); i++) {
+        sigdelset(set, kept_signals[i]);
+    }
+}
+
+/* The first standard stream that is a terminal whose foreground is our group; -1 if none. */
+static int find_terminal(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (tcgetpgrp(fd) == getpgrp()) {
+            return fd;
+        }
+    }
+    return -1;
+}
+
+int launch_signals_init(struct launch_signals *signals)
+{
+    struct sigaction plain = {.sa_handler = SIG_DFL};
+    sigset_t set;
+
+    handled_set(&set);
+    if (sigprocmask(SIG_BLOCK, &set, &signals->caller_mask) < 0) {
+        return -1;
+    }
+    /* A caller that ignores SIGCHLD would have the kernel throw COMMAND's status away. */
+    (void)sigaction(SIGCHLD, &plain, &signals->caller_chld);
+    (void)sigaction(SIGPIPE, NULL, &signals->caller_pipe);
+    signals->terminal_fd = find_terminal();
+    signals->fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (signals->fd < 0) {
+        int saved = errno;
+
+        launch_signals_done(signals);
+        errno = saved;
+        return -1;
+    }
+    return 0;
+}
+
+void launch_signals_guard(struct launch_signals *signals)
+{
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+
+    (void)sigaction(SIGPIPE, &ignore, &signals->caller_pipe);
+}
+
+void launch_signals_done(struct launch_signals *signals)
+{
+    if (signals->fd >= 0) {
+        close(signals->fd);
+        signals->fd = -1;
+    }
+    (void)sigaction(SIGPIPE, &signals->caller_pipe, NULL);
+    (void)sigaction(SIGCHLD, &signals->caller_chld, NULL);
+    (void)sigprocmask(SIG_SETMASK, &signals->caller_mask, NULL);
+}
+
+static void pass(const struct signalfd_siginfo *info, pid_t pid)
+{
+    int number = (int)info->ssi_signo;
+
+    if (number == SIGCHLD) {
+        return;
+    }
+    if (number == SIGCONT) {
+        pid_t group = getpgid(pid);
+
+        (void)kill(group == pid && group != getpgrp() ? -pid : pid, SIGCONT);
+        return;
+    }
+    /* From the kernel (a positive code): the terminal has sent it to COMMAND as well, unless that
+     * is in a group of its own and the terminal is gone for good. */
+    if (info->ssi_code > 0 && !(number == SIGHUP && getpgid(pid) != getpgrp())) {
+        return;
+    }
+    (void)kill(pid, number);
+}
+
+void launch_signals_pass(struct launch_signals *signals, pid_t pid)
+{
+    struct signalfd_siginfo info;
+
+    while (read(signals->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        if (pid > 0) {
+            pass(&info, pid);
+        }
+    }
+}
+
+void launch_signals_stop(int signal_number)
+{
+    struct sigaction plain = {.sa_handler = SIG_DFL};
+    struct sigaction before;
+    sigset_t set;
+
+    if (signal_number == SIGSTOP || sigaction(signal_number, NULL, &before) < 0 ||
+        before.sa_handler == SIG_IGN) {
+        (void)kill(getpid(), SIGSTOP);
+        return;
+    }
+    (void)sigaction(signal_number, &plain, NULL);
+    (void)raise(signal_number);
+    sigemptyset(&set);
+    sigaddset(&set, signal_number);
+    (void)sigprocmask(SIG_UNBLOCK, &set, NULL); /* here it stops */
+    (void)sigprocmask(SIG_BLOCK, &set, NULL);
+    (void)sigaction(signal_number, &before, NULL);
+}
+
+void launch_signals_reclaim(struct launch_signals *signals, pid_t pid)
+{
+    /* From the background tcsetpgrp() would stop us by SIGTTOU, were that not blocked. */
+    if (signals->terminal_fd >= 0 && tcgetpgrp(signals->terminal_fd) == pid) {
+        (void)tcsetpgrp(signals->terminal_fd, getpgrp());
+    }
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * run/launch_signals.h: berth between its caller and COMMAND as far as signals and the terminal go.
+ * Owns the signal descriptor, and what the caller's mask and dispositions were. run/launch.c alone
+ * calls it.
+ *
+ * COMMAND stays in berth's process group and session, as under env(1) or time(1), so that the
+ * terminal, a shell's job control and pipelines treat both as one job:
+ *   who sends                        whom the kernel gives it to      berth
+ *   the terminal (Ctrl-C, hang-up)   the foreground group, both       does nothing
+ *   a process, to berth              berth                            passes it on
+ *   COMMAND stops                    -                                stops by the same signal
+ *   a shell continues the job        the group                        wakes COMMAND too: it may
+ * have made a group of its own
+ */
+#ifndef RUN_LAUNCH_SIGNALS_H
+#define RUN_LAUNCH_SIGNALS_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include <berth/error.h>
+
+struct launch_signals {
+    int fd;          /* a signalfd, non-blocking */
+    int terminal_fd; /* 0, 1 or 2: the terminal, had by us in the foreground at the start; or -1 */
+    sigset_t caller_mask;
+    struct sigaction caller_chld;
+    struct sigaction caller_pipe;
+};
+
+/* Blocks what is passed on, before the fork; SIGCHLD comes to be noticed. -1 with errno. */
+int launch_signals_init(struct launch_signals *signals);
+/* After the fork, in berth: SIGPIPE no longer ends it. */
+void launch_signals_guard(struct launch_signals *signals);
+void launch_signals_done(struct launch_signals *signals);
+
+/* Reads every pending signal and passes on to `pid` what is for it. pid 0: to nobody. */
+void launch_signals_pass(struct launch_signals *signals, pid_t pid);
+/* Stops this process as COMMAND was stopped, until somebody continues it. */
+void launch_signals_stop(int signal_number);
+/* COMMAND is gone: the terminal goes back to our group if COMMAND's had it. */
+void launch_signals_reclaim(struct launch_signals *signals, pid_t pid);
+
+#endif
