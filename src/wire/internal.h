@@ -72,7 +72,7 @@ struct wire_layout {
 /* False: the network headers are out of shape or cut off. */
 bool wire_find_layout(struct wire_layout *out, const uint8_t *data, size_t bytes);
 
-/* ---- Small shared things ---------------------------------------------------------------------- */
+/* ---- Small shared things --------------------------------------------------------------------- */
 
 static inline void wire_load_v4(struct berth_address *out, const uint8_t *at)
 {

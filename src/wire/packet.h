@@ -9,7 +9,7 @@
  * the IPv6 fragment header, whole, and `protocol` is the next header named there (it may be an
  * IPv6 extension header). It is parsed again after reassembly. What is alone in being a fragment
  * (offset 0 and no more to come; RFC 6946) is a whole packet.
- * 3. For a protocol that wire/ does not know (ESP, AH, no next header, GRE, ...) `transport` is NULL
+ * 3. For a protocol that wire/ does not know (ESP, AH, no next header, GRE...) `transport` is NULL
  * and `payload` is everything after the IP headers. ICMP is known over IPv4 only, ICMPv6 over IPv6.
  */
 #ifndef WIRE_PACKET_H

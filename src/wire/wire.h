@@ -44,9 +44,9 @@ enum berth_drop wire_parse_quote(struct wire_quote *out, const uint8_t *data, si
 /*
  * Write the network and transport headers that PACKET describes (version, addresses, ports,
  * hop_limit, traffic_class, dont_fragment, fragment_id, payload_bytes, tcp or icmp) to OUT, which
- * has room for BERTH_FRAME_HEADER_BYTES, and return their length. The transport checksum field holds
- * the pseudo-header sum (a "partial" checksum: folded, not complemented, as virtio wants it; 0 for
- * ICMP over IPv4, which has no pseudo header); wire_finish completes it, or the link does.
+ * has room for BERTH_FRAME_HEADER_BYTES, and return their length. The transport checksum field
+ * holds the pseudo-header sum (a "partial" checksum: folded, not complemented, as virtio wants it;
+ * 0 for ICMP over IPv4, which has no pseudo header); wire_finish completes it, or the link does.
  * Lengths in the headers are those of the whole super-segment. IPv6 flow labels are 0.
  */
 uint32_t wire_emit_tcp(uint8_t *out, const struct wire_packet *packet);
@@ -55,8 +55,8 @@ uint32_t wire_emit_udp(uint8_t *out, const struct wire_packet *packet);
 uint32_t wire_emit_icmp(uint8_t *out, const struct wire_packet *packet);
 /*
  * Only the network header, for a payload of payload_bytes that has its transport header already, or
- * for a fragment (is_fragment, more_fragments, fragment_offset, fragment_id; IPv6: with the fragment
- * header). The protocol is PACKET's.
+ * for a fragment (is_fragment, more_fragments, fragment_offset, fragment_id; IPv6: with the
+ * fragment header). The protocol is PACKET's.
  */
 uint32_t wire_emit_network(uint8_t *out, const struct wire_packet *packet);
 
