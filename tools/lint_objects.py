@@ -18,7 +18,7 @@ ALLOWED = set("""
     __memcpy_chk __memmove_chk __memset_chk
     strlen strnlen strcmp strncmp strchr strrchr strstr strspn strcspn
     snprintf vsnprintf __snprintf_chk __vsnprintf_chk
-    __stack_chk_fail _GLOBAL_OFFSET_TABLE_ __udivti3 __umodti3 __divti3
+    __stack_chk_fail _GLOBAL_OFFSET_TABLE_ __udivti3 __umodti3 __divti3 __popcountdi2
     crypto_shorthash crypto_shorthash_siphashx24 crypto_generichash crypto_auth_hmacsha256
     crypto_stream_chacha20 crypto_stream_chacha20_xor_ic crypto_stream_chacha20_ietf
     crypto_stream_chacha20_ietf_xor_ic crypto_core_hchacha20 crypto_kdf_derive_from_key
