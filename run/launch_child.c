@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/netlink.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "run/launch_filter.h"
 #include "run/mounts.h"
 #include "run/tun_setup.h"
 
@@ -83,7 +85,10 @@ static int settle(const struct launch_child *child, struct tun_setup *tun, int *
                                "so /etc is read-only inside");
         say(child, LAUNCH_SAID_WARNING, error);
     }
-    return result == 0 ? namespace_enter_inner(child->maps, error) : result;
+    if (result == 0) {
+        result = namespace_enter_inner(child->maps, error);
+    }
+    return result == 0 ? launch_filter_load(error) : result;
 }
 
 static void report_ready(const struct launch_child *child, const struct tun_setup *tun, int diag_fd)
@@ -139,6 +144,37 @@ static void restore_signals(const struct launch_child *child)
     (void)sigprocmask(SIG_SETMASK, &child->signal_mask, NULL);
 }
 
+/* Whether one of the directories of PATH has a file of this name. */
+static bool is_in_path(const char *name)
+{
+    const char *path = getenv("PATH");
+    char candidate[PATH_MAX];
+    struct stat st;
+
+    while (path != NULL && *path != '\0') {
+        size_t length = strcspn(path, ":");
+
+        snprintf(candidate, sizeof(candidate), "%.*s/%s", (int)length, length > 0 ? path : ".",
+                 name);
+        if (stat(candidate, &st) == 0 && S_ISREG(st.st_mode)) {
+            return true;
+        }
+        path += length + (path[length] == ':');
+    }
+    return false;
+}
+
+/* Never returns when it succeeds. */
+static void execute(char *const *argv)
+{
+    execvp(argv[0], argv);
+    /* A directory of PATH that we may not search makes execvp say "permission denied" of a command
+     * that is nowhere; a shell says "not found". */
+    if (errno == EACCES && strchr(argv[0], '/') == NULL) {
+        errno = is_in_path(argv[0]) ? EACCES : ENOENT;
+    }
+}
+
 _Noreturn void launch_child_run(const struct launch_child *child)
 {
     struct launch_error error = {0};
@@ -153,7 +189,7 @@ _Noreturn void launch_child_run(const struct launch_child *child)
     await(child, LAUNCH_SAID_GO);
     keep_sockets_from_exec();
     restore_signals(child);
-    execvp(child->config->argv[0], child->config->argv);
+    execute(child->config->argv);
     (void)launch_error_set(&error, LAUNCH_STEP_EXEC, child->config->argv[0]);
     say(child, LAUNCH_SAID_FAILED, &error);
     _exit(error.error == ENOENT ? LAUNCH_EXIT_NOT_FOUND : LAUNCH_EXIT_CANNOT_EXECUTE);
