@@ -5,15 +5,28 @@
  * The first rule that matches wins; what no rule matches is denied; while no rules are loaded
  * everything is denied. A verdict is taken once, on a connection's or flow's first packet.
  *
- * The language (one rule a line, '#' begins a comment):
+ * The language (one rule a line, '#' begins a comment; words in any case):
  *
- *   rule      = action direction [what] [peer] [log] [limit]
+ *   rule      = action direction [what] [peer] ["log"]
  *   action    = "allow" | "deny" | "drop"
  *   direction = "in" | "out"
- *   what      = item {"," item} ["/" protocol] | "icmp" | "tcp" | "udp" | "any"
- *   item      = port | port "-" port | service name of IANA's | "system" | "user" | "ephemeral"
- *   protocol  = "tcp" | "udp"      (without: what the service name is registered for; tcp for a
- * number) peer      = ("to" | "from") ("any" | "host" | address | prefix) {"," ...}
+ *   what      = item {"," item} | "icmp" | "tcp" | "udp" | "any"      (without: any)
+ *   item      = (port | port "-" port | service | category) ["/" protocol]
+ *   category  = "system" | "user" | "ephemeral"
+ *   protocol  = "tcp" | "udp"
+ *   peer      = ("to" | "from") name {"," name}       "to" in rules for out, "from" for in
+ *   name      = "any" | "host" | address | prefix
+ *
+ * A protocol goes for its item and for those before it, back to the item before that has one. Where
+ * none is said, a port or range is TCP's, a service (IANA's name) whatever IANA has registered of
+ * TCP and UDP, a category both.
+ *
+ * A rule without a peer, or with "any", means the network: it never matches the addresses of the
+ * host ("host": the stack's own and those of berth_host_addresses_set), loopback, link-local,
+ * multicast, broadcast or unspecified addresses, nor IPv6 that carries such an IPv4 address (NAT64,
+ * 6to4). Those are matched by a rule that names them only: the host's by "host" or as exactly that
+ * address, the others as exactly that address or by a prefix that lies wholly inside their block
+ * (127.0.0.0/8, 169.254.0.0/16, fe80::/10, ...). 0.0.0.0/0 and 10.0.0.0/8 name none of them.
  */
 #ifndef BERTH_FIREWALL_H
 #define BERTH_FIREWALL_H
@@ -52,12 +65,13 @@ struct berth_verdict {
     int32_t rule; /* index of the deciding rule from 0, -1: no rule matched (or none loaded) */
 };
 
-/* Where a text went wrong. Lines and columns count from 1. */
+/* Where a text went wrong. Lines and columns (in bytes) count from 1. It reads well as
+ * "LINE:COLUMN: 'WORD': expected EXPECTED". */
 struct berth_rules_error {
     uint32_t line;
     uint32_t column;
-    char word[64];      /* the bad word, cut if longer */
-    char expected[128]; /* what was expected instead */
+    char word[64];      /* the bad word, cut if longer; "end of line" */
+    char expected[128]; /* what was expected instead, and perhaps what was meant */
 };
 
 /* A first contact that was refused, noted for whoever reports (berth_next_contact). */
@@ -72,8 +86,9 @@ struct berth_contact {
 };
 
 /*
- * Replace all rules by those of TEXT (not kept). On failure the old rules stay and *ERROR says why.
- * BERTH_E_SYNTAX, BERTH_E_LIMIT (limits.rules, limits.rule_bytes). Established conversations stay.
+ * Replaces all rules by those of TEXT (not kept). Established conversations stay. On failure the
+ * old rules stay and *ERROR (may be NULL) says why: BERTH_E_SYNTAX, BERTH_E_LIMIT (limits.rules;
+ * limits.rule_bytes, which is of the canonical spellings).
  */
 BERTH_API BERTH_MUST_CHECK int berth_rules_load(struct berth *berth, const char *text, size_t bytes,
                                                 struct berth_rules_error *error);
@@ -94,7 +109,7 @@ BERTH_API bool berth_rules_may_reach_network(const struct berth *berth);
 /*
  * The addresses that the word "host" stands for besides the stack's own addresses, and that a rule
  * without a peer never matches: every address that the host holds, and its networks' broadcasts.
- * Replaces the earlier set. BERTH_E_LIMIT past 1024.
+ * Replaces the earlier set. BERTH_E_LIMIT past 8192: the earlier set stays.
  */
 BERTH_API BERTH_MUST_CHECK int berth_host_addresses_set(struct berth *berth,
                                                         const struct berth_address *addresses,

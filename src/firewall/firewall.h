@@ -5,8 +5,12 @@
  * 1. While no rules are loaded, and where none matches, the verdict is deny: it fails closed.
  * 2. The first rule that matches wins.
  * 3. A rule that names no peer, or "any", never matches the host's own addresses, loopback,
- * link-local, multicast or broadcast addresses; only a rule that names them does.
+ *    link-local, multicast or broadcast addresses; only a rule that names them does (special.h).
  * 4. Loading is all or nothing: the old rules stay until the new ones are known to be right.
+ *
+ * A text goes lexer -> parse (a tree of one rule) -> format (its canonical spelling) and compile
+ * (tables) -> judge. judge.c reads nothing but what compile.c made: another way to compile is
+ * another compile.c and another walk in judge.c.
  */
 #ifndef FIREWALL_FIREWALL_H
 #define FIREWALL_FIREWALL_H
@@ -16,19 +20,29 @@
 
 #include <berth/firewall.h>
 
-#define FIREWALL_HOST_ADDRESSES_MAX 1024
+/* The host's addresses and its networks' broadcasts. */
+#define FIREWALL_HOST_ADDRESSES_MAX 8192
+/* The stack's own addresses. */
+#define FIREWALL_GATEWAYS_MAX 64
 
-struct firewall_rule; /* rule.h */
+struct firewall_rule;  /* rule.h */
+struct firewall_ports; /* rule.h */
+struct firewall_peer;  /* rule.h */
+
+/* Rules are looked for by direction and protocol (TCP, UDP, ICMP). */
+#define FIREWALL_LISTS 6
 
 struct firewall_set { /* one loaded set of rules; two exist, so that loading is all or nothing */
     struct firewall_rule *rules;
     uint32_t count;
     char *text; /* canonical spellings, NUL-terminated, one after the other */
     uint32_t text_bytes;
-    uint32_t ports_used; /* of the items that rules share, rule.h */
+    uint32_t ports_used;
     uint32_t peers_used;
-    struct firewall_ports *ports;
+    struct firewall_ports *ports; /* of all rules, one rule's after the other's */
     struct firewall_peer *peers;
+    uint32_t *order;                          /* rule numbers, list by list, each in rule order */
+    uint32_t order_begin[FIREWALL_LISTS + 1]; /* where each list begins in order */
 };
 
 struct firewall {
@@ -39,25 +53,54 @@ struct firewall {
     uint32_t text_bytes_max;
     uint32_t ports_max;
     uint32_t peers_max;
-    struct berth_address *host; /* sorted; "host", and what no peerless rule matches */
+    struct berth_address *host; /* sorted, each once */
     uint32_t host_count;
-    struct berth_address gateways[4]; /* the stack's own addresses: "host" too */
+    struct berth_address gateways[FIREWALL_GATEWAYS_MAX]; /* the stack's own addresses */
     uint32_t gateway_count;
 };
 
+/* Room for RULES rules whose canonical spellings have RULE_BYTES bytes together. */
 void firewall_init(struct firewall *firewall, struct arena *arena, uint32_t rules,
                    uint32_t rule_bytes);
+/* BERTH_E_SYNTAX, BERTH_E_LIMIT: *ERROR (may be NULL) says where; the old rules stay. */
 int firewall_load(struct firewall *firewall, const char *text, size_t bytes,
                   struct berth_rules_error *error);
 struct berth_verdict firewall_judge(const struct firewall *firewall,
                                     const struct berth_contact_query *query);
 /* Rule INDEX in canonical spelling; NULL past the end. */
 const char *firewall_rule_text(const struct firewall *firewall, uint32_t index);
+/* The line it was loaded from; 0 past the end. */
 uint32_t firewall_rule_line(const struct firewall *firewall, uint32_t index);
 uint32_t firewall_rule_count(const struct firewall *firewall);
+/* Does some rule let TCP or UDP out to some address that is neither the host's nor special? */
 bool firewall_may_reach_network(const struct firewall *firewall);
+/* Replaces the host's addresses. BERTH_E_LIMIT past FIREWALL_HOST_ADDRESSES_MAX: the old stay. */
 int firewall_set_host(struct firewall *firewall, const struct berth_address *addresses,
                       size_t count);
+/* One more of the stack's own addresses. BERTH_E_LIMIT. */
 int firewall_add_gateway(struct firewall *firewall, const struct berth_address *address);
+
+/* Why a rule does not decide on a query; FIREWALL_MATCH: it does, unless an earlier one has. */
+enum firewall_miss {
+    FIREWALL_MATCH = 0,
+    FIREWALL_MISS_DIRECTION,
+    FIREWALL_MISS_PROTOCOL,
+    FIREWALL_MISS_PORT,
+    FIREWALL_MISS_PEER,
+    FIREWALL_MISS_UNNAMED /* its peers take the address in, but such a one must be named */
+};
+/* The test that firewall_judge makes, of rule INDEX (below firewall_rule_count) alone. */
+enum firewall_miss firewall_explain(const struct firewall *firewall, uint32_t index,
+                                    const struct berth_contact_query *query);
+
+/*
+ * What a person should know of rule INDEX; cover.c. Both give the number of the first earlier rule
+ * that it is so with, -1: none. They walk the earlier rules.
+ */
+/* An earlier rule matches everything that this one does: this one never decides. */
+int32_t firewall_covered_by(const struct firewall *firewall, uint32_t index);
+/* An earlier deny or drop without a peer shares ports with this allow, yet does not stop it, since
+ * this one names addresses that a rule without a peer never matches. */
+int32_t firewall_slips_past(const struct firewall *firewall, uint32_t index);
 
 #endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * firewall/compile.c: trees to the tables that judge.c walks: each rule's ports as sorted ranges,
+ * its peers as prefixes, and for each direction and protocol the rules that can match at all.
+ */
+#include "firewall/rule.h"
+
+#include "base/check.h"
+
+uint32_t firewall_list_of(enum berth_direction direction, uint8_t protocol_bit)
+{
+    uint32_t protocol = protocol_bit == FIREWALL_TCP ? 0 : protocol_bit == FIREWALL_UDP ? 1 : 2;
+
+    return (direction == BERTH_IN ? FIREWALL_PROTOCOLS : 0) + protocol;
+}
+
+/* ---- Ports ---------------------------------------------------------------------------------- */
+
+static bool is_before(const struct firewall_ports *a, const struct firewall_ports *b)
+{
+    return a->first != b->first ? a->first < b->first : a->last < b->last;
+}
+
+/*
+ * Adds PORTS to those from BEGIN on, which are sorted: a range that stands there already takes the
+ * protocols, one of the same protocols that touches it in front or behind grows.
+ */
+static int add_ports(const struct firewall *firewall, struct firewall_set *set, uint32_t begin,
+                     struct firewall_ports ports)
+{
+    uint32_t at = set->ports_used;
+
+    while (at > begin && is_before(&ports, &set->ports[at - 1])) {
+        at--;
+    }
+    if (at > begin) {
+        struct firewall_ports *before = &set->ports[at - 1];
+
+        if (before->first == ports.first && before->last == ports.last) {
+            before->protocols |= ports.protocols;
+            return BERTH_OK;
+        }
+        if (before->protocols == ports.protocols && ports.first <= (uint32_t)before->last + 1) {
+            before->last = before->last > ports.last ? before->last : ports.last;
+            return BERTH_OK;
+        }
+    }
+    if (set->ports_used == firewall->ports_max) {
+        return BERTH_E_LIMIT;
+    }
+    memmove(&set->ports[at + 1], &set->ports[at], (set->ports_used - at) * sizeof ports);
+    set->ports[at] = ports;
+    set->ports_used++;
+    return BERTH_OK;
+}
+
+static int add_service(const struct firewall *firewall, struct firewall_set *set, uint32_t begin,
+                       const struct firewall_item *item)
+{
+    const struct berth_registry_query query = {.name = item->name};
+    uint8_t wanted = item->protocols == 0 ? FIREWALL_TCP | FIREWALL_UDP : item->protocols;
+    struct berth_registry_cursor cursor;
+    struct berth_service service;
+    int status = BERTH_OK;
+
+    berth_registry_start(&cursor, &query);
+    while (status == BERTH_OK && berth_registry_next(&cursor, &service)) {
+        struct firewall_ports ports = {.first = service.port_first, .last = service.port_last};
+
+        ports.protocols = wanted & firewall_transport_protocols(service.transport);
+        if (service.has_port && ports.protocols != 0) {
+            status = add_ports(firewall, set, begin, ports);
+        }
+    }
+    return status;
+}
+
+static int add_item(const struct firewall *firewall, struct firewall_set *set, uint32_t begin,
+                    const struct firewall_item *item)
+{
+    struct firewall_ports ports = {
+        .first = item->first, .last = item->last, .protocols = item->protocols};
+
+    switch (item->kind) {
+    case FIREWALL_SERVICE:
+        return add_service(firewall, set, begin, item);
+    case FIREWALL_PORTS:
+        ports.protocols = ports.protocols == 0 ? FIREWALL_TCP : ports.protocols;
+        break;
+    case FIREWALL_CATEGORY:
+        ports.protocols = ports.protocols == 0 ? FIREWALL_TCP | FIREWALL_UDP : ports.protocols;
+        break;
+    }
+    return add_ports(firewall, set, begin, ports);
+}
+
+/* ---- Rules ---------------------------------------------------------------------------------- */
+
+int firewall_compile_rule(const struct firewall *firewall, struct firewall_set *set,
+                          const struct firewall_tree *tree, uint32_t text_at)
+{
+    struct firewall_rule rule = {.line = tree->line,
+                                 .text_at = text_at,
+                                 .ports_at = set->ports_used,
+                                 .peers_at = set->peers_used,
+                                 .peers_count = tree->peer_count,
+                                 .action = (uint8_t)tree->action,
+                                 .direction = (uint8_t)tree->direction,
+                                 .protocols = tree->protocols,
+                                 .log = tree->log};
+
+    if (set->count == firewall->rules_max ||
+        tree->peer_count > firewall->peers_max - set->peers_used) {
+        return BERTH_E_LIMIT;
+    }
+    for (uint32_t i = 0; i < tree->item_count; i++) {
+        int status = add_item(firewall, set, rule.ports_at, &tree->items[i]);
+
+        if (status != BERTH_OK) {
+            return status;
+        }
+    }
+    rule.ports_count = set->ports_used - rule.ports_at;
+    for (uint32_t i = 0; i < rule.ports_count; i++) {
+        rule.protocols |= set->ports[rule.ports_at + i].protocols;
+    }
+    /* A rule with items has ports: one without would match every port. */
+    BERTH_CHECK((rule.ports_count > 0) == (tree->item_count > 0));
+    for (uint32_t i = 0; i < tree->peer_count; i++) {
+        set->peers[set->peers_used++] = tree->peers[i];
+    }
+    set->rules[set->count++] = rule;
+    return BERTH_OK;
+}
+
+/* Writes the numbers of the rules in LIST to ORDER, in rule order. Returns how many. */
+static uint32_t walk_list(const struct firewall_set *set, uint32_t list, uint32_t *order)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < set->count; i++) {
+        const struct firewall_rule *rule = &set->rules[i];
+        enum berth_direction direction = (enum berth_direction)rule->direction;
+        uint8_t bit = (uint8_t)(1U << list % FIREWALL_PROTOCOLS);
+
+        if ((rule->protocols & bit) != 0 && firewall_list_of(direction, bit) == list) {
+            order[count++] = i;
+        }
+    }
+    return count;
+}
+
+void firewall_compile_lists(struct firewall_set *set)
+{
+    uint32_t used = 0;
+
+    for (uint32_t list = 0; list < FIREWALL_LISTS; list++) {
+        set->order_begin[list] = used;
+        used += walk_list(set, list, set->order + used);
+    }
+    set->order_begin[FIREWALL_LISTS] = used;
+}

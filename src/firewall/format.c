@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * firewall/format.c: the canonical spelling of a rule. load.c calls it, and cli/ for errors.
+ *
+ * 1. What is written parses to the same rule, and is then written the same.
+ * 2. A protocol is written wherever the language would not give the same without it. As it reaches
+ *    back over the items before it, items come in the order: with tcp, with udp, with none.
+ * 3. "any" is written for ports, never for peers alone: no peer says the same.
+ */
+#include "firewall/rule.h"
+
+#include <stdio.h>
+
+/* Text being written; `used` goes on growing when there is no more room. */
+struct writer {
+    char *out;
+    size_t bytes;
+    size_t used;
+};
+
+static void write_text(struct writer *writer, const char *text)
+{
+    size_t bytes = strlen(text);
+
+    if (writer->used < writer->bytes && bytes < writer->bytes - writer->used) {
+        memcpy(writer->out + writer->used, text, bytes + 1);
+    }
+    writer->used += bytes;
+}
+
+char *firewall_format_prefix(const struct berth_prefix *prefix, char out[FIREWALL_PREFIX_BYTES])
+{
+    bool is_v4 = prefix->bits >= 96 && berth_address_is_v4(&prefix->address);
+    size_t used = strlen(berth_address_format(&prefix->address, out));
+
+    if (prefix->bits < 128) {
+        (void)snprintf(out + used, FIREWALL_PREFIX_BYTES - used, "/%u",
+                       prefix->bits - (is_v4 ? 96U : 0U));
+    }
+    return out;
+}
+
+static void write_item(struct writer *writer, const struct firewall_item *item)
+{
+    char ports[16];
+
+    if (item->kind != FIREWALL_PORTS) {
+        write_text(writer, item->name);
+        return;
+    }
+    if (item->first == item->last) {
+        (void)snprintf(ports, sizeof ports, "%u", (unsigned)item->first);
+    } else {
+        (void)snprintf(ports, sizeof ports, "%u-%u", (unsigned)item->first, (unsigned)item->last);
+    }
+    write_text(writer, ports);
+}
+
+/* The protocol to write after ITEM: a port without one is TCP's. */
+static uint8_t written_protocols(const struct firewall_item *item)
+{
+    return item->protocols == 0 && item->kind == FIREWALL_PORTS ? FIREWALL_TCP : item->protocols;
+}
+
+static void write_items(struct writer *writer, const struct firewall_tree *tree)
+{
+    static const struct {
+        uint8_t protocols;
+        const char *suffix;
+    } groups[] = {{FIREWALL_TCP, "/tcp"}, {FIREWALL_UDP, "/udp"}, {0, ""}};
+    const char *between = " ";
+
+    for (size_t g = 0; g < sizeof groups / sizeof groups[0]; g++) {
+        bool is_begun = false;
+
+        for (uint32_t i = 0; i < tree->item_count; i++) {
+            if (written_protocols(&tree->items[i]) == groups[g].protocols) {
+                write_text(writer, between);
+                write_item(writer, &tree->items[i]);
+                between = ",";
+                is_begun = true;
+            }
+        }
+        if (is_begun) {
+            write_text(writer, groups[g].suffix);
+        }
+    }
+}
+
+static void write_peers(struct writer *writer, const struct firewall_tree *tree)
+{
+    bool is_named = false;
+    char text[FIREWALL_PREFIX_BYTES];
+
+    for (uint32_t i = 0; i < tree->peer_count; i++) {
+        is_named = is_named || tree->peers[i].kind != FIREWALL_PEER_ANY;
+    }
+    if (!is_named) {
+        return;
+    }
+    write_text(writer, tree->direction == BERTH_OUT ? " to " : " from ");
+    for (uint32_t i = 0; i < tree->peer_count; i++) {
+        const struct firewall_peer *peer = &tree->peers[i];
+
+        write_text(writer, i == 0 ? "" : ",");
+        if (peer->kind == FIREWALL_PEER_PREFIX) {
+            write_text(writer, firewall_format_prefix(&peer->prefix, text));
+        } else {
+            write_text(writer, peer->kind == FIREWALL_PEER_HOST ? "host" : "any");
+        }
+    }
+}
+
+static const char *protocols_text(uint8_t protocols)
+{
+    switch (protocols) {
+    case FIREWALL_TCP:
+        return " tcp";
+    case FIREWALL_UDP:
+        return " udp";
+    case FIREWALL_ICMP:
+        return " icmp";
+    default:
+        return " any";
+    }
+}
+
+int64_t firewall_format(const struct firewall_tree *tree, char *out, size_t bytes)
+{
+    static const char *const actions[] = {"allow", "deny", "drop"}; /* enum berth_action */
+    struct writer writer = {.out = out, .bytes = bytes};
+
+    write_text(&writer, actions[tree->action]);
+    write_text(&writer, tree->direction == BERTH_OUT ? " out" : " in");
+    if (tree->item_count > 0) {
+        write_items(&writer, tree);
+    } else {
+        write_text(&writer, protocols_text(tree->protocols));
+    }
+    write_peers(&writer, tree);
+    write_text(&writer, tree->log ? " log" : "");
+    return writer.used < bytes ? (int64_t)writer.used : BERTH_E_LIMIT;
+}

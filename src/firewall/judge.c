@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * firewall/judge.c: verdicts. Reads the compiled tables; changes nothing.
+ *
+ * 1. firewall_judge and firewall_explain make one and the same test of a rule.
+ * 2. What is not TCP, UDP or ICMP, in or out, matches no rule and is denied.
+ */
+#include "firewall/rule.h"
+#include "firewall/special.h"
+
+/* A query with what is asked of every rule about it. */
+struct subject {
+    const struct berth_contact_query *query;
+    struct firewall_special special;
+    uint8_t protocol; /* its bit */
+};
+
+static bool has_port(const struct firewall_set *set, const struct firewall_rule *rule,
+                     const struct subject *subject)
+{
+    const struct firewall_ports *ports = &set->ports[rule->ports_at];
+    uint16_t port = subject->query->port;
+
+    for (uint32_t i = 0; i < rule->ports_count && ports[i].first <= port; i++) {
+        if (port <= ports[i].last && (ports[i].protocols & subject->protocol) != 0) {
+            return true;
+        }
+    }
+    return rule->ports_count == 0;
+}
+
+/* What the rule's peer says: FIREWALL_MATCH, FIREWALL_MISS_PEER or FIREWALL_MISS_UNNAMED. */
+static enum firewall_miss test_peer(const struct firewall_peer *peer, const struct subject *subject)
+{
+    uint8_t bits = 0;
+
+    switch ((enum firewall_peer_kind)peer->kind) {
+    case FIREWALL_PEER_HOST:
+        return subject->special.is_host ? FIREWALL_MATCH : FIREWALL_MISS_PEER;
+    case FIREWALL_PEER_PREFIX:
+        if (!berth_prefix_contains(&peer->prefix, &subject->query->peer)) {
+            return FIREWALL_MISS_PEER;
+        }
+        bits = peer->prefix.bits;
+        break;
+    case FIREWALL_PEER_ANY:
+        break;
+    }
+    /* A special address is named by a prefix inside its block only (special.h). */
+    return bits >= subject->special.bits ? FIREWALL_MATCH : FIREWALL_MISS_UNNAMED;
+}
+
+static enum firewall_miss test_peers(const struct firewall_set *set,
+                                     const struct firewall_rule *rule,
+                                     const struct subject *subject)
+{
+    static const struct firewall_peer any = {.kind = FIREWALL_PEER_ANY};
+    enum firewall_miss miss = FIREWALL_MISS_PEER;
+
+    if (rule->peers_count == 0) {
+        return test_peer(&any, subject);
+    }
+    for (uint32_t i = 0; i < rule->peers_count && miss != FIREWALL_MATCH; i++) {
+        enum firewall_miss one = test_peer(&set->peers[rule->peers_at + i], subject);
+
+        miss = one == FIREWALL_MISS_PEER ? miss : one;
+    }
+    return miss;
+}
+
+static enum firewall_miss test_rule(const struct firewall_set *set,
+                                    const struct firewall_rule *rule, const struct subject *subject)
+{
+    if (rule->direction != (uint8_t)subject->query->direction) {
+        return FIREWALL_MISS_DIRECTION;
+    }
+    if ((rule->protocols & subject->protocol) == 0) {
+        return FIREWALL_MISS_PROTOCOL;
+    }
+    if (!has_port(set, rule, subject)) {
+        return FIREWALL_MISS_PORT;
+    }
+    return test_peers(set, rule, subject);
+}
+
+static struct subject make_subject(const struct firewall *firewall,
+                                   const struct berth_contact_query *query)
+{
+    return (struct subject){.query = query,
+                            .special = firewall_special(firewall, &query->peer),
+                            .protocol = firewall_protocol_bit(query->protocol)};
+}
+
+struct berth_verdict firewall_judge(const struct firewall *firewall,
+                                    const struct berth_contact_query *query)
+{
+    const struct firewall_set *set = &firewall->sets[firewall->active];
+    const struct berth_verdict denied = {.action = BERTH_DENY, .rule = -1};
+    struct subject subject = make_subject(firewall, query);
+    uint32_t list;
+
+    if (!firewall->loaded || subject.protocol == 0 ||
+        (query->direction != BERTH_OUT && query->direction != BERTH_IN)) {
+        return denied;
+    }
+    list = firewall_list_of(query->direction, subject.protocol);
+    for (uint32_t i = set->order_begin[list]; i < set->order_begin[list + 1]; i++) {
+        const struct firewall_rule *rule = &set->rules[set->order[i]];
+
+        if (test_rule(set, rule, &subject) == FIREWALL_MATCH) {
+            return (struct berth_verdict){.action = (enum berth_action)rule->action,
+                                          .log = rule->log,
+                                          .rule = (int32_t)set->order[i]};
+        }
+    }
+    return denied;
+}
+
+enum firewall_miss firewall_explain(const struct firewall *firewall, uint32_t index,
+                                    const struct berth_contact_query *query)
+{
+    const struct firewall_set *set = &firewall->sets[firewall->active];
+    struct subject subject = make_subject(firewall, query);
+
+    return test_rule(set, &set->rules[index], &subject);
+}
+
+/* ---- The network ---------------------------------------------------------------------------- */
+
+#define NETWORK_PROTOCOLS (FIREWALL_TCP | FIREWALL_UDP)
+
+/* Does PEER take in an address that is not special? */
+static bool reaches_network(const struct firewall *firewall, const struct firewall_peer *peer)
+{
+    uint8_t bits;
+
+    switch ((enum firewall_peer_kind)peer->kind) {
+    case FIREWALL_PEER_ANY:
+        return true;
+    case FIREWALL_PEER_HOST:
+        return false;
+    case FIREWALL_PEER_PREFIX:
+        break;
+    }
+    if (peer->prefix.bits == 128) {
+        return firewall_special(firewall, &peer->prefix.address).bits == 0;
+    }
+    return !firewall_special_prefix(&peer->prefix, &bits);
+}
+
+static bool has_any_peer(const struct firewall_set *set, const struct firewall_rule *rule)
+{
+    for (uint32_t i = 0; i < rule->peers_count; i++) {
+        if (set->peers[rule->peers_at + i].kind == FIREWALL_PEER_ANY) {
+            return true;
+        }
+    }
+    return rule->peers_count == 0;
+}
+
+bool firewall_may_reach_network(const struct firewall *firewall)
+{
+    const struct firewall_set *set = &firewall->sets[firewall->active];
+    uint8_t open = NETWORK_PROTOCOLS; /* those that no rule so far has shut altogether */
+
+    for (uint32_t i = 0; firewall->loaded && i < set->count && open != 0; i++) {
+        const struct firewall_rule *rule = &set->rules[i];
+        bool is_reached = rule->peers_count == 0;
+
+        if (rule->direction != BERTH_OUT || (rule->protocols & open) == 0) {
+            continue;
+        }
+        if (rule->action != BERTH_ALLOW) {
+            bool is_shut = rule->ports_count == 0 && has_any_peer(set, rule);
+
+            open = is_shut ? (uint8_t)(open & ~rule->protocols) : open;
+            continue;
+        }
+        for (uint32_t p = 0; p < rule->peers_count && !is_reached; p++) {
+            is_reached = reaches_network(firewall, &set->peers[rule->peers_at + p]);
+        }
+        if (is_reached) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * firewall/lexer.c: text to words (lexer.h).
+ */
+#include "firewall/lexer.h"
+
+#include <string.h>
+
+void firewall_lexer_init(struct firewall_lexer *lexer, const char *text, size_t bytes)
+{
+    *lexer = (struct firewall_lexer){.text = text, .bytes = bytes, .line = 1};
+}
+
+/* A carriage return is a blank, so that files of other systems read the same. */
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+static bool ends_word(char c)
+{
+    return is_blank(c) || c == ',' || c == '\n' || c == '#';
+}
+
+/* To the next word or comma, or to the end of the line (at '\n' or at the end of the text). */
+static void skip_blanks(struct firewall_lexer *lexer)
+{
+    while (lexer->at < lexer->bytes && is_blank(lexer->text[lexer->at])) {
+        lexer->at++;
+    }
+    if (lexer->at < lexer->bytes && lexer->text[lexer->at] == '#') {
+        const char *from = lexer->text + lexer->at;
+        const char *newline = memchr(from, '\n', lexer->bytes - lexer->at);
+
+        lexer->at = newline == NULL ? lexer->bytes : lexer->at + (size_t)(newline - from);
+    }
+}
+
+bool firewall_lexer_next_rule(struct firewall_lexer *lexer)
+{
+    skip_blanks(lexer);
+    while (lexer->at < lexer->bytes && lexer->text[lexer->at] == '\n') {
+        lexer->at++;
+        lexer->line++;
+        lexer->line_begin = lexer->at;
+        skip_blanks(lexer);
+    }
+    return lexer->at < lexer->bytes;
+}
+
+struct firewall_token firewall_lexer_next(struct firewall_lexer *lexer)
+{
+    struct firewall_token token = {.kind = FIREWALL_TOKEN_END, .line = lexer->line};
+    size_t begin;
+
+    skip_blanks(lexer);
+    begin = lexer->at;
+    token.text = lexer->text + begin;
+    token.column = (uint32_t)(begin - lexer->line_begin) + 1;
+    if (begin == lexer->bytes || lexer->text[begin] == '\n') {
+        return token;
+    }
+    if (lexer->text[begin] == ',') {
+        token.kind = FIREWALL_TOKEN_COMMA;
+        lexer->at++;
+    } else {
+        token.kind = FIREWALL_TOKEN_WORD;
+        while (lexer->at < lexer->bytes && !ends_word(lexer->text[lexer->at])) {
+            lexer->at++;
+        }
+    }
+    token.bytes = lexer->at - begin;
+    return token;
+}
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+bool firewall_token_is(const struct firewall_token *token, const char *word)
+{
+    if (token->kind != FIREWALL_TOKEN_WORD || token->bytes != strlen(word)) {
+        return false;
+    }
+    for (size_t i = 0; i < token->bytes; i++) {
+        if (lower(token->text[i]) != lower(word[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool firewall_token_copy(const struct firewall_token *token, char out[FIREWALL_WORD_BYTES])
+{
+    out[0] = '\0';
+    if (token->kind != FIREWALL_TOKEN_WORD || token->bytes >= FIREWALL_WORD_BYTES ||
+        memchr(token->text, '\0', token->bytes) != NULL) {
+        return false;
+    }
+    memcpy(out, token->text, token->bytes);
+    out[token->bytes] = '\0';
+    return true;
+}

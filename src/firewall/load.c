@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * firewall/load.c: memory, and texts of rules in and out. The owner of the stack calls it.
+ */
+#include "firewall/parse.h"
+
+#include "base/check.h"
+
+#include <stdio.h>
+
+/*
+ * Room follows from the bytes of the canonical text: a peer takes three at least ("::,"), and a
+ * service name four where it gives four ranges of ports at most.
+ */
+#define PEER_TEXT_BYTES_MIN 3
+
+static void init_set(struct firewall_set *set, struct arena *arena, const struct firewall *firewall)
+{
+    set->rules =
+        arena_take(arena, firewall->rules_max, sizeof *set->rules, _Alignof(struct firewall_rule));
+    set->text = arena_take(arena, firewall->text_bytes_max, 1, 1);
+    set->ports =
+        arena_take(arena, firewall->ports_max, sizeof *set->ports, _Alignof(struct firewall_ports));
+    set->peers =
+        arena_take(arena, firewall->peers_max, sizeof *set->peers, _Alignof(struct firewall_peer));
+    set->order = arena_take(arena, (size_t)firewall->rules_max * FIREWALL_PROTOCOLS,
+                            sizeof *set->order, _Alignof(uint32_t));
+}
+
+void firewall_init(struct firewall *firewall, struct arena *arena, uint32_t rules,
+                   uint32_t rule_bytes)
+{
+    *firewall = (struct firewall){.rules_max = rules};
+    firewall->text_bytes_max = rule_bytes > UINT32_MAX - rules ? UINT32_MAX : rule_bytes + rules;
+    firewall->ports_max = firewall->text_bytes_max;
+    firewall->peers_max = rules + rule_bytes / PEER_TEXT_BYTES_MIN;
+    firewall->host = arena_take(arena, FIREWALL_HOST_ADDRESSES_MAX, sizeof *firewall->host,
+                                _Alignof(struct berth_address));
+    for (int i = 0; i < 2; i++) {
+        init_set(&firewall->sets[i], arena, firewall);
+    }
+}
+
+/* Adds TREE and its spelling to SET; BERTH_E_LIMIT. */
+static int add_rule(const struct firewall *firewall, struct firewall_set *set,
+                    const struct firewall_tree *tree)
+{
+    int64_t text_bytes = firewall_format(tree, set->text + set->text_bytes,
+                                         firewall->text_bytes_max - set->text_bytes);
+    int status;
+
+    if (text_bytes < 0) {
+        return (int)text_bytes;
+    }
+    status = firewall_compile_rule(firewall, set, tree, set->text_bytes);
+    if (status == BERTH_OK) {
+        set->text_bytes += (uint32_t)text_bytes + 1;
+    }
+    return status;
+}
+
+static int say_limit(const struct firewall *firewall, uint32_t line,
+                     struct berth_rules_error *error)
+{
+    *error = (struct berth_rules_error){.line = line, .column = 1};
+    (void)snprintf(error->word, sizeof error->word, "rule");
+    (void)snprintf(error->expected, sizeof error->expected,
+                   "at most %u rules, of %u bytes together (limits.rules, limits.rule_bytes)",
+                   firewall->rules_max, firewall->text_bytes_max - firewall->rules_max);
+    return BERTH_E_LIMIT;
+}
+
+int firewall_load(struct firewall *firewall, const char *text, size_t bytes,
+                  struct berth_rules_error *error)
+{
+    struct firewall_set *set = &firewall->sets[1 - firewall->active];
+    struct berth_rules_error unread;
+    struct firewall_tree tree;
+    struct firewall_lexer lexer;
+
+    BERTH_CHECK(set->rules != NULL || firewall->rules_max == 0);
+    error = error == NULL ? &unread : error;
+    set->count = 0;
+    set->text_bytes = 0;
+    set->ports_used = 0;
+    set->peers_used = 0;
+    firewall_lexer_init(&lexer, text, bytes);
+    while (firewall_lexer_next_rule(&lexer)) {
+        int status = firewall_parse_rule(&lexer, &tree, error);
+
+        if (status != BERTH_OK) {
+            return status;
+        }
+        if (add_rule(firewall, set, &tree) != BERTH_OK) {
+            return say_limit(firewall, tree.line, error);
+        }
+    }
+    firewall_compile_lists(set);
+    firewall->active = 1 - firewall->active;
+    firewall->loaded = true;
+    return BERTH_OK;
+}
+
+static const struct firewall_rule *find_rule(const struct firewall *firewall, uint32_t index)
+{
+    return index < firewall_rule_count(firewall) ? &firewall->sets[firewall->active].rules[index]
+                                                 : NULL;
+}
+
+const char *firewall_rule_text(const struct firewall *firewall, uint32_t index)
+{
+    const struct firewall_rule *rule = find_rule(firewall, index);
+
+    return rule == NULL ? NULL : firewall->sets[firewall->active].text + rule->text_at;
+}
+
+uint32_t firewall_rule_line(const struct firewall *firewall, uint32_t index)
+{
+    const struct firewall_rule *rule = find_rule(firewall, index);
+
+    return rule == NULL ? 0 : rule->line;
+}
+
+uint32_t firewall_rule_count(const struct firewall *firewall)
+{
+    return firewall->loaded ? firewall->sets[firewall->active].count : 0;
+}

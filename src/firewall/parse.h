@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One rule: words to a tree. load.c calls firewall_parse_rule; cli/ too, for queries.
+ *
+ *   rule     = action direction [what] [peer] ["log"]
+ *   action   = "allow" | "deny" | "drop"
+ *   direction= "in" | "out"
+ *   what     = "any" | "tcp" | "udp" | "icmp" | item {"," item}
+ *   item     = (port | port "-" port | service | "system" | "user" | "ephemeral") ["/" protocol]
+ *   protocol = "tcp" | "udp"
+ *   peer     = "to" name {"," name}         in rules for out
+ *            | "from" name {"," name}       in rules for in
+ *   name     = "any" | "host" | address | prefix
+ *
+ * A protocol is that of its item and of the items before it, back to the item before that has one:
+ * "http,https/tcp" is TCP twice. Where none is said: a port or range is TCP's, a service whatever
+ * IANA has registered of TCP and UDP, a category both.
+ */
+#ifndef FIREWALL_PARSE_H
+#define FIREWALL_PARSE_H
+
+#include "firewall/lexer.h"
+#include "firewall/rule.h"
+
+struct firewall_parser {
+    struct firewall_lexer *lexer;
+    struct firewall_tree *tree;
+    struct berth_rules_error *error;
+    struct firewall_token token; /* the next one, not yet taken */
+};
+
+/* The rule at LEXER (firewall_lexer_next_rule said true) into *TREE. BERTH_E_SYNTAX, BERTH_E_LIMIT:
+ * *ERROR says where and what. The lists of TREE beyond their counts are not touched. */
+int firewall_parse_rule(struct firewall_lexer *lexer, struct firewall_tree *tree,
+                        struct berth_rules_error *error);
+
+/* ---- Between the files of the parser -------------------------------------------------------- */
+
+static inline struct firewall_token firewall_parser_take(struct firewall_parser *parser)
+{
+    struct firewall_token token = parser->token;
+
+    parser->token = firewall_lexer_next(parser->lexer);
+    return token;
+}
+
+/* Fills *ERROR for TOKEN; BERTH_E_SYNTAX. */
+int firewall_parser_fail(struct firewall_parser *parser, const struct firewall_token *token,
+                         const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* The same where one of WORDS (NULL at the end) was expected: adds "did you mean". */
+int firewall_parser_fail_near(struct firewall_parser *parser, const struct firewall_token *token,
+                              const char *expected, const char *const *words);
+
+/* parse_what.c: the list of items, at its first word. */
+int firewall_parse_items(struct firewall_parser *parser);
+/* parse_peer.c: the list of names after "to" or "from". */
+int firewall_parse_peers(struct firewall_parser *parser);
+
+#endif

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * firewall/parse_peer.c: the list of peers of a rule (parse.h).
+ */
+#include "firewall/parse.h"
+#include "firewall/suggest.h"
+
+#define EXPECTED "an address, a prefix, host or any"
+
+/* Sets the bits of PREFIX beyond its length to zero. */
+static void mask(struct berth_prefix *prefix)
+{
+    for (uint32_t bit = prefix->bits; bit < 128; bit++) {
+        prefix->address.bytes[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
+    }
+}
+
+/* Is WORD an address and a length, but one with bits beyond the length? *OUT: without them. */
+static bool has_stray_bits(const char *word, struct berth_prefix *out)
+{
+    char address[FIREWALL_WORD_BYTES];
+    const char *slash = strchr(word, '/');
+    uint32_t bits = 0;
+    uint32_t before;
+
+    if (slash == NULL || slash[1] == '\0' || strspn(slash + 1, "0123456789") != strlen(slash + 1) ||
+        strlen(slash + 1) > 3) {
+        return false;
+    }
+    memcpy(address, word, (size_t)(slash - word));
+    address[slash - word] = '\0';
+    for (const char *at = slash + 1; *at != '\0'; at++) {
+        bits = bits * 10 + (uint32_t)(*at - '0');
+    }
+    before = strchr(address, ':') == NULL ? 96 : 0;
+    if (berth_address_parse(address, &out->address) != BERTH_OK || bits + before > 128) {
+        return false;
+    }
+    out->bits = (uint8_t)(bits + before);
+    mask(out);
+    return true;
+}
+
+static int fail(struct firewall_parser *parser, const struct firewall_token *token,
+                const char *word)
+{
+    static const char *const near[] = {"any", "host", NULL};
+    struct berth_endpoint endpoint;
+    struct berth_prefix prefix;
+    char text[FIREWALL_PREFIX_BYTES];
+
+    if (has_stray_bits(word, &prefix)) {
+        return firewall_parser_fail(parser, token, "%s: no bits are set beyond the length",
+                                    firewall_format_prefix(&prefix, text));
+    }
+    if (berth_endpoint_parse(word, &endpoint) == BERTH_OK) {
+        return firewall_parser_fail(parser, token,
+                                    "an address alone: the port stands before to or from");
+    }
+    if (strchr(word, '%') != NULL && strchr(word, ':') != NULL) {
+        return firewall_parser_fail(parser, token, "an address without a zone");
+    }
+    if (strspn(word, "0123456789./") == strlen(word) || strchr(word, ':') != NULL) {
+        return firewall_parser_fail(parser, token, EXPECTED " (as 10.0.0.7, 10.0.0.0/8, fd00::7)");
+    }
+    /* "hots" is a misspelling rather than a name without a dot. */
+    if (strchr(word, '.') == NULL && firewall_suggest_word(word, near) != NULL) {
+        return firewall_parser_fail_near(parser, token, EXPECTED, near);
+    }
+    return firewall_parser_fail(
+        parser, token, "an address, prefix, host or any (host names are not supported yet)");
+}
+
+static int read_peer(struct firewall_parser *parser, struct firewall_token *token,
+                     struct firewall_peer *out)
+{
+    char word[FIREWALL_WORD_BYTES];
+
+    *token = firewall_parser_take(parser);
+    *out = (struct firewall_peer){.kind = FIREWALL_PEER_PREFIX};
+    if (token->kind != FIREWALL_TOKEN_WORD) {
+        return firewall_parser_fail(parser, token, EXPECTED);
+    }
+    if (!firewall_token_copy(token, word)) {
+        return firewall_parser_fail(parser, token,
+                                    "an address, prefix, host or any (host names are not "
+                                    "supported yet)");
+    }
+    if (firewall_token_is(token, "any")) {
+        out->kind = FIREWALL_PEER_ANY;
+    } else if (firewall_token_is(token, "host")) {
+        out->kind = FIREWALL_PEER_HOST;
+    } else if (berth_prefix_parse(word, &out->prefix) != BERTH_OK) {
+        return fail(parser, token, word);
+    }
+    return BERTH_OK;
+}
+
+int firewall_parse_peers(struct firewall_parser *parser)
+{
+    struct firewall_tree *tree = parser->tree;
+    struct firewall_token token;
+    struct firewall_peer peer;
+    bool has_more;
+
+    do {
+        int status = read_peer(parser, &token, &peer);
+
+        if (status == BERTH_OK && tree->peer_count == FIREWALL_ITEMS_MAX) {
+            status = firewall_parser_fail(
+                parser, &token, "at most %d in a list: go on in another rule", FIREWALL_ITEMS_MAX);
+        }
+        if (status != BERTH_OK) {
+            return status;
+        }
+        tree->peers[tree->peer_count++] = peer;
+        has_more = parser->token.kind == FIREWALL_TOKEN_COMMA;
+        if (has_more) {
+            (void)firewall_parser_take(parser);
+        }
+    } while (has_more);
+    return BERTH_OK;
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stack/firewall_calls.c: the firewall's public calls, and the one place where a first contact
+ * meets it: turned to the view of the host that is guarded, judged, counted, and noted if refused.
+ *
+ * 1. contacts.count <= contacts.limit; the noted ones stand in items from first on, round the end.
+ * 2. Every refused contact is counted as denied, and is either noted or counted as lost.
+ *
+ *   guard        arriving                           not arriving
+ *   STACK        in:  peer remote, port local's     out: peer remote, port remote's
+ *   LINK_PEER    out: peer local,  port local's     in:  peer local,  port remote's
+ *
+ * Guarding the far end of the link, what arrives from it is what it sends out, and the stack's own
+ * end of a conversation stands for whom it talks with.
+ */
+#include "stack/stack.h"
+
+#include "base/check.h"
+
+/* ---- First contacts ------------------------------------------------------------------------- */
+
+static struct berth_contact describe(const struct berth *berth, const struct stack_contact *contact)
+{
+    bool guards_peer = berth->config.guard == BERTH_GUARD_LINK_PEER;
+
+    return (struct berth_contact){
+        .now_ns = berth->now_ns,
+        .direction = contact->arriving == guards_peer ? BERTH_OUT : BERTH_IN,
+        .protocol = contact->protocol,
+        .guarded = guards_peer ? contact->remote : contact->local,
+        .peer = guards_peer ? contact->local : contact->remote,
+    };
+}
+
+static struct berth_contact_query query_of(const struct berth_contact *contact)
+{
+    const struct berth_endpoint *served =
+        contact->direction == BERTH_OUT ? &contact->peer : &contact->guarded;
+
+    return (struct berth_contact_query){
+        .direction = contact->direction,
+        .protocol = contact->protocol,
+        .peer = contact->peer.address,
+        .port = contact->protocol == BERTH_ICMP ? 0 : served->port,
+    };
+}
+
+static void note(struct berth *berth, const struct berth_contact *contact)
+{
+    struct stack_contacts *contacts = &berth->contacts;
+
+    if (contacts->count == contacts->limit) {
+        berth->stats.contacts_lost++;
+        return;
+    }
+    contacts->items[(contacts->first + (uint64_t)contacts->count) % contacts->limit] = *contact;
+    contacts->count++;
+}
+
+struct berth_verdict stack_judge(struct berth *berth, const struct stack_contact *contact)
+{
+    struct berth_contact described = describe(berth, contact);
+    struct berth_contact_query query = query_of(&described);
+
+    described.verdict = firewall_judge(&berth->firewall, &query);
+    if (described.verdict.action == BERTH_ALLOW) {
+        berth->stats.contacts_allowed++;
+    } else {
+        berth->stats.contacts_denied++;
+        note(berth, &described);
+    }
+    return described.verdict;
+}
+
+bool berth_next_contact(struct berth *berth, struct berth_contact *out)
+{
+    struct stack_contacts *contacts = &berth->contacts;
+
+    if (contacts->count == 0) {
+        return false;
+    }
+    BERTH_CHECK(contacts->first < contacts->limit);
+    *out = contacts->items[contacts->first];
+    contacts->first = contacts->first + 1 == contacts->limit ? 0 : contacts->first + 1;
+    contacts->count--;
+    return true;
+}
+
+/* ---- Rules ---------------------------------------------------------------------------------- */
+
+int berth_rules_load(struct berth *berth, const char *text, size_t bytes,
+                     struct berth_rules_error *error)
+{
+    return firewall_load(&berth->firewall, text, bytes, error);
+}
+
+uint32_t berth_rules_count(const struct berth *berth)
+{
+    return firewall_rule_count(&berth->firewall);
+}
+
+const char *berth_rules_text(const struct berth *berth, uint32_t index)
+{
+    return firewall_rule_text(&berth->firewall, index);
+}
+
+uint32_t berth_rules_line(const struct berth *berth, uint32_t index)
+{
+    return firewall_rule_line(&berth->firewall, index);
+}
+
+struct berth_verdict berth_rules_judge(const struct berth *berth,
+                                       const struct berth_contact_query *query)
+{
+    return firewall_judge(&berth->firewall, query);
+}
+
+bool berth_rules_may_reach_network(const struct berth *berth)
+{
+    return firewall_may_reach_network(&berth->firewall);
+}
+
+int berth_host_addresses_set(struct berth *berth, const struct berth_address *addresses,
+                             size_t count)
+{
+    return firewall_set_host(&berth->firewall, addresses, count);
+}
