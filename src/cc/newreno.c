@@ -38,7 +38,7 @@ static void init(struct cc *cc, uint64_t now_ns)
 
 static uint32_t half_of(const struct cc *cc, uint32_t flight)
 {
-    return max_u32(flight / 2, 2 * cc->mss); /* RFC 5681 (4) */
+    return min_u32(max_u32(flight / 2, 2 * cc->mss), CWND_MAX); /* RFC 5681 (4) */
 }
 
 static void remember(struct cc *cc)
@@ -103,7 +103,7 @@ static void on_loss(struct cc *cc, uint32_t flight, uint64_t now_ns)
 static void on_recovered(struct cc *cc, uint64_t now_ns)
 {
     (void)now_ns;
-    cc->cwnd = cc->ssthresh;
+    cc->cwnd = cc->ssthresh == UINT32_MAX ? cc->cwnd : cc->ssthresh; /* undone meanwhile */
     cc->newreno.acked = 0;
 }
 
