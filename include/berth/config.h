@@ -39,7 +39,7 @@ enum berth_guard {
 struct berth_limits {
     uint32_t buffers; /* buffers in the pool; 16 to 1,000,000. None free: the link's packet is lost,
                          writers wait */
-    uint32_t buffer_bytes; /* capacity of each, headroom included; 512 to 131072 */
+    uint32_t buffer_bytes; /* capacity of each, headroom included; mtu + 64 to 131072 */
     uint32_t
         buffers_reserved; /* kept back for the link: queues keep no buffer when fewer are free */
     uint32_t
@@ -117,7 +117,22 @@ struct berth_config {
     bool system_ports_bindable; /* listening on 1 to 1023 allowed */
 };
 
-/* The defaults: a host on an ordinary link, MTU 1500, no offloads, a seed of zeros (set your own).
+/*
+ * The defaults: a host on an ordinary link, MTU 1500, no offloads, a seed of zeros (set your own).
+ *
+ *   pool          8192 buffers of 2048 bytes (16 MiB), 256 of them kept back for the link. A link
+ *                 that hands over super-segments needs buffer_bytes of 65535 + 64 and more.
+ *   TCP           4096 connections, 16,384 TIME-WAIT records, 256 listeners, 1024 held SYNs;
+ *                 16,384 sent records; 8192 out-of-order ranges, 1024 for one connection;
+ *                 queues grow to 4 MiB each way; the first window is 64 KiB; RTO 1 s, then 200 ms
+ *                 to 60 s; delayed ACK 40 ms; TIME-WAIT and orphaned FIN-WAIT-2 60 s; user timeout
+ *                 300 s; 7 SYN retries (3 minutes); held SYNs 180 s; keep-alive off, 2 h, 75 s, 9
+ *   datagrams     4096 sockets, 256 KiB queued each; held flows 30 s
+ *   ip            64 reassemblies, 60 s; 1000 ICMP messages a second, 256 replies queued;
+ *                 16 addresses, 64 routes
+ *   ports         1024 binds; 4096 endpoints with ports of 49152 to 65535 towards them; listening
+ *                 on system ports is not allowed
+ *   firewall      4096 rules of 512 KiB together, 1024 refused contacts noted
  */
 BERTH_API void berth_config_init(struct berth_config *config);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * stack/config.c: the defaults of a configuration, and what values a stack can be made with.
+ * The defaults are told in berth/config.h.
  * Pure; anyone may call it. berth_memory_bytes and berth_init refuse what does not pass here.
  */
 #include <berth/config.h>
