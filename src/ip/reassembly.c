@@ -246,7 +246,7 @@ static bool is_duplicate(const struct ip_reassembly *record, const struct wire_p
     }
     /* ... and ends where this one does: it was the last, or another or nothing follows. */
     if (packet->more_fragments) {
-        if (end_bytes == record->total_bytes ||
+        if ((record->total_bytes != 0 && end_bytes >= record->total_bytes) ||
             (has_bit(record->covered, to) && !has_bit(record->starts, to))) {
             return false;
         }
