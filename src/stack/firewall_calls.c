@@ -45,6 +45,14 @@ static struct berth_contact_query query_of(const struct berth_contact *contact)
     };
 }
 
+struct berth_contact_query stack_query(const struct berth *berth,
+                                       const struct stack_contact *contact)
+{
+    struct berth_contact described = describe(berth, contact);
+
+    return query_of(&described);
+}
+
 static void note(struct berth *berth, const struct berth_contact *contact)
 {
     struct stack_contacts *contacts = &berth->contacts;

@@ -80,6 +80,9 @@ struct stack_contact {
     struct berth_endpoint remote; /* the other end of the conversation */
     bool arriving;                /* the other end speaks first */
 };
+/* The same as the rules are asked it. */
+struct berth_contact_query stack_query(const struct berth *berth,
+                                       const struct stack_contact *contact);
 /* Judges, counts, and notes a refusal for berth_next_contact. */
 struct berth_verdict stack_judge(struct berth *berth, const struct stack_contact *contact);
 
@@ -106,7 +109,15 @@ int stack_held_datagram_accept(struct berth *berth, berth_id id, void *user);
 int stack_held_datagram_end(struct berth *berth, berth_id id, int reason);
 int stack_held_tcp(const struct berth *berth, berth_id id, struct berth_held *out);
 int stack_held_tcp_accept(struct berth *berth, berth_id id, void *user);
-/* REASON: enum berth_unreachable, -1 silence, -2 RST. */
+#define STACK_HELD_SILENCE (-1)
+#define STACK_HELD_RESET   (-2)
+/* REASON: enum berth_unreachable, or one of these. */
 int stack_held_tcp_end(struct berth *berth, berth_id id, int reason);
+
+/* ingress.c: the time of the public call under way. */
+void stack_set_now(struct berth *berth, uint64_t now_ns);
+
+/* check.c: every invariant of the stack; aborts where one does not hold. */
+void stack_check(const struct berth *berth);
 
 #endif

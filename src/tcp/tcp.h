@@ -16,12 +16,16 @@
 #include "base/random.h"
 #include "base/table.h"
 #include "base/timers.h"
+#include "ports/ports.h"
 #include "wire/wire.h"
 
 #include <berth/berth.h>
 
 #define TCP_TIMER_CONN      1 /* struct timer kinds */
 #define TCP_TIMER_TIME_WAIT 2
+#define TCP_HOP_LIMIT       64 /* RFC 9293 MUST-49 asks for a configurable one; IANA recommends 64 */
+
+#define TCP_GENERATION_MASK 0x3fffffffU /* what an id carries of a generation */
 
 struct cc_table;
 
@@ -54,6 +58,98 @@ struct tcp {
     uint64_t now_ns;              /* of the public call under way */
     uint64_t challenge_window_ns; /* RFC 5961 7: the second being counted */
     uint32_t challenge_left;
+    uint32_t held;                /* connections now held */
+    uint32_t reopen_iss;          /* reopening: the initial sequence number to use (RFC 6191) */
+    bool reopening;               /* the connection made next reopens a TIME-WAIT one */
+    struct list starved;          /* connections that wait for buffers */
+    struct timer time_wait_timer; /* the oldest TIME-WAIT's end */
+    struct ports *ports;          /* borrowed: where connections' ports are given back */
 };
+
+struct tcp_conn;
+struct tcp_listener;
+struct tcp_time_wait;
+
+/* What the stack lends its TCP; all outlive it. */
+struct tcp_parts {
+    struct buffers *buffers;
+    struct outbox *outbox;
+    struct events *events;
+    struct timers *timers;
+    struct ports *ports;
+    struct random *random; /* the stream "tcp" */
+    struct berth_stats *stats;
+};
+
+void tcp_init(struct tcp *tcp, struct arena *arena, const struct berth_config *config,
+              const struct tcp_parts *parts);
+/* Draws the keys; after the arena's memory is real. */
+void tcp_seed(struct tcp *tcp, uint64_t now_ns);
+
+/* ---- Segments ------------------------------------------------------------------------------- */
+
+struct tcp_conn *tcp_find(const struct tcp *tcp, const struct berth_endpoint *local,
+                          const struct berth_endpoint *remote);
+struct tcp_time_wait *tcp_find_time_wait(const struct tcp *tcp, const struct berth_endpoint *local,
+                                         const struct berth_endpoint *remote);
+/* A segment of CONN (RFC 9293 3.10.7.3 and 3.10.7.4). BUFFER is taken. */
+enum berth_drop tcp_on_segment(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
+                               struct berth_buffer *buffer);
+/* A segment for a TIME-WAIT record. *REOPEN: it is a SYN that may open anew; the record is gone. */
+enum berth_drop tcp_on_time_wait(struct tcp *tcp, struct tcp_time_wait *wait,
+                                 const struct wire_packet *packet, bool *reopen);
+/* A SYN that the firewall allowed, for LISTENER (RFC 9293 3.10.7.2). */
+enum berth_drop tcp_on_listen(struct tcp *tcp, struct tcp_listener *listener,
+                              const struct wire_packet *packet);
+/* A SYN that the firewall allowed, to be held for the owner. */
+enum berth_drop tcp_hold(struct tcp *tcp, const struct wire_packet *packet,
+                         const struct berth_verdict *verdict);
+/* A segment of no connection: answered with RST (RFC 9293 3.10.7.1). */
+void tcp_refuse(struct tcp *tcp, const struct wire_packet *packet);
+/* An ICMP error quoting sequence number SEQ of CONN's. */
+void tcp_on_unreachable(struct tcp *tcp, struct tcp_conn *conn, uint32_t seq, int error);
+/* A router's word that packets of CONN may have at most MTU bytes; SEQ as quoted. */
+void tcp_on_too_big(struct tcp *tcp, struct tcp_conn *conn, uint32_t seq, uint32_t mtu);
+void tcp_on_timer(struct tcp *tcp, struct timer *timer);
+
+/* The next connection that may have something to send; NULL: none. */
+struct tcp_conn *tcp_ready(const struct tcp *tcp);
+/* Fills FRAME and the segment's description with CONN's next segment. false: CONN has nothing now and has
+   left the ready list (it may even be gone). */
+bool tcp_fill(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
+              struct berth_frame *frame);
+/* Buffers are free again: tells those that wait. */
+void tcp_feed(struct tcp *tcp);
+
+/* ---- Calls ---------------------------------------------------------------------------------- */
+
+struct tcp_conn *tcp_conn_of(const struct tcp *tcp, uint32_t index, uint32_t generation);
+struct tcp_listener *tcp_listener_of(const struct tcp *tcp, uint32_t index, uint32_t generation);
+uint32_t tcp_conn_index(const struct tcp *tcp, const struct tcp_conn *conn);
+uint32_t tcp_listener_index(const struct tcp *tcp, const struct tcp_listener *listener);
+
+struct tcp_listener *tcp_listener_new(struct tcp *tcp, const struct berth_endpoint *local,
+                                      uint32_t backlog, void *user);
+void tcp_listener_free(struct tcp *tcp, struct tcp_listener *listener);
+struct tcp_conn *tcp_accept(struct tcp *tcp, struct tcp_listener *listener, void *user);
+/* OWNS_PORT: the port space has LOCAL's port for us; it is given back at the end, also on failure. */
+int tcp_connect(struct tcp *tcp, const struct berth_endpoint *local,
+                const struct berth_endpoint *remote, bool owns_port, struct tcp_conn **out);
+int tcp_held_accept(struct tcp *tcp, struct tcp_conn *conn, void *user);
+/* Ends a held SYN: with a RST, or in silence (the stack sends the ICMP). */
+void tcp_held_end(struct tcp *tcp, struct tcp_conn *conn, bool reset);
+
+int tcp_peek(struct tcp *tcp, struct tcp_conn *conn, struct berth_view *views, uint32_t max,
+             uint32_t *count);
+int tcp_consume(struct tcp *tcp, struct tcp_conn *conn, size_t bytes);
+int tcp_reserve(struct tcp *tcp, struct tcp_conn *conn, size_t want, struct berth_view *views,
+                uint32_t max);
+int tcp_commit(struct tcp *tcp, struct tcp_conn *conn, size_t bytes);
+int tcp_shutdown(struct tcp *tcp, struct tcp_conn *conn);
+void tcp_close(struct tcp *tcp, struct tcp_conn *conn);
+void tcp_abort(struct tcp *tcp, struct tcp_conn *conn);
+int tcp_set(struct tcp *tcp, struct tcp_conn *conn, enum berth_tcp_option option, uint64_t value);
+void tcp_info(const struct tcp *tcp, const struct tcp_conn *conn, struct berth_tcp_info *out);
+void tcp_check(const struct tcp *tcp); /* every connection's invariants */
 
 #endif

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every invariant of a stack at once, for tests and the simulator: costly, changes nothing.
+ */
+#include "stack/stack.h"
+
+void stack_check(const struct berth *berth)
+{
+    BERTH_CHECK(berth->buffers.free <= berth->buffers.count);
+    BERTH_CHECK(berth->outbox.count <= berth->buffers.count);
+    tcp_check(&berth->tcp);
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What an acceptable ACK does: the fifth check of RFC 9293 3.10.7.4, the send window, and the
+ * hand-over to loss recovery (recovery.c) and congestion control (cc/).
+ */
+#include "tcp/conn.h"
+
+/* RFC 9293 3.10.7.4: the window is taken from the newest segment only (WL1, WL2). */
+static void update_window(struct tcp_conn *conn, const struct wire_tcp *segment)
+{
+    bool newer = seq_lt(conn->snd_wl1, segment->seq) ||
+                 (conn->snd_wl1 == segment->seq && seq_leq(conn->snd_wl2, segment->ack));
+    if (newer) {
+        conn->snd_wnd = (uint32_t)segment->window << conn->snd_wscale;
+        conn->snd_wl1 = segment->seq;
+        conn->snd_wl2 = segment->ack;
+        conn->snd_wnd_max = max_u32(conn->snd_wnd_max, conn->snd_wnd);
+    }
+}
+
+void tcp_on_fin_acked(struct tcp *tcp, struct tcp_conn *conn)
+{
+    switch ((enum berth_tcp_state)conn->state) {
+    case BERTH_TCP_FIN_WAIT_1:
+        conn->state = BERTH_TCP_FIN_WAIT_2;
+        tcp_timer_idle(tcp, conn);
+        break;
+    case BERTH_TCP_CLOSING:
+        tcp_time_wait_enter(tcp, conn);
+        break;
+    case BERTH_TCP_LAST_ACK:
+        tcp_conn_end(tcp, conn, 0);
+        break;
+    case BERTH_TCP_CLOSED:
+    case BERTH_TCP_LISTEN:
+    case BERTH_TCP_SYN_SENT:
+    case BERTH_TCP_SYN_RECEIVED:
+    case BERTH_TCP_ESTABLISHED:
+    case BERTH_TCP_FIN_WAIT_2:
+    case BERTH_TCP_CLOSE_WAIT:
+    case BERTH_TCP_TIME_WAIT:
+        break;
+    }
+}
+
+/* Room again for a writer that was told to wait: not for every byte, but for a third of the queue. */
+static void wake_writer(struct tcp *tcp, struct tcp_conn *conn)
+{
+    uint32_t queued = conn->snd_end - conn->snd_una;
+    if (conn_has(conn, CONN_WANT_WRITE) && queued <= conn->send_bytes_max / 3 * 2) {
+        conn_clear(conn, CONN_WANT_WRITE);
+        tcp_conn_note(tcp, conn, BERTH_EVENT_WRITABLE);
+    }
+}
+
+/* [snd_una, ack) is acknowledged for the first time. */
+static void on_new_ack(struct tcp *tcp, struct tcp_conn *conn, uint32_t ack,
+                       struct tcp_acked *acked)
+{
+    acked->bytes = ack - conn->snd_una;
+    bool fin = conn_fin_is_sent(conn) && ack == conn->snd_nxt;
+    uint32_t data = acked->bytes - (fin ? 1 : 0);
+    tcp_recovery_acked(tcp, conn, ack, acked);
+    conn->snd_una = ack;
+    tcp_sendq_trim(tcp, conn, data);
+    conn->bytes_acked += data;
+    conn->progress_ns = tcp->now_ns;
+    conn->backoff = 0; /* RFC 6298 5.7: a new measurement ends the backoff */
+}
+
+static bool is_duplicate(const struct tcp_conn *conn, const struct wire_packet *packet,
+                         uint32_t window_before)
+{
+    const struct wire_tcp *segment = &packet->tcp; /* RFC 5681 2 */
+    return segment->ack == conn->snd_una && packet->payload_bytes == 0 &&
+           (segment->flags & (WIRE_SYN | WIRE_FIN)) == 0 && conn->snd_una != conn->snd_nxt &&
+           (uint32_t)segment->window << conn->snd_wscale == window_before;
+}
+
+static void take_rtt(struct tcp *tcp, struct tcp_conn *conn, const struct wire_tcp *segment,
+                     struct tcp_acked *acked)
+{
+    bool echoed = conn_has(conn, CONN_TIMESTAMPS) && acked->bytes > 0 &&
+                  (segment->options & WIRE_OPTION_TIMESTAMPS) != 0 && segment->tsecr != 0;
+    if (acked->rtt_ns == 0 && echoed) { /* RFC 7323 4.1: also right for what was sent again */
+        uint32_t elapsed = tcp_ts_now(tcp, conn) - segment->tsecr;
+        if (elapsed < 1U << 31) {
+            acked->rtt_ns = max_u64((uint64_t)elapsed * NS_PER_MS, 1);
+        }
+    }
+    if (acked->rtt_ns != 0) {
+        tcp_rtt_sample(tcp, conn, acked->rtt_ns);
+    }
+}
+
+static void control_congestion(struct tcp *tcp, struct tcp_conn *conn,
+                               const struct tcp_acked *acked)
+{
+    if (acked->bytes == 0 || conn_has(conn, CONN_RECOVERY)) {
+        return;
+    }
+    struct cc_ack ack = {.now_ns = tcp->now_ns,
+                         .rtt_ns = acked->rtt_ns,
+                         .acked = acked->bytes,
+                         .flight = acked->flight,
+                         .limited = conn_has(conn, CONN_CWND_LIMITED | CONN_TIMEOUT)};
+    conn->cc.table->on_ack(&conn->cc, &ack);
+}
+
+/* RFC 9293 3.10.7.4, fifth check, in the synchronised states. The ACK number has been judged already. */
+enum berth_drop tcp_on_ack(struct tcp *tcp, struct tcp_conn *conn, const struct wire_packet *packet)
+{
+    const struct wire_tcp *segment = &packet->tcp;
+    struct tcp_acked acked = {.flight = conn_pipe(conn)};
+    uint32_t window_before = conn->snd_wnd;
+    acked.duplicate = is_duplicate(conn, packet, window_before);
+    if (acked.duplicate && conn->dup_acks < UINT8_MAX) {
+        conn->dup_acks++;
+    }
+    if (seq_gt(segment->ack, conn->snd_una)) {
+        on_new_ack(tcp, conn, segment->ack, &acked);
+    } else if (conn_has(conn, CONN_PERSIST)) {
+        conn->progress_ns = tcp->now_ns; /* it lives, its window is shut (RFC 9293 MUST-37) */
+    }
+    update_window(conn, segment);
+    if (segment->sack_count > 0 && conn_has(conn, CONN_SACK)) {
+        tcp_recovery_sacked(tcp, conn, segment, &acked);
+    }
+    take_rtt(tcp, conn, segment, &acked);
+    if (acked.bytes > 0 || acked.sacked > 0 || acked.duplicate) {
+        tcp_recovery_react(tcp, conn, &acked);
+        control_congestion(tcp, conn, &acked);
+    }
+    bool opened = conn->snd_wnd > window_before;
+    if (acked.bytes > 0 || opened) {
+        if (opened && conn_has(conn, CONN_PERSIST)) {
+            conn->backoff = 0;
+        }
+        tcp_timer_retransmit(tcp, conn);
+        wake_writer(tcp, conn);
+    }
+    if (conn_has_unsent(conn) || tcp_recovery_has_lost(conn)) {
+        tcp_conn_ready(tcp, conn);
+    }
+    if (conn_has(conn, CONN_FIN_QUEUED) && conn->snd_una == conn->snd_end + 1) {
+        tcp_on_fin_acked(tcp, conn);
+    }
+    return BERTH_DROP_NONE;
+}

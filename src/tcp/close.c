@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Closing: half (RFC 9293 3.10.4 while reading on), full, and abort (3.10.5).
+ */
+#include "tcp/conn.h"
+
+int tcp_shutdown(struct tcp *tcp, struct tcp_conn *conn)
+{
+    if (conn->state == BERTH_TCP_CLOSED) {
+        return conn->error != 0 ? conn->error : BERTH_E_CLOSED;
+    }
+    if (conn->state == BERTH_TCP_LISTEN) {
+        return BERTH_E_STATE;
+    }
+    tcp_sendq_release(tcp, conn);
+    if (!conn_has(conn, CONN_FIN_QUEUED)) {
+        conn_set(conn, CONN_FIN_QUEUED);
+        tcp_conn_ready(tcp, conn);
+    }
+    return 0;
+}
+
+void tcp_abort(struct tcp *tcp, struct tcp_conn *conn)
+{
+    conn_set(conn, CONN_ORPHAN);
+    event_forget(&conn->event);
+    if (conn->state == BERTH_TCP_CLOSED) {
+        tcp_conn_free(tcp, conn);
+        return;
+    }
+    if (conn->state == BERTH_TCP_SYN_SENT || conn->state == BERTH_TCP_LISTEN) {
+        tcp_conn_end(tcp, conn, BERTH_E_ABORTED); /* the peer knows of nothing yet */
+        return;
+    }
+    tcp_sendq_release(tcp, conn);
+    conn_set(conn, CONN_RST_NOW);
+    conn->rto_ns = BERTH_NEVER;
+    conn->ack_ns = BERTH_NEVER;
+    conn->idle_ns = BERTH_NEVER;
+    tcp_conn_ready(tcp, conn);
+}
+
+/* RFC 9293 3.10.4; with bytes that nobody will read the peer is told by RST (RFC 2525 2.17). */
+void tcp_close(struct tcp *tcp, struct tcp_conn *conn)
+{
+    bool unread = conn->receive_bytes > 0 || conn->reorder_count > 0;
+    bool early = conn->state == BERTH_TCP_SYN_SENT || conn->state == BERTH_TCP_LISTEN;
+    if (conn->state == BERTH_TCP_CLOSED || unread || early) {
+        tcp_abort(tcp, conn);
+        return;
+    }
+    conn_set(conn, CONN_ORPHAN);
+    event_forget(&conn->event);
+    tcp_sendq_release(tcp, conn);
+    if (!conn_has(conn, CONN_FIN_QUEUED)) {
+        conn_set(conn, CONN_FIN_QUEUED);
+        tcp_conn_ready(tcp, conn);
+    }
+    tcp_timer_idle(tcp, conn);
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Connections as records: the four-tuple table, birth, end, and the invariants. Whoever changes a
+ * connection's state to CLOSED does it here.
+ */
+#include "tcp/conn.h"
+
+static const uint32_t quick_acks_initial = 16; /* ACKs at once while the peer's slow start runs */
+
+static uint32_t pair_hash(const struct tcp *tcp, const struct berth_endpoint *local,
+                          const struct berth_endpoint *remote)
+{
+    struct berth_endpoint pair[2] = {*local, *remote};
+    _Static_assert(sizeof pair == 36, "no padding in the hashed pair");
+    return (uint32_t)hash_keyed(&tcp->table_key, pair, sizeof pair);
+}
+
+struct tcp_conn *tcp_find(const struct tcp *tcp, const struct berth_endpoint *local,
+                          const struct berth_endpoint *remote)
+{
+    uint32_t hash = pair_hash(tcp, local, remote);
+    uint32_t at = *table_head(&tcp->table, hash);
+    while (at != 0) {
+        struct tcp_conn *conn = pool_at(&tcp->conns, at - 1);
+        if (conn->hash == hash && berth_endpoint_is_equal(&conn->remote, remote) &&
+            berth_endpoint_is_equal(&conn->local, local)) {
+            return conn;
+        }
+        at = conn->hash_next;
+    }
+    return NULL;
+}
+
+static void table_add(struct tcp *tcp, struct tcp_conn *conn)
+{
+    conn->hash = pair_hash(tcp, &conn->local, &conn->remote);
+    uint32_t *head = table_head(&tcp->table, conn->hash);
+    conn->hash_next = *head;
+    *head = pool_index(&tcp->conns, conn) + 1;
+}
+
+static void table_remove(struct tcp *tcp, struct tcp_conn *conn)
+{
+    uint32_t *link = table_head(&tcp->table, conn->hash);
+    uint32_t self = pool_index(&tcp->conns, conn) + 1;
+    while (*link != self) {
+        BERTH_CHECK(*link != 0);
+        link = &((struct tcp_conn *)pool_at(&tcp->conns, *link - 1))->hash_next;
+    }
+    *link = conn->hash_next;
+}
+
+static void conn_settings(const struct tcp *tcp, struct tcp_conn *conn)
+{
+    const struct berth_tcp_settings *set = &tcp->settings;
+    conn->receive_bytes_max = set->receive_bytes_max;
+    conn->send_bytes_max = set->send_bytes_max;
+    conn->user_timeout_ns = set->user_timeout_ns;
+    conn->keepalive_idle_ns = set->keepalive_idle_ns;
+    conn->keepalive_interval_ns = set->keepalive_interval_ns;
+    conn->keepalive_probes = set->keepalive_probes;
+    conn_set(conn, (set->no_delay ? (uint32_t)CONN_NO_DELAY : 0) |
+                       (set->quick_ack ? (uint32_t)CONN_QUICK_ACK : 0) |
+                       (set->keepalive ? (uint32_t)CONN_KEEPALIVE : 0));
+}
+
+/* A connection in the table, in state CLOSED: the caller sets the state at once. NULL: the limit. */
+struct tcp_conn *tcp_conn_new(struct tcp *tcp, const struct berth_endpoint *local,
+                              const struct berth_endpoint *remote)
+{
+    struct tcp_conn *conn = pool_take(&tcp->conns);
+    if (conn == NULL) {
+        return NULL;
+    }
+    uint32_t generation = conn->generation;
+    *conn = (struct tcp_conn){.generation = generation + 1};
+    conn->local = *local;
+    conn->remote = *remote;
+    conn->timer.kind = TCP_TIMER_CONN;
+    conn->event.kind = BERTH_KIND_TCP;
+    conn->rto_ns = BERTH_NEVER;
+    conn->ack_ns = BERTH_NEVER;
+    conn->idle_ns = BERTH_NEVER;
+    conn->progress_ns = tcp->now_ns;
+    conn->heard_ns = tcp->now_ns;
+    conn->sent_ns = tcp->now_ns;
+    conn->quick_acks = (uint8_t)quick_acks_initial;
+    list_init(&conn->sent);
+    list_init(&conn->reorder);
+    list_init(&conn->reorder_recent);
+    conn_settings(tcp, conn);
+    table_add(tcp, conn);
+    tcp->stats->tcp_connections++;
+    return conn;
+}
+
+void tcp_conn_free(struct tcp *tcp, struct tcp_conn *conn)
+{
+    BERTH_CHECK(conn->state == BERTH_TCP_CLOSED);
+    tcp_sendq_clear(tcp, conn);
+    tcp_recovery_clear(tcp, conn);
+    tcp_reorder_clear(tcp, conn);
+    tcp_receive_clear(tcp, conn);
+    timer_clear(tcp->timers, &conn->timer);
+    event_forget(&conn->event);
+    list_remove(&conn->ready);
+    list_remove(&conn->starved);
+    conn->generation++;
+    pool_give(&tcp->conns, conn);
+}
+
+static void give_port(struct tcp *tcp, struct tcp_conn *conn)
+{
+    if (conn_has(conn, CONN_OWNS_PORT)) {
+        struct ports_use use = {
+            .local = conn->local.address, .remote = conn->remote, .protocol = BERTH_TCP};
+        ports_give(tcp->ports, &use, conn->local.port);
+        conn_clear(conn, CONN_OWNS_PORT);
+    }
+}
+
+/* Takes CONN out of its listener's count and queue. */
+static void leave_listener(struct tcp *tcp, struct tcp_conn *conn)
+{
+    if (conn->listener != 0) {
+        struct tcp_listener *listener = pool_at(&tcp->listeners, conn->listener - 1);
+        list_remove(&conn->event.node);
+        listener->pending--;
+        conn->listener = 0;
+    }
+}
+
+void tcp_conn_end(struct tcp *tcp, struct tcp_conn *conn, int error)
+{
+    if (conn->state == BERTH_TCP_CLOSED) {
+        return;
+    }
+    if (conn_is_synchronised(conn)) {
+        tcp->stats->tcp_closed++;
+    }
+    if (conn_has(conn, CONN_HELD)) {
+        conn_clear(conn, CONN_HELD);
+        tcp->held--;
+    }
+    tcp->stats->tcp_connections--;
+    table_remove(tcp, conn);
+    give_port(tcp, conn);
+    conn->state = BERTH_TCP_CLOSED;
+    conn->error = error;
+    conn->rto_ns = BERTH_NEVER;
+    conn->ack_ns = BERTH_NEVER;
+    conn->idle_ns = BERTH_NEVER;
+    timer_clear(tcp->timers, &conn->timer);
+    tcp_sendq_clear(tcp, conn);
+    tcp_recovery_clear(tcp, conn);
+    tcp_reorder_clear(tcp, conn);
+    list_remove(&conn->ready);
+    list_remove(&conn->starved);
+    bool unaccepted = conn->listener != 0;
+    leave_listener(tcp, conn);
+    if (unaccepted || conn_has(conn, CONN_ORPHAN)) {
+        tcp_conn_free(tcp, conn);
+        return;
+    }
+    conn_clear(conn, CONN_UNOWNED);
+    event_note(tcp->events, &conn->event,
+               BERTH_EVENT_CLOSED | BERTH_EVENT_READABLE | BERTH_EVENT_WRITABLE);
+}
+
+void tcp_conn_ready(struct tcp *tcp, struct tcp_conn *conn)
+{
+    if (!list_has(&conn->ready)) {
+        list_add_last(&tcp->ready, &conn->ready);
+    }
+}
+
+/* Bits for a connection that nobody has accepted yet wait in it until somebody does. */
+void tcp_conn_note(struct tcp *tcp, struct tcp_conn *conn, uint32_t bits)
+{
+    if (conn_has(conn, CONN_ORPHAN)) {
+        return;
+    }
+    if (conn_has(conn, CONN_UNOWNED)) {
+        conn->event.bits |= bits;
+        return;
+    }
+    event_note(tcp->events, &conn->event, bits);
+}
+
+struct tcp_conn *tcp_conn_of(const struct tcp *tcp, uint32_t index, uint32_t generation)
+{
+    if (!pool_has(&tcp->conns, index)) {
+        return NULL;
+    }
+    struct tcp_conn *conn = pool_at(&tcp->conns, index);
+    bool same = ((conn->generation ^ generation) & TCP_GENERATION_MASK) == 0;
+    return same && (generation & 1U) != 0 ? conn : NULL; /* odd: alive */
+}
+
+uint32_t tcp_conn_index(const struct tcp *tcp, const struct tcp_conn *conn)
+{
+    return pool_index(&tcp->conns, conn);
+}
+
+static void check_sent(const struct tcp_conn *conn)
+{
+    uint32_t at = conn->snd_una;
+    uint32_t sacked = 0;
+    uint32_t lost = 0;
+    for (const struct list_node *node = list_first(&conn->sent); node != NULL;
+         node = list_next(&conn->sent, node)) {
+        const struct tcp_sent *sent = CONTAINER_OF(node, struct tcp_sent, node);
+        BERTH_CHECK(sent->seq == at && seq_gt(sent->end, sent->seq));
+        BERTH_CHECK((sent->flags & SENT_LOST) == 0 || (sent->flags & SENT_SACKED) == 0);
+        uint32_t bytes = sent->end - sent->seq;
+        sacked += (sent->flags & SENT_SACKED) != 0 ? bytes : 0;
+        lost += (sent->flags & SENT_LOST) != 0 ? bytes : 0;
+        at = sent->end;
+    }
+    BERTH_CHECK(at == conn->snd_nxt);
+    BERTH_CHECK(sacked == conn->sacked_bytes && lost == conn->lost_bytes);
+}
+
+static void check_queues(const struct tcp_conn *conn)
+{
+    uint32_t queued = 0;
+    for (const struct berth_buffer *at = conn->send_first; at != NULL; at = at->next) {
+        queued += at->bytes;
+    }
+    uint32_t una = conn->snd_una == conn->iss ? conn->iss + 1 : conn->snd_una;
+    if (conn_has(conn, CONN_FIN_QUEUED) && una == conn->snd_end + 1) {
+        una = conn->snd_end;
+    }
+    BERTH_CHECK(queued == conn->snd_end - una);
+    uint32_t waiting = 0;
+    for (const struct berth_buffer *at = conn->receive_first; at != NULL; at = at->next) {
+        waiting += at->bytes;
+    }
+    BERTH_CHECK(waiting == conn->receive_bytes);
+    uint32_t edge = conn->rcv_nxt;
+    uint32_t count = 0;
+    for (const struct list_node *node = list_first(&conn->reorder); node != NULL;
+         node = list_next(&conn->reorder, node)) {
+        const struct tcp_reorder *range = CONTAINER_OF(node, struct tcp_reorder, node);
+        BERTH_CHECK(seq_geq(range->seq, edge) && seq_gt(range->end, range->seq));
+        BERTH_CHECK(range->buffer->bytes == range->end - range->seq);
+        edge = range->end;
+        count++;
+    }
+    BERTH_CHECK(count == conn->reorder_count);
+}
+
+void tcp_conn_check(const struct tcp_conn *conn)
+{
+    BERTH_CHECK(seq_leq(conn->snd_una, conn->snd_nxt));
+    BERTH_CHECK(seq_leq(conn->snd_nxt, conn->snd_end + 1));
+    if (conn->state >= BERTH_TCP_ESTABLISHED) {
+        BERTH_CHECK(seq_leq(conn->rcv_nxt, conn->rcv_adv + 1));
+        check_sent(conn);
+        check_queues(conn);
+    }
+}
+
+void tcp_check(const struct tcp *tcp)
+{
+    for (uint32_t i = 0; i < tcp->conns.fresh; i++) {
+        const struct tcp_conn *conn = pool_at(&tcp->conns, i);
+        if ((conn->generation & 1U) != 0 && conn->state != BERTH_TCP_CLOSED) {
+            tcp_conn_check(conn);
+        }
+    }
+}

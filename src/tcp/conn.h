@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One connection (the TCB of RFC 9293 3.3.1), and the records it keeps of data in flight and out of
+ * order. Fields belong to the file named beside them; others read.
+ *
+ * Invariants, whenever no call is under way (tcp_conn_check):
+ *  1. snd_una <= snd_nxt <= snd_end + 1 (SYN and FIN count one), all modulo 2^32.
+ *  2. The send queue holds exactly the bytes [snd_una, snd_end) once the SYN is acknowledged.
+ *  3. `sent` covers [snd_una, snd_nxt) without gap or overlap, in order, once the SYN is acknowledged.
+ *  4. sacked_bytes and lost_bytes are the sums over `sent` of the records so marked.
+ *  5. `reorder` is sorted, without overlap, and lies wholly behind rcv_nxt.
+ *  6. rcv_nxt <= rcv_adv: the right edge offered to the peer never moves left.
+ *  7. A connection is in the four-tuple table exactly while its state is not CLOSED.
+ *
+ *  state         event                              next           by
+ *  -             connect                            SYN_SENT       open_active            open.c
+ *  -             SYN to a listener                  SYN_RECEIVED   open_passive           open.c
+ *  -             SYN, intercepted                   LISTEN (held)  open_held              open.c
+ *  LISTEN        owner accepts                      SYN_RECEIVED   tcp_held_accept        open.c
+ *  SYN_SENT      SYN,ACK of ours                    ESTABLISHED    on_syn_sent            open.c
+ *  SYN_SENT      SYN                                SYN_RECEIVED   on_syn_sent            open.c
+ *  SYN_RECEIVED  ACK of our SYN                     ESTABLISHED    tcp_establish          open.c
+ *  ESTABLISHED   FIN                                CLOSE_WAIT     tcp_on_fin             receive.c
+ *  ESTABLISHED   our FIN is sent                    FIN_WAIT_1     tcp_fin_sent           transmit.c
+ *  FIN_WAIT_1    our FIN is acknowledged            FIN_WAIT_2     tcp_on_fin_acked       ack.c
+ *  FIN_WAIT_1    FIN                                CLOSING        tcp_on_fin             receive.c
+ *  FIN_WAIT_2    FIN                                TIME_WAIT      tcp_on_fin             receive.c
+ *  CLOSING       our FIN is acknowledged            TIME_WAIT      tcp_on_fin_acked       ack.c
+ *  CLOSE_WAIT    our FIN is sent                    LAST_ACK       tcp_fin_sent           transmit.c
+ *  LAST_ACK      our FIN is acknowledged            CLOSED         tcp_on_fin_acked       ack.c
+ *  any           RST, timeout, abort                CLOSED         tcp_conn_end           conn.c
+ *  TIME_WAIT is a record of its own (timewait.c); the connection becomes CLOSED.
+ */
+#ifndef TCP_CONN_H
+#define TCP_CONN_H
+
+#include "cc/cc.h"
+#include "tcp/tcp.h"
+
+enum tcp_conn_flag {
+    CONN_ACK_NOW = 1 << 0,      /* an ACK is owed at once */
+    CONN_ACK_DELAYED = 1 << 1,  /* an ACK is owed by ack_ns */
+    CONN_SYN_NOW = 1 << 2,      /* SYN or SYN,ACK is to be (re)sent */
+    CONN_RST_NOW = 1 << 3,      /* a RST is to be sent, then the record is freed */
+    CONN_PROBE_NOW = 1 << 4,    /* a keep-alive or window probe is to be sent */
+    CONN_FORCE_NOW = 1 << 5,    /* the override timer: send what fits (RFC 9293 3.8.6.2.1) */
+    CONN_FIN_QUEUED = 1 << 6,   /* the writer is done: FIN at snd_end */
+    CONN_FIN_RECEIVED = 1 << 7, /* the peer's FIN is in order */
+    CONN_ORPHAN = 1 << 8,       /* the owner has closed: no events, freed when over */
+    CONN_UNOWNED =
+        1 << 9, /* not yet accepted: held, or a listener's; event.node is the listener's */
+    CONN_ACTIVE = 1 << 10, /* opened by connect */
+    CONN_SACK = 1 << 11,   /* both sides agreed */
+    CONN_TIMESTAMPS = 1 << 12,
+    CONN_WSCALE = 1 << 13,
+    CONN_NO_DELAY = 1 << 14,
+    CONN_QUICK_ACK = 1 << 15,
+    CONN_KEEPALIVE = 1 << 16,
+    CONN_RECOVERY = 1 << 17,     /* fast recovery until recover is acknowledged */
+    CONN_TIMEOUT = 1 << 18,      /* recovering from an RTO until recover is acknowledged */
+    CONN_PERSIST = 1 << 19,      /* rto_ns is the persist timer's */
+    CONN_WANT_WRITE = 1 << 20,   /* a writer was told BERTH_E_AGAIN */
+    CONN_OWNS_PORT = 1 << 21,    /* the port space counts our local port */
+    CONN_CWND_LIMITED = 1 << 22, /* the last flight filled cwnd (RFC 7661) */
+    CONN_RTT_TAKEN = 1 << 23,    /* srtt is valid */
+    CONN_HELD = 1 << 24,
+    CONN_FIN_SEEN = 1 << 25, /* the peer's FIN came out of order: at rcv_fin */
+    CONN_FAST_NOW = 1 << 26  /* the first retransmission of a recovery asks no cwnd (RFC 6675 5) */
+};
+
+enum tcp_sent_flag {
+    SENT_SACKED = 1,
+    SENT_LOST = 2,       /* believed lost, to be sent again */
+    SENT_RESENT = 4,     /* the copy in flight is not the first */
+    SENT_EVER_RESENT = 8 /* no RTT from it (Karn) */
+};
+
+/* A transmitted, unacknowledged piece: [seq, end), FIN counted. */
+struct tcp_sent {
+    struct list_node node;
+    uint64_t sent_ns; /* last transmission */
+    uint32_t seq;
+    uint32_t end;
+    uint8_t flags; /* enum tcp_sent_flag */
+};
+
+/* An out-of-order range [seq, end) in one buffer. */
+struct tcp_reorder {
+    struct list_node node;   /* by sequence */
+    struct list_node recent; /* by arrival, newest first */
+    struct berth_buffer *buffer;
+    uint32_t seq;
+    uint32_t end;
+};
+
+struct tcp_conn {
+    uint32_t pool_link; /* the pool's, while free */
+    uint32_t generation;
+    /* identity: conn.c */
+    uint32_t hash;
+    uint32_t hash_next; /* index + 1 */
+    struct berth_endpoint local;
+    struct berth_endpoint remote;
+    uint32_t flags; /* enum tcp_conn_flag */
+    uint8_t state;  /* enum berth_tcp_state */
+    uint8_t snd_wscale;
+    uint8_t rcv_wscale;
+    uint8_t dup_acks;
+    uint16_t mss;      /* payload bytes of a full segment we send, options taken off: open.c */
+    uint16_t mss_peer; /* as the peer announced */
+    uint16_t mss_own;  /* as we announced */
+    uint8_t backoff;   /* doublings of the RTO or the persist timer */
+    uint8_t probes;    /* keep-alive probes without an answer; SYNs sent */
+    /* sending: ack.c, transmit.c */
+    uint32_t iss;
+    uint32_t snd_una;
+    uint32_t snd_nxt;
+    uint32_t snd_end; /* after the last byte queued; where the FIN goes */
+    uint32_t snd_wnd; /* scaled */
+    uint32_t snd_wl1;
+    uint32_t snd_wl2;
+    uint32_t snd_wnd_max;
+    uint32_t snd_small; /* after the last segment that was not full: Nagle */
+    uint32_t send_bytes_max;
+    uint32_t recover; /* snd_nxt when recovery began */
+    uint32_t sacked_bytes;
+    uint32_t lost_bytes;
+    uint32_t dup_bytes;  /* without SACK: what duplicate ACKs say has left (RFC 6582) */
+    uint32_t cursor_seq; /* of the first byte in cursor: sendq.c */
+    struct berth_buffer *cursor;
+    struct berth_buffer *send_first;
+    struct berth_buffer *send_last;
+    struct berth_buffer *reserved; /* between reserve and commit */
+    struct list sent;              /* struct tcp_sent, by sequence: recovery.c */
+    /* receiving: receive.c, reorder.c */
+    uint32_t irs;
+    uint32_t rcv_nxt;
+    uint32_t rcv_adv;   /* right edge of the window offered */
+    uint32_t rcv_acked; /* the last ACK number sent */
+    uint32_t rcv_fin;   /* CONN_FIN_SEEN: where it stands */
+    uint32_t receive_bytes_max;
+    uint32_t receive_bytes; /* queued in order */
+    uint32_t reorder_bytes;
+    uint16_t reorder_count;
+    uint16_t rcv_mss;   /* largest segment seen: what "two full segments" means */
+    uint8_t quick_acks; /* ACKs at once still to give at the start */
+    uint8_t tos;
+    struct berth_buffer *receive_first;
+    struct berth_buffer *receive_last;
+    struct list reorder;
+    struct list reorder_recent;
+    uint32_t ts_recent;
+    uint32_t ts_offset;
+    uint64_t ts_recent_ns;
+    /* time: rtt.c, timer.c */
+    uint64_t srtt_ns;
+    uint64_t rttvar_ns;
+    uint64_t rto_ns_base; /* without backoff */
+    uint64_t rto_ns;      /* deadline: retransmission, persist or SYN; UINT64_MAX: not running */
+    uint64_t ack_ns;      /* deadline of the delayed ACK */
+    uint64_t idle_ns;     /* deadline: keep-alive, FIN-WAIT-2, held */
+    uint64_t progress_ns; /* the peer last acknowledged something new, or answered a probe */
+    uint64_t heard_ns;    /* the peer last sent anything */
+    uint64_t sent_ns;     /* we last sent data */
+    uint64_t user_timeout_ns;
+    uint64_t keepalive_idle_ns;
+    uint64_t keepalive_interval_ns;
+    uint32_t keepalive_probes;
+    int32_t error; /* how it ended: enum berth_error */
+    struct cc cc;
+    /* links */
+    struct timer timer;
+    struct event_node event;
+    struct list_node ready;
+    struct list_node starved;
+    void *user;
+    uint32_t listener; /* index + 1 */
+    int32_t rule;      /* the verdict's rule, for held ones */
+    bool rule_log;
+    /* counters: info.c */
+    uint32_t retransmissions;
+    uint32_t timeouts;
+    uint32_t fast_recoveries;
+    uint64_t bytes_sent;
+    uint64_t bytes_acked;
+    uint64_t bytes_received;
+    uint64_t bytes_resent;
+};
+
+struct tcp_listener {
+    uint32_t pool_link;
+    uint32_t generation;
+    struct berth_endpoint local;
+    uint32_t backlog;
+    uint32_t pending;  /* half-open and waiting */
+    struct list queue; /* established, not yet accepted: conn->event.node */
+    struct event_node event;
+    void *user;
+    bool in_use;
+};
+
+struct tcp_time_wait {
+    uint32_t pool_link;
+    uint32_t hash;
+    uint32_t hash_next;
+    uint32_t snd_nxt;
+    uint32_t rcv_nxt;
+    uint32_t ts_recent;
+    uint32_t ts_offset;
+    uint16_t window;
+    bool timestamps;
+    bool owns_port;
+    struct berth_endpoint local;
+    struct berth_endpoint remote;
+    struct list_node order; /* oldest first: all wait equally long */
+    uint64_t ends_ns;
+};
+
+/* What the pieces of one arriving segment's processing hand to each other. */
+struct tcp_arrival {
+    struct wire_packet *packet;
+    struct berth_buffer *buffer; /* NULL once somebody has taken it */
+    uint8_t *payload;
+    uint32_t seq;   /* of payload; trimmed to the window */
+    uint32_t bytes; /* of payload */
+    bool fin;       /* FIN follows the payload and is in the window */
+};
+
+static inline bool conn_has(const struct tcp_conn *conn, uint32_t flags)
+{
+    return (conn->flags & flags) != 0;
+}
+static inline void conn_set(struct tcp_conn *conn, uint32_t flags)
+{
+    conn->flags |= flags;
+}
+static inline void conn_clear(struct tcp_conn *conn, uint32_t flags)
+{
+    conn->flags &= ~flags;
+}
+
+/* Bytes believed to be in the network (RFC 6675 "pipe"). */
+static inline uint32_t conn_pipe(const struct tcp_conn *conn)
+{
+    uint32_t out = conn->snd_nxt - conn->snd_una;
+    uint32_t gone = conn->sacked_bytes + conn->lost_bytes + conn->dup_bytes;
+    return out > gone ? out - gone : 0;
+}
+
+/* Synchronised states: both SYNs are acknowledged. */
+static inline bool conn_is_synchronised(const struct tcp_conn *conn)
+{
+    return conn->state >= BERTH_TCP_ESTABLISHED;
+}
+
+/* May the application still send (the FIN is not queued), may the peer? */
+static inline bool conn_may_receive(const struct tcp_conn *conn)
+{
+    return conn->state == BERTH_TCP_ESTABLISHED || conn->state == BERTH_TCP_FIN_WAIT_1 ||
+           conn->state == BERTH_TCP_FIN_WAIT_2;
+}
+
+/* Bytes, or a FIN, that were never sent. */
+static inline bool conn_has_unsent(const struct tcp_conn *conn)
+{
+    return conn->snd_nxt != conn->snd_end + (conn_has(conn, CONN_FIN_QUEUED) ? 1 : 0);
+}
+
+static inline bool conn_fin_is_sent(const struct tcp_conn *conn)
+{
+    return conn_has(conn, CONN_FIN_QUEUED) && conn->snd_nxt == conn->snd_end + 1;
+}
+
+/* conn.c */
+struct tcp_conn *tcp_conn_new(struct tcp *tcp, const struct berth_endpoint *local,
+                              const struct berth_endpoint *remote);
+void tcp_conn_end(struct tcp *tcp, struct tcp_conn *conn,
+                  int error); /* state CLOSED, event or freed */
+void tcp_conn_free(struct tcp *tcp, struct tcp_conn *conn);
+void tcp_conn_ready(struct tcp *tcp, struct tcp_conn *conn); /* it may have something to send */
+void tcp_conn_note(struct tcp *tcp, struct tcp_conn *conn, uint32_t bits);
+void tcp_conn_check(const struct tcp_conn *conn); /* the invariants above */
+
+/* open.c */
+void tcp_establish(struct tcp *tcp, struct tcp_conn *conn);
+enum berth_drop tcp_on_syn_sent(struct tcp *tcp, struct tcp_conn *conn,
+                                const struct wire_packet *packet);
+void tcp_syn_options(const struct tcp *tcp, const struct tcp_conn *conn, struct wire_tcp *out);
+
+/* ack.c */
+enum berth_drop tcp_on_ack(struct tcp *tcp, struct tcp_conn *conn,
+                           const struct wire_packet *packet);
+void tcp_on_fin_acked(struct tcp *tcp, struct tcp_conn *conn);
+
+/* receive.c */
+enum berth_drop tcp_on_payload(struct tcp *tcp, struct tcp_conn *conn, struct tcp_arrival *arrival);
+void tcp_on_fin(struct tcp *tcp, struct tcp_conn *conn);
+uint32_t tcp_receive_window(const struct tcp *tcp,
+                            const struct tcp_conn *conn); /* that could be offered now */
+void tcp_ack_schedule(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes);
+void tcp_receive_append(struct tcp *tcp, struct tcp_conn *conn, struct tcp_arrival *arrival);
+void tcp_receive_clear(struct tcp *tcp, struct tcp_conn *conn);
+
+/* reorder.c */
+enum berth_drop tcp_reorder_add(struct tcp *tcp, struct tcp_conn *conn,
+                                struct tcp_arrival *arrival);
+void tcp_reorder_drain(struct tcp *tcp, struct tcp_conn *conn); /* what has become in order */
+void tcp_reorder_clear(struct tcp *tcp, struct tcp_conn *conn);
+uint8_t tcp_reorder_sack(const struct tcp_conn *conn, struct wire_sack *out, uint8_t max);
+
+/* sendq.c */
+void tcp_sendq_trim(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes);
+void tcp_sendq_clear(struct tcp *tcp, struct tcp_conn *conn);
+void tcp_sendq_release(struct tcp *tcp,
+                       struct tcp_conn *conn); /* what was reserved and not committed */
+/* Views of [seq, seq + bytes); returns how many bytes the views cover. */
+uint32_t tcp_sendq_views(struct tcp_conn *conn, uint32_t seq, uint32_t bytes,
+                         struct berth_frame *frame);
+
+/* recovery.c */
+struct tcp_acked {
+    uint32_t bytes;  /* newly acknowledged, cumulatively */
+    uint32_t sacked; /* newly SACKed */
+    uint32_t flight; /* pipe before */
+    uint64_t rtt_ns; /* 0: no sample */
+    bool duplicate;  /* RFC 5681 2: a duplicate ACK */
+};
+bool tcp_recovery_sent(struct tcp *tcp, struct tcp_conn *conn,
+                       uint32_t bytes); /* new: snd_nxt on */
+void tcp_recovery_acked(struct tcp *tcp, struct tcp_conn *conn, uint32_t ack,
+                        struct tcp_acked *acked);
+void tcp_recovery_sacked(struct tcp *tcp, struct tcp_conn *conn, const struct wire_tcp *segment,
+                         struct tcp_acked *acked);
+void tcp_recovery_react(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_acked *acked);
+void tcp_recovery_timeout(struct tcp *tcp, struct tcp_conn *conn);
+/* The next piece to send again, at most MAX bytes; NULL: none. It is marked as sent. */
+struct tcp_sent *tcp_recovery_resend(struct tcp *tcp, struct tcp_conn *conn, uint32_t max);
+void tcp_recovery_repack(struct tcp_conn *conn);
+bool tcp_recovery_has_lost(const struct tcp_conn *conn);
+void tcp_recovery_clear(struct tcp *tcp, struct tcp_conn *conn);
+
+/* rtt.c */
+void tcp_rtt_init(const struct tcp *tcp, struct tcp_conn *conn);
+void tcp_rtt_sample(const struct tcp *tcp, struct tcp_conn *conn, uint64_t rtt_ns);
+uint64_t tcp_rto(const struct tcp *tcp, const struct tcp_conn *conn); /* with backoff */
+uint32_t tcp_ts_now(const struct tcp *tcp, const struct tcp_conn *conn);
+
+/* timer.c */
+void tcp_timer_arm(struct tcp *tcp, struct tcp_conn *conn); /* after any deadline has changed */
+void tcp_timer_retransmit(struct tcp *tcp, struct tcp_conn *conn); /* (re)start or stop rto_ns */
+void tcp_timer_idle(struct tcp *tcp, struct tcp_conn *conn);       /* (re)start or stop idle_ns */
+
+/* timewait.c */
+void tcp_time_wait_enter(struct tcp *tcp, struct tcp_conn *conn);
+void tcp_time_wait_end(struct tcp *tcp, struct tcp_time_wait *wait);
+void tcp_time_wait_reopen(struct tcp *tcp,
+                          struct tcp_time_wait *wait); /* the record goes, its numbers bind */
+
+/* reset.c */
+void tcp_reset_for(struct tcp *tcp, const struct wire_packet *packet); /* RFC 9293 3.10.7.1 */
+void tcp_challenge(struct tcp *tcp, struct tcp_conn *conn);            /* RFC 5961, throttled */
+bool tcp_reply(struct tcp *tcp,
+               const struct wire_packet *packet); /* a segment with no connection behind it */
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Making a stack's TCP: its pools and tables, and its secrets.
+ */
+#include "tcp/conn.h"
+
+void tcp_init(struct tcp *tcp, struct arena *arena, const struct berth_config *config,
+              const struct tcp_parts *parts)
+{
+    const struct berth_limits *limits = &config->limits;
+    *tcp = (struct tcp){.settings = config->tcp,
+                        .cc_default = cc_find(config->tcp.congestion_control),
+                        .mtu = config->mtu,
+                        .offloads = config->offloads,
+                        .segment_bytes_max = config->segment_bytes_max,
+                        .reorder_per_connection = limits->tcp_reorder_per_connection,
+                        .random = parts->random,
+                        .buffers = parts->buffers,
+                        .outbox = parts->outbox,
+                        .events = parts->events,
+                        .timers = parts->timers,
+                        .stats = parts->stats,
+                        .ports = parts->ports,
+                        .held_max = limits->tcp_held};
+    tcp->time_wait_timer.kind = TCP_TIMER_TIME_WAIT;
+    list_init(&tcp->ready);
+    list_init(&tcp->starved);
+    list_init(&tcp->time_wait_order);
+    pool_init(&tcp->conns, arena, limits->tcp_connections, sizeof(struct tcp_conn));
+    pool_init(&tcp->time_waits, arena, limits->tcp_time_wait, sizeof(struct tcp_time_wait));
+    pool_init(&tcp->listeners, arena, limits->tcp_listeners, sizeof(struct tcp_listener));
+    pool_init(&tcp->sent_records, arena, limits->tcp_sent_records, sizeof(struct tcp_sent));
+    pool_init(&tcp->reorder_records, arena, limits->tcp_reorder_records,
+              sizeof(struct tcp_reorder));
+    table_init(&tcp->table, arena, limits->tcp_connections);
+    table_init(&tcp->time_wait_table, arena, limits->tcp_time_wait);
+}
+
+void tcp_seed(struct tcp *tcp, uint64_t now_ns)
+{
+    random_fill(tcp->random, &tcp->table_key, sizeof tcp->table_key);
+    random_fill(tcp->random, &tcp->isn_key, sizeof tcp->isn_key);
+    random_fill(tcp->random, &tcp->timestamp_key, sizeof tcp->timestamp_key);
+    tcp->now_ns = now_ns;
+    tcp->challenge_window_ns = now_ns;
+    tcp->challenge_left = tcp->settings.challenge_acks_per_second;
+}

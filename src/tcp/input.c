@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A segment arrives (RFC 9293 3.10.7): the order of checks of 3.10.7.4 for the synchronised states
+ * and SYN-RECEIVED, with PAWS (RFC 7323 5) before and the blind-attack checks (RFC 5961) inside.
+ */
+#include "tcp/conn.h"
+
+#define PAWS_IDLE_NS (24 * 86400 * NS_PER_S) /* RFC 7323 5.5: older timestamps prove nothing */
+
+static uint32_t receive_window(const struct tcp_conn *conn)
+{
+    return seq_gt(conn->rcv_adv, conn->rcv_nxt) ? conn->rcv_adv - conn->rcv_nxt : 0;
+}
+
+/* RFC 9293 3.10.7.4, the four cases of an acceptable segment. */
+static bool is_acceptable(const struct tcp_conn *conn, uint32_t seq, uint32_t length)
+{
+    uint32_t window = receive_window(conn);
+    uint32_t nxt = conn->rcv_nxt;
+    if (length == 0) {
+        return window == 0 ? seq == nxt : seq - nxt < window;
+    }
+    uint32_t last = seq + length - 1;
+    return window > 0 &&
+           (seq - nxt < window || last - nxt < window || (seq_leq(seq, nxt) && seq_geq(last, nxt)));
+}
+
+/* Does the segment fail PAWS (RFC 7323 5.3 R1)? RSTs are exempt. */
+static bool is_old_timestamp(const struct tcp *tcp, const struct tcp_conn *conn,
+                             const struct wire_tcp *segment)
+{
+    if (!conn_has(conn, CONN_TIMESTAMPS) || (segment->options & WIRE_OPTION_TIMESTAMPS) == 0) {
+        return false;
+    }
+    return seq_lt(segment->tsval, conn->ts_recent) &&
+           tcp->now_ns - conn->ts_recent_ns < PAWS_IDLE_NS;
+}
+
+/* RFC 7323 4.3 (2): from a segment that reaches back to what we acknowledged last. */
+static void take_timestamp(const struct tcp *tcp, struct tcp_conn *conn,
+                           const struct wire_tcp *segment)
+{
+    bool stamped =
+        conn_has(conn, CONN_TIMESTAMPS) && (segment->options & WIRE_OPTION_TIMESTAMPS) != 0;
+    if (stamped && seq_geq(segment->tsval, conn->ts_recent) &&
+        seq_leq(segment->seq, conn->rcv_acked)) {
+        conn->ts_recent = segment->tsval;
+        conn->ts_recent_ns = tcp->now_ns;
+    }
+}
+
+static void ack_now(struct tcp *tcp, struct tcp_conn *conn)
+{
+    conn_set(conn, CONN_ACK_NOW);
+    tcp_conn_ready(tcp, conn);
+}
+
+/* Not acceptable: an ACK goes back unless it is a RST; throttled where two ends could echo for ever. */
+static enum berth_drop on_unacceptable(struct tcp *tcp, struct tcp_conn *conn,
+                                       const struct wire_packet *packet)
+{
+    const struct wire_tcp *segment = &packet->tcp;
+    if ((segment->flags & WIRE_RST) != 0) {
+        return BERTH_DROP_TCP_OUT_OF_WINDOW;
+    }
+    bool again = conn->state == BERTH_TCP_SYN_RECEIVED && (segment->flags & WIRE_SYN) != 0 &&
+                 segment->seq == conn->irs;
+    if (again) { /* our SYN,ACK was lost */
+        conn_set(conn, CONN_SYN_NOW);
+        tcp_conn_ready(tcp, conn);
+        return BERTH_DROP_TCP_DUPLICATE;
+    }
+    bool probe = segment->seq == conn->rcv_nxt - 1 || packet->payload_bytes > 0 ||
+                 (segment->flags & WIRE_FIN) != 0;
+    if (probe) {
+        ack_now(tcp, conn);
+    } else {
+        tcp_challenge(tcp, conn);
+    }
+    return BERTH_DROP_TCP_OUT_OF_WINDOW;
+}
+
+/* Second check, the RST bit. */
+static enum berth_drop on_reset(struct tcp *tcp, struct tcp_conn *conn,
+                                const struct wire_tcp *segment)
+{
+    if (segment->seq != conn->rcv_nxt && tcp->settings.blind_attack_checks) {
+        tcp_challenge(tcp, conn); /* RFC 5961 3.2 */
+        return BERTH_DROP_TCP_BLIND;
+    }
+    bool active = conn->state == BERTH_TCP_SYN_RECEIVED && conn_has(conn, CONN_ACTIVE);
+    bool over = conn->state == BERTH_TCP_CLOSING || conn->state == BERTH_TCP_LAST_ACK;
+    tcp_conn_end(tcp, conn, active ? BERTH_E_REFUSED : over ? 0 : BERTH_E_RESET);
+    return BERTH_DROP_NONE;
+}
+
+/* Fifth check, first half: is the ACK number one that this connection can have caused? */
+static enum berth_drop judge_ack(struct tcp *tcp, struct tcp_conn *conn,
+                                 const struct wire_packet *packet)
+{
+    uint32_t ack = packet->tcp.ack;
+    if (conn->state == BERTH_TCP_SYN_RECEIVED) {
+        if (seq_leq(ack, conn->snd_una) || seq_gt(ack, conn->snd_nxt)) {
+            tcp_reset_for(tcp, packet);
+            return BERTH_DROP_TCP_BAD_ACK;
+        }
+        return BERTH_DROP_NONE;
+    }
+    if (seq_gt(ack, conn->snd_nxt)) {
+        tcp_challenge(tcp, conn);
+        return BERTH_DROP_TCP_BAD_ACK;
+    }
+    bool ancient = seq_lt(ack, conn->snd_una - conn->snd_wnd_max);
+    if (ancient && tcp->settings.blind_attack_checks) { /* RFC 5961 5.2 */
+        tcp_challenge(tcp, conn);
+        return BERTH_DROP_TCP_BLIND;
+    }
+    return BERTH_DROP_NONE;
+}
+
+/* The ACK of our SYN: the connection stands (RFC 9293 3.10.7.4, fifth, SYN-RECEIVED). */
+static void on_syn_acked(struct tcp *tcp, struct tcp_conn *conn, const struct wire_tcp *segment)
+{
+    conn->snd_una = conn->iss + 1;
+    conn->snd_wnd = (uint32_t)segment->window << conn->snd_wscale;
+    conn->snd_wnd_max = max_u32(conn->snd_wnd_max, conn->snd_wnd);
+    conn->snd_wl1 = segment->seq;
+    conn->snd_wl2 = segment->ack;
+    if (conn->backoff == 0) {
+        tcp_rtt_sample(tcp, conn, max_u64(tcp->now_ns - conn->sent_ns, 1));
+    }
+    tcp_establish(tcp, conn);
+}
+
+/* Eighth check: the FIN, if everything before it is here; else its place is kept. */
+static void on_fin_bit(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_arrival *arrival)
+{
+    if (conn_has(conn, CONN_FIN_RECEIVED)) {
+        ack_now(tcp, conn);
+        return;
+    }
+    conn->rcv_fin = arrival->seq + arrival->bytes;
+    conn_set(conn, CONN_FIN_SEEN);
+    ack_now(tcp, conn);
+}
+
+/* The checks that come before the ACK: sequence, timestamps, RST, SYN. */
+static enum berth_drop check_first(struct tcp *tcp, struct tcp_conn *conn,
+                                   struct wire_packet *packet)
+{
+    struct wire_tcp *segment = &packet->tcp;
+    bool crossed = conn->state == BERTH_TCP_SYN_RECEIVED && segment->seq == conn->irs &&
+                   (segment->flags & (WIRE_SYN | WIRE_ACK)) == (WIRE_SYN | WIRE_ACK);
+    if (crossed) { /* simultaneous open: the SYN is known, its ACK is what counts (RFC 9293 3.5) */
+        segment->flags &= (uint16_t)~WIRE_SYN;
+        segment->seq++;
+    }
+    uint32_t length = packet->payload_bytes + ((segment->flags & WIRE_SYN) != 0 ? 1 : 0) +
+                      ((segment->flags & WIRE_FIN) != 0 ? 1 : 0);
+    bool reset = (segment->flags & WIRE_RST) != 0;
+    if (!reset && is_old_timestamp(tcp, conn, segment)) {
+        ack_now(tcp, conn);
+        return BERTH_DROP_TCP_OLD_TIMESTAMP;
+    }
+    bool shut = receive_window(conn) == 0 && segment->seq == conn->rcv_nxt && !reset;
+    if (!shut && !is_acceptable(conn, segment->seq, length)) {
+        return on_unacceptable(tcp, conn, packet);
+    }
+    if (reset) {
+        return on_reset(tcp, conn, segment);
+    }
+    if ((segment->flags & WIRE_SYN) != 0) { /* RFC 5961 4.2 */
+        tcp_challenge(tcp, conn);
+        return BERTH_DROP_TCP_BLIND;
+    }
+    take_timestamp(tcp, conn, segment);
+    return BERTH_DROP_NONE;
+}
+
+/* After the first checks: ACK, payload, FIN. CONN may end on the way (state CLOSED). */
+static enum berth_drop process(struct tcp *tcp, struct tcp_conn *conn, struct tcp_arrival *arrival)
+{
+    const struct wire_packet *packet = arrival->packet;
+    if ((packet->tcp.flags & WIRE_ACK) == 0) {
+        return BERTH_DROP_TCP_BAD_ACK;
+    }
+    enum berth_drop drop = judge_ack(tcp, conn, packet);
+    if (drop != BERTH_DROP_NONE) {
+        return drop;
+    }
+    if (conn->state == BERTH_TCP_SYN_RECEIVED) {
+        on_syn_acked(tcp, conn, &packet->tcp);
+    }
+    conn->heard_ns = tcp->now_ns;
+    conn->probes = 0;
+    drop = tcp_on_ack(tcp, conn, packet);
+    if (conn->state == BERTH_TCP_CLOSED) {
+        return drop;
+    }
+    arrival->payload = packet->payload;
+    arrival->seq = packet->tcp.seq;
+    arrival->bytes = packet->payload_bytes;
+    arrival->fin = (packet->tcp.flags & WIRE_FIN) != 0;
+    if (arrival->fin) {
+        on_fin_bit(tcp, conn, arrival);
+    }
+    drop = tcp_on_payload(tcp, conn, arrival);
+    if (conn->state != BERTH_TCP_CLOSED && conn_has(conn, CONN_FIN_SEEN) &&
+        conn->rcv_fin == conn->rcv_nxt) {
+        tcp_on_fin(tcp, conn);
+    }
+    return drop;
+}
+
+/* A segment of a connection whose SYN is held: its repetitions are absorbed, its RST ends it. */
+static enum berth_drop on_held(struct tcp *tcp, struct tcp_conn *conn,
+                               const struct wire_tcp *segment)
+{
+    bool same = (segment->flags & WIRE_SYN) != 0 && segment->seq == conn->irs;
+    if (same || !conn_has(conn, CONN_HELD)) {
+        return BERTH_DROP_TCP_DUPLICATE;
+    }
+    bool reset = (segment->flags & WIRE_RST) != 0 &&
+                 (segment->seq == conn->rcv_nxt || segment->seq == conn->irs);
+    bool other = (segment->flags & (WIRE_SYN | WIRE_ACK)) == WIRE_SYN;
+    if (reset || other) { /* it gave up, or began anew: its next SYN is a new first contact */
+        tcp_conn_end(tcp, conn, BERTH_E_RESET);
+    }
+    return BERTH_DROP_TCP_STATE;
+}
+
+enum berth_drop tcp_on_segment(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
+                               struct berth_buffer *buffer)
+{
+    struct tcp_arrival arrival = {.packet = packet, .buffer = buffer};
+    enum berth_drop drop = BERTH_DROP_TCP_STATE;
+    if (conn->state == BERTH_TCP_SYN_SENT) {
+        drop = tcp_on_syn_sent(tcp, conn, packet);
+    } else if (conn->state == BERTH_TCP_LISTEN) {
+        drop = on_held(tcp, conn, &packet->tcp);
+    } else if (!conn_has(conn, CONN_RST_NOW)) {
+        drop = check_first(tcp, conn, packet);
+        if (drop == BERTH_DROP_NONE && conn->state != BERTH_TCP_CLOSED) {
+            drop = process(tcp, conn, &arrival);
+        }
+    }
+    if (arrival.buffer != NULL) {
+        buffers_put(tcp->buffers, arrival.buffer);
+    }
+    return drop;
+}
+
+/* RFC 9293 3.9.2.2, RFC 5927 4.1: only about what is in flight; before the handshake is done it
+   ends the attempt, later it is a hint that the retransmission timeout will judge (RFC 5461). */
+void tcp_on_unreachable(struct tcp *tcp, struct tcp_conn *conn, uint32_t seq, int error)
+{
+    bool ours = seq_geq(seq, conn->snd_una) && seq_lt(seq, conn->snd_nxt);
+    bool opening = conn->state == BERTH_TCP_SYN_SENT ||
+                   (conn->state == BERTH_TCP_SYN_RECEIVED && conn_has(conn, CONN_ACTIVE));
+    if (ours && opening) {
+        tcp_conn_end(tcp, conn, error);
+    }
+}

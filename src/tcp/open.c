@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Opening: active (RFC 9293 3.10.1), passive (3.10.7.2), held for the owner, simultaneous
+ * (3.10.7.3), the options that both sides agree on, and initial sequence numbers (3.4.1).
+ */
+#include "tcp/conn.h"
+
+#define MSS_DEFAULT_V4  536U /* RFC 9293 MUST-15 */
+#define MSS_DEFAULT_V6  1220U
+#define TIMESTAMP_BYTES 12U /* the option with its padding */
+
+/* RFC 9293 3.4.1 (RFC 6528): a 4 us clock plus a keyed hash of the four-tuple. */
+static uint32_t initial_sequence(const struct tcp *tcp, const struct tcp_conn *conn)
+{
+    struct berth_endpoint pair[2] = {conn->local, conn->remote};
+    return (uint32_t)(tcp->now_ns / (4 * NS_PER_US)) +
+           (uint32_t)hash_keyed(&tcp->isn_key, pair, sizeof pair);
+}
+
+/* RFC 7323 5.4: per four-tuple, so that a reopened connection's timestamps go on. */
+static uint32_t timestamp_offset(const struct tcp *tcp, const struct tcp_conn *conn)
+{
+    struct berth_endpoint pair[2] = {conn->local, conn->remote};
+    return (uint32_t)hash_keyed(&tcp->timestamp_key, pair, sizeof pair);
+}
+
+static uint8_t own_wscale(const struct tcp_conn *conn)
+{
+    uint8_t scale = 0; /* RFC 7323 2.3: at most 14 */
+    while (scale < 14 && ((uint64_t)65535 << scale) < conn->receive_bytes_max) {
+        scale++;
+    }
+    return scale;
+}
+
+static void begin(struct tcp *tcp, struct tcp_conn *conn)
+{
+    bool v4 = berth_address_is_v4(&conn->remote.address);
+    uint32_t headers =
+        (v4 ? WIRE_IPV4_HEADER_BYTES : WIRE_IPV6_HEADER_BYTES) + WIRE_TCP_HEADER_BYTES;
+    conn->mss_own = (uint16_t)(tcp->mtu - headers); /* RFC 9293 3.7.1 */
+    conn->mss_peer = (uint16_t)(v4 ? MSS_DEFAULT_V4 : MSS_DEFAULT_V6);
+    conn->mss = conn->mss_peer;
+    conn->rcv_wscale = own_wscale(conn);
+    conn->iss = tcp->reopening ? tcp->reopen_iss : initial_sequence(tcp, conn);
+    tcp->reopening = false;
+    conn->snd_small = conn->iss;
+    conn->snd_una = conn->iss;
+    conn->snd_nxt = conn->iss;
+    conn->snd_end = conn->iss + 1;
+    conn->ts_offset = timestamp_offset(tcp, conn);
+    tcp_rtt_init(tcp, conn);
+}
+
+/* What we offer (SYN) or agree to (SYN,ACK). */
+void tcp_syn_options(const struct tcp *tcp, const struct tcp_conn *conn, struct wire_tcp *out)
+{
+    bool first = conn->state == BERTH_TCP_SYN_SENT;
+    out->options = WIRE_OPTION_MSS;
+    out->mss = conn->mss_own;
+    if (first ? tcp->settings.sack : conn_has(conn, CONN_SACK)) {
+        out->options |= WIRE_OPTION_SACK_PERMITTED;
+    }
+    if (first ? tcp->settings.window_scale : conn_has(conn, CONN_WSCALE)) {
+        out->options |= WIRE_OPTION_WSCALE;
+        out->wscale = conn->rcv_wscale;
+    }
+    if (first ? tcp->settings.timestamps : conn_has(conn, CONN_TIMESTAMPS)) {
+        out->options |= WIRE_OPTION_TIMESTAMPS;
+        out->tsval = tcp_ts_now(tcp, conn);
+        out->tsecr = first ? 0 : conn->ts_recent;
+    }
+}
+
+/* The peer's SYN: its sequence number and what it offers, of which we take what our settings allow. */
+static void take_syn(struct tcp *tcp, struct tcp_conn *conn, const struct wire_tcp *syn)
+{
+    conn->irs = syn->seq;
+    conn->rcv_nxt = syn->seq + 1;
+    conn->rcv_acked = conn->rcv_nxt;
+    conn->rcv_adv = conn->rcv_nxt + min_u32(tcp->settings.receive_bytes_initial, 65535);
+    conn->snd_wnd = syn->window; /* never scaled in a SYN (RFC 7323 2.2) */
+    conn->snd_wnd_max = syn->window;
+    conn->snd_wl1 = syn->seq;
+    conn->snd_wl2 = conn->iss;
+    if ((syn->options & WIRE_OPTION_MSS) != 0) {
+        conn->mss_peer = (uint16_t)max_u32(syn->mss, 64);
+    }
+    if ((syn->options & WIRE_OPTION_SACK_PERMITTED) != 0 && tcp->settings.sack) {
+        conn_set(conn, CONN_SACK);
+    }
+    if ((syn->options & WIRE_OPTION_WSCALE) != 0 && tcp->settings.window_scale) {
+        conn_set(conn, CONN_WSCALE);
+        conn->snd_wscale = syn->wscale;
+    } else {
+        conn->rcv_wscale = 0;
+    }
+    if ((syn->options & WIRE_OPTION_TIMESTAMPS) != 0 && tcp->settings.timestamps) {
+        conn_set(conn, CONN_TIMESTAMPS);
+        conn->ts_recent = syn->tsval;
+        conn->ts_recent_ns = tcp->now_ns;
+    }
+    uint32_t options = conn_has(conn, CONN_TIMESTAMPS) ? TIMESTAMP_BYTES : 0;
+    conn->mss = (uint16_t)(min_u32(conn->mss_peer, conn->mss_own) - options);
+    conn->rcv_mss = (uint16_t)min_u32(MSS_DEFAULT_V4, conn->mss_own);
+}
+
+static void remember_times(struct tcp *tcp, struct tcp_conn *conn)
+{
+    conn->progress_ns = tcp->now_ns;
+    conn->heard_ns = tcp->now_ns;
+}
+
+/* Both SYNs are acknowledged. */
+void tcp_establish(struct tcp *tcp, struct tcp_conn *conn)
+{
+    conn->state = BERTH_TCP_ESTABLISHED;
+    uint32_t window = tcp->settings.initial_window;
+    if (conn->backoff > 0) {
+        window = 1; /* the SYN was lost: RFC 5681 3.1, RFC 6298 (5.7) */
+        conn->rto_ns_base = max_u64(conn->rto_ns_base, 3 * NS_PER_S);
+    }
+    conn->rto_ns = BERTH_NEVER;
+    conn->backoff = 0;
+    conn->probes = 0;
+    remember_times(tcp, conn);
+    cc_init(&conn->cc, tcp->cc_default, conn->mss, window);
+    tcp->stats->tcp_opened++;
+    tcp_timer_idle(tcp, conn);
+    if (conn_has_unsent(conn)) {
+        tcp_conn_ready(tcp, conn);
+    }
+    if (conn->listener != 0) {
+        struct tcp_listener *listener = pool_at(&tcp->listeners, conn->listener - 1);
+        list_add_last(&listener->queue, &conn->event.node);
+        event_note(tcp->events, &listener->event, BERTH_EVENT_ACCEPTABLE);
+    }
+    tcp_conn_note(tcp, conn, BERTH_EVENT_CONNECTED | BERTH_EVENT_WRITABLE);
+}
+
+/* RFC 9293 3.10.1, OPEN, active. */
+int tcp_connect(struct tcp *tcp, const struct berth_endpoint *local,
+                const struct berth_endpoint *remote, bool owns_port, struct tcp_conn **out)
+{
+    bool taken = tcp_find(tcp, local, remote) != NULL;
+    struct tcp_time_wait *wait = tcp_find_time_wait(tcp, local, remote);
+    if (!taken && wait != NULL && wait->timestamps) {
+        tcp_time_wait_reopen(tcp, wait); /* RFC 6191 2: a newer timestamp tells old from new */
+        wait = NULL;
+    }
+    struct tcp_conn *conn = taken || wait != NULL ? NULL : tcp_conn_new(tcp, local, remote);
+    if (conn == NULL) {
+        if (owns_port) {
+            struct ports_use use = {
+                .local = local->address, .remote = *remote, .protocol = BERTH_TCP};
+            ports_give(tcp->ports, &use, local->port);
+        }
+        return taken || wait != NULL ? BERTH_E_IN_USE : BERTH_E_LIMIT;
+    }
+    conn->state = BERTH_TCP_SYN_SENT;
+    conn_set(conn, CONN_ACTIVE | CONN_SYN_NOW | (owns_port ? (uint32_t)CONN_OWNS_PORT : 0));
+    begin(tcp, conn);
+    tcp_conn_ready(tcp, conn);
+    *out = conn;
+    return 0;
+}
+
+static struct tcp_conn *from_syn(struct tcp *tcp, const struct wire_packet *packet)
+{
+    struct berth_endpoint local = {packet->destination, packet->destination_port};
+    struct berth_endpoint remote = {packet->source, packet->source_port};
+    struct tcp_conn *conn = tcp_conn_new(tcp, &local, &remote);
+    if (conn != NULL) {
+        begin(tcp, conn);
+        take_syn(tcp, conn, &packet->tcp);
+        conn_set(conn, CONN_UNOWNED);
+    }
+    return conn;
+}
+
+/* RFC 9293 3.10.7.2, third: a SYN for a listener. Data on it is left to its retransmission. */
+enum berth_drop tcp_on_listen(struct tcp *tcp, struct tcp_listener *listener,
+                              const struct wire_packet *packet)
+{
+    if (listener->pending >= listener->backlog) {
+        return BERTH_DROP_BACKLOG_FULL;
+    }
+    struct tcp_conn *conn = from_syn(tcp, packet);
+    if (conn == NULL) {
+        return BERTH_DROP_CONNECTION_LIMIT;
+    }
+    conn->state = BERTH_TCP_SYN_RECEIVED;
+    conn->listener = pool_index(&tcp->listeners, listener) + 1;
+    listener->pending++;
+    conn_set(conn, CONN_SYN_NOW);
+    tcp_conn_ready(tcp, conn);
+    return BERTH_DROP_NONE;
+}
+
+enum berth_drop tcp_hold(struct tcp *tcp, const struct wire_packet *packet,
+                         const struct berth_verdict *verdict)
+{
+    if (tcp->held >= tcp->held_max) {
+        return BERTH_DROP_HELD_LIMIT;
+    }
+    struct tcp_conn *conn = from_syn(tcp, packet);
+    if (conn == NULL) {
+        return BERTH_DROP_CONNECTION_LIMIT;
+    }
+    conn->state = BERTH_TCP_LISTEN;
+    conn->rule = verdict->rule;
+    conn->rule_log = verdict->log;
+    conn_set(conn, CONN_HELD);
+    tcp->held++;
+    tcp_timer_idle(tcp, conn);
+    event_note(tcp->events, &conn->event, BERTH_EVENT_HELD);
+    return BERTH_DROP_NONE;
+}
+
+int tcp_held_accept(struct tcp *tcp, struct tcp_conn *conn, void *user)
+{
+    if (!conn_has(conn, CONN_HELD)) {
+        return conn->state == BERTH_TCP_CLOSED && conn->error != 0 ? conn->error : BERTH_E_STATE;
+    }
+    conn_clear(conn, CONN_HELD | CONN_UNOWNED);
+    conn_set(conn, CONN_SYN_NOW);
+    tcp->held--;
+    conn->user = user;
+    conn->state = BERTH_TCP_SYN_RECEIVED;
+    tcp_timer_idle(tcp, conn);
+    tcp_conn_ready(tcp, conn);
+    return 0;
+}
+
+void tcp_held_end(struct tcp *tcp, struct tcp_conn *conn, bool reset)
+{
+    conn_set(conn, CONN_ORPHAN);
+    if (conn->state == BERTH_TCP_CLOSED) {
+        tcp_conn_free(tcp, conn);
+        return;
+    }
+    if (reset) {
+        conn_clear(conn, CONN_HELD);
+        tcp->held--;
+        event_forget(&conn->event);
+        conn->idle_ns = BERTH_NEVER;
+        conn->snd_una = 0; /* RFC 9293 3.10.7.1: a RST for a SYN has sequence number 0 */
+        conn->snd_nxt = 0;
+        conn->snd_end = 0;
+        conn_set(conn, CONN_RST_NOW);
+        tcp_conn_ready(tcp, conn);
+        return;
+    }
+    tcp_conn_end(tcp, conn, BERTH_E_ABORTED);
+}
+
+static bool is_ack_of_syn(const struct tcp_conn *conn, const struct wire_tcp *segment)
+{
+    return seq_gt(segment->ack, conn->iss) && seq_leq(segment->ack, conn->snd_nxt);
+}
+
+/* The SYN is there: with an ACK of ours the connection stands, without one it is simultaneous. */
+static void on_syn(struct tcp *tcp, struct tcp_conn *conn, const struct wire_tcp *segment,
+                   bool acknowledged)
+{
+    take_syn(tcp, conn, segment);
+    if (!acknowledged) {
+        conn->state = BERTH_TCP_SYN_RECEIVED; /* RFC 9293 3.5, figure 7 */
+        conn_set(conn, CONN_SYN_NOW);
+        tcp_conn_ready(tcp, conn);
+        return;
+    }
+    conn->snd_una = segment->ack;
+    conn->snd_wl2 = segment->ack;
+    if (conn->backoff == 0) {
+        tcp_rtt_sample(tcp, conn, max_u64(tcp->now_ns - conn->sent_ns, 1));
+    }
+    tcp_establish(tcp, conn);
+    conn_set(conn, CONN_ACK_NOW);
+    tcp_conn_ready(tcp, conn);
+}
+
+/* RFC 9293 3.10.7.3. */
+enum berth_drop tcp_on_syn_sent(struct tcp *tcp, struct tcp_conn *conn,
+                                const struct wire_packet *packet)
+{
+    const struct wire_tcp *segment = &packet->tcp;
+    bool has_ack = (segment->flags & WIRE_ACK) != 0;
+    if (has_ack && !is_ack_of_syn(conn, segment)) {
+        if ((segment->flags & WIRE_RST) == 0) {
+            tcp_reset_for(tcp, packet);
+        }
+        return BERTH_DROP_TCP_BAD_ACK;
+    }
+    if ((segment->flags & WIRE_RST) != 0) {
+        if (!has_ack) {
+            return BERTH_DROP_TCP_STATE;
+        }
+        tcp_conn_end(tcp, conn, BERTH_E_REFUSED);
+        return BERTH_DROP_NONE;
+    }
+    if ((segment->flags & WIRE_SYN) == 0) {
+        return BERTH_DROP_TCP_STATE;
+    }
+    on_syn(tcp, conn, segment, has_ack);
+    return BERTH_DROP_NONE;
+}

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Receiving: the seventh and eighth check of RFC 9293 3.10.7.4, the receive queue, the window that
+ * is offered, and when an ACK is owed.
+ *
+ * A payload stays in the buffer that the link read it into; one that is small against its buffer is
+ * copied behind the last one instead, so that a trickle of small segments cannot pin the pool.
+ */
+#include "tcp/conn.h"
+
+static const uint32_t copy_share = 8; /* copied when it fills less than 1/8 of its buffer */
+static const uint32_t feed_share = 4; /* those that wait are told when 1/4 of the pool is free */
+
+/* What could be offered now: free queue space, and never more than a share of the pool that is left. */
+uint32_t tcp_receive_window(const struct tcp *tcp, const struct tcp_conn *conn)
+{
+    uint32_t queued = conn->receive_bytes;
+    uint32_t room = conn->receive_bytes_max > queued ? conn->receive_bytes_max - queued : 0;
+    const struct buffers *pool = tcp->buffers;
+    uint32_t spare = pool->free > pool->reserved ? pool->free - pool->reserved : 0;
+    uint64_t share = (uint64_t)spare * pool->capacity / 8;
+    return (uint32_t)min_u64(room, share);
+}
+
+void tcp_receive_clear(struct tcp *tcp, struct tcp_conn *conn)
+{
+    while (conn->receive_first != NULL) {
+        struct berth_buffer *buffer = conn->receive_first;
+        conn->receive_first = buffer->next;
+        buffers_put(tcp->buffers, buffer);
+    }
+    conn->receive_last = NULL;
+    conn->receive_bytes = 0;
+}
+
+static bool copy_behind(struct tcp_conn *conn, const uint8_t *payload, uint32_t bytes)
+{
+    struct berth_buffer *last = conn->receive_last;
+    if (last == NULL || buffer_room(last) < bytes) {
+        return false;
+    }
+    memcpy(buffer_end(last), payload, bytes);
+    last->bytes += bytes;
+    return true;
+}
+
+/* The payload, in order, goes behind the queue; arrival->buffer is NULL afterwards if it was kept. */
+void tcp_receive_append(struct tcp *tcp, struct tcp_conn *conn, struct tcp_arrival *arrival)
+{
+    (void)tcp;
+    uint32_t bytes = arrival->bytes;
+    struct berth_buffer *buffer = arrival->buffer;
+    bool small = bytes < buffer->capacity / copy_share || !buffers_may_keep(tcp->buffers);
+    if (!small || !copy_behind(conn, arrival->payload, bytes)) {
+        buffer->begin = (uint32_t)(arrival->payload - buffer->data);
+        buffer->bytes = bytes;
+        buffer->next = NULL;
+        if (conn->receive_last == NULL) {
+            conn->receive_first = buffer;
+        } else {
+            conn->receive_last->next = buffer;
+        }
+        conn->receive_last = buffer;
+        arrival->buffer = NULL;
+    }
+    conn->receive_bytes += bytes;
+    conn->rcv_nxt += bytes;
+    conn->bytes_received += bytes;
+}
+
+/* RFC 9293 3.8.6.3, RFC 5681 4.2: every second full segment at once, else within the delay. */
+void tcp_ack_schedule(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes)
+{
+    uint32_t owed = conn->rcv_nxt - conn->rcv_acked;
+    bool at_once = conn_has(conn, CONN_QUICK_ACK) || conn->quick_acks > 0 ||
+                   owed >= 2U * conn->rcv_mss || conn->reorder_count > 0;
+    if (conn->quick_acks > 0 && bytes > 0) {
+        conn->quick_acks--;
+    }
+    if (at_once) {
+        conn_set(conn, CONN_ACK_NOW);
+        tcp_conn_ready(tcp, conn);
+    } else if (!conn_has(conn, CONN_ACK_DELAYED)) {
+        conn_set(conn, CONN_ACK_DELAYED);
+        conn->ack_ns = add_sat_u64(tcp->now_ns, tcp->settings.delayed_ack_ns);
+        tcp_timer_arm(tcp, conn);
+    }
+}
+
+static void ack_at_once(struct tcp *tcp, struct tcp_conn *conn)
+{
+    conn_set(conn, CONN_ACK_NOW);
+    tcp_conn_ready(tcp, conn);
+}
+
+/* Cuts what lies outside the window off the payload, FIN with it. */
+static void trim(const struct tcp_conn *conn, struct tcp_arrival *arrival)
+{
+    if (seq_lt(arrival->seq, conn->rcv_nxt)) {
+        uint32_t old = min_u32(conn->rcv_nxt - arrival->seq, arrival->bytes);
+        arrival->payload += old;
+        arrival->bytes -= old;
+        arrival->seq += old;
+    }
+    uint32_t room = seq_lt(arrival->seq, conn->rcv_adv) ? conn->rcv_adv - arrival->seq : 0;
+    if (arrival->bytes > room) {
+        arrival->bytes = room;
+        arrival->fin = false;
+    }
+}
+
+static void in_order(struct tcp *tcp, struct tcp_conn *conn, struct tcp_arrival *arrival)
+{
+    uint32_t bytes = arrival->bytes;
+    uint16_t piece = arrival->packet->segment_bytes;
+    uint32_t mss = piece != 0 ? piece : bytes;
+    conn->rcv_mss = (uint16_t)max_u32(conn->rcv_mss, min_u32(mss, conn->mss_own));
+    tcp_receive_append(tcp, conn, arrival);
+    bool filled = conn->reorder_count > 0;
+    tcp_reorder_drain(tcp, conn);
+    tcp_ack_schedule(tcp, conn, bytes);
+    if (filled) { /* RFC 5681 4.2: at once when a gap was filled */
+        ack_at_once(tcp, conn);
+    }
+    tcp_conn_note(tcp, conn, BERTH_EVENT_READABLE);
+}
+
+static bool may_keep(const struct tcp *tcp, const struct tcp_conn *conn,
+                     const struct tcp_arrival *arrival)
+{
+    bool fits = conn->receive_last != NULL && buffer_room(conn->receive_last) >= arrival->bytes;
+    return buffers_may_keep(tcp->buffers) || (fits && arrival->seq == conn->rcv_nxt);
+}
+
+/* RFC 9293 3.10.7.4, seventh check. May end the connection (data after the reader has gone). */
+enum berth_drop tcp_on_payload(struct tcp *tcp, struct tcp_conn *conn, struct tcp_arrival *arrival)
+{
+    if (arrival->bytes == 0) {
+        return BERTH_DROP_NONE;
+    }
+    if (!conn_may_receive(conn)) {
+        return BERTH_DROP_TCP_STATE;
+    }
+    if (conn_has(conn, CONN_ORPHAN) && seq_gt(arrival->seq + arrival->bytes, conn->rcv_nxt)) {
+        tcp_abort(tcp, conn); /* RFC 9293 3.6.1: nobody will read it, and the peer should know */
+        return BERTH_DROP_TCP_AFTER_CLOSE;
+    }
+    trim(conn, arrival);
+    if (arrival->bytes == 0) {
+        ack_at_once(tcp, conn);
+        return arrival->fin ? BERTH_DROP_NONE : BERTH_DROP_TCP_DUPLICATE;
+    }
+    if (!may_keep(tcp, conn, arrival)) {
+        arrival->fin = false;
+        return BERTH_DROP_RECEIVE_BUDGET;
+    }
+    if (arrival->seq != conn->rcv_nxt) {
+        ack_at_once(tcp, conn);
+        return tcp_reorder_add(tcp, conn, arrival);
+    }
+    in_order(tcp, conn, arrival);
+    return BERTH_DROP_NONE;
+}
+
+/* RFC 9293 3.10.7.4, eighth check: the FIN is next in order. */
+void tcp_on_fin(struct tcp *tcp, struct tcp_conn *conn)
+{
+    conn->rcv_nxt++;
+    conn_clear(conn, CONN_FIN_SEEN);
+    conn_set(conn, CONN_FIN_RECEIVED | CONN_ACK_NOW);
+    tcp_conn_ready(tcp, conn);
+    tcp_conn_note(tcp, conn, BERTH_EVENT_READABLE | BERTH_EVENT_PEER_CLOSED);
+    switch ((enum berth_tcp_state)conn->state) {
+    case BERTH_TCP_ESTABLISHED:
+        conn->state = BERTH_TCP_CLOSE_WAIT;
+        break;
+    case BERTH_TCP_FIN_WAIT_1:
+        conn->state = BERTH_TCP_CLOSING;
+        break;
+    case BERTH_TCP_FIN_WAIT_2:
+        tcp_time_wait_enter(tcp, conn);
+        break;
+    case BERTH_TCP_CLOSED:
+    case BERTH_TCP_LISTEN:
+    case BERTH_TCP_SYN_SENT:
+    case BERTH_TCP_SYN_RECEIVED:
+    case BERTH_TCP_CLOSE_WAIT:
+    case BERTH_TCP_CLOSING:
+    case BERTH_TCP_LAST_ACK:
+    case BERTH_TCP_TIME_WAIT:
+        break;
+    }
+}
+
+int tcp_peek(struct tcp *tcp, struct tcp_conn *conn, struct berth_view *views, uint32_t max,
+             uint32_t *count)
+{
+    (void)tcp;
+    uint32_t filled = 0;
+    for (struct berth_buffer *at = conn->receive_first; at != NULL && filled < max; at = at->next) {
+        views[filled++] = (struct berth_view){.data = at->data + at->begin, .bytes = at->bytes};
+    }
+    if (filled == 0) {
+        if (conn->state == BERTH_TCP_CLOSED && conn->error != 0) {
+            return conn->error;
+        }
+        if (!conn_has(conn, CONN_FIN_RECEIVED)) {
+            return conn->state == BERTH_TCP_CLOSED ? BERTH_E_CLOSED : BERTH_E_AGAIN;
+        }
+    }
+    *count = filled;
+    return 0;
+}
+
+/* RFC 9293 3.8.6.2.2: a window update is worth a segment when it offers a good deal more. */
+static bool is_update_worth(const struct tcp *tcp, const struct tcp_conn *conn)
+{
+    uint32_t edge = conn->rcv_nxt + tcp_receive_window(tcp, conn);
+    if (seq_leq(edge, conn->rcv_adv)) {
+        return false;
+    }
+    uint32_t step = max_u32(2U * conn->mss_own, conn->receive_bytes_max / 16);
+    uint32_t offered = seq_gt(conn->rcv_adv, conn->rcv_nxt) ? conn->rcv_adv - conn->rcv_nxt : 0;
+    bool nearly_shut = offered < conn->mss_own && edge - conn->rcv_adv >= conn->mss_own;
+    return nearly_shut || edge - conn->rcv_adv >= min_u32(conn->receive_bytes_max / 2, step);
+}
+
+static void offer_window(struct tcp *tcp, struct tcp_conn *conn)
+{
+    bool wanted = conn_may_receive(conn) && !conn_has(conn, CONN_FIN_SEEN | CONN_ORPHAN);
+    if (wanted && is_update_worth(tcp, conn)) {
+        conn_set(conn, CONN_ACK_NOW);
+        tcp_conn_ready(tcp, conn);
+    }
+}
+
+int tcp_consume(struct tcp *tcp, struct tcp_conn *conn, size_t bytes)
+{
+    if (bytes > conn->receive_bytes) {
+        return BERTH_E_INVALID;
+    }
+    uint32_t left = (uint32_t)bytes;
+    conn->receive_bytes -= left;
+    while (left > 0) {
+        struct berth_buffer *buffer = conn->receive_first;
+        uint32_t part = min_u32(left, buffer->bytes);
+        buffer->begin += part;
+        buffer->bytes -= part;
+        left -= part;
+        if (buffer->bytes == 0) {
+            conn->receive_first = buffer->next;
+            conn->receive_last = buffer->next == NULL ? NULL : conn->receive_last;
+            buffers_put(tcp->buffers, buffer);
+        }
+    }
+    offer_window(tcp, conn);
+    return 0;
+}
+
+/* Buffers are free again: writers that found none, and readers whose window the pool had shut. */
+void tcp_feed(struct tcp *tcp)
+{
+    const struct buffers *pool = tcp->buffers;
+    uint32_t enough = pool->reserved + (pool->count - pool->reserved) / feed_share;
+    while (!list_is_empty(&tcp->starved) && pool->free >= enough) {
+        struct tcp_conn *conn =
+            CONTAINER_OF(list_take_first(&tcp->starved), struct tcp_conn, starved);
+        if (conn_has(conn, CONN_WANT_WRITE)) {
+            conn_clear(conn, CONN_WANT_WRITE);
+            tcp_conn_note(tcp, conn, BERTH_EVENT_WRITABLE);
+        }
+        offer_window(tcp, conn);
+    }
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Round-trip time and the retransmission timeout (RFC 6298), and the timestamp clock (RFC 7323).
+ */
+#include "tcp/conn.h"
+
+static uint64_t clamp_rto(const struct tcp *tcp, uint64_t rto_ns)
+{
+    rto_ns = max_u64(rto_ns, tcp->settings.rto_min_ns);
+    return min_u64(rto_ns, tcp->settings.rto_max_ns);
+}
+
+void tcp_rtt_init(const struct tcp *tcp, struct tcp_conn *conn)
+{
+    conn->rto_ns_base = tcp->settings.rto_initial_ns; /* RFC 6298 (2.1) */
+}
+
+void tcp_rtt_sample(const struct tcp *tcp, struct tcp_conn *conn, uint64_t rtt_ns)
+{
+    if (!conn_has(conn, CONN_RTT_TAKEN)) {
+        conn->srtt_ns = rtt_ns; /* RFC 6298 (2.2) */
+        conn->rttvar_ns = rtt_ns / 2;
+        conn_set(conn, CONN_RTT_TAKEN);
+    } else {
+        uint64_t srtt = conn->srtt_ns; /* RFC 6298 (2.3): alpha 1/8, beta 1/4 */
+        uint64_t error = srtt > rtt_ns ? srtt - rtt_ns : rtt_ns - srtt;
+        conn->rttvar_ns = conn->rttvar_ns - conn->rttvar_ns / 4 + error / 4;
+        conn->srtt_ns = srtt - srtt / 8 + rtt_ns / 8;
+    }
+    uint64_t spread = max_u64(4 * conn->rttvar_ns, NS_PER_MS);
+    conn->rto_ns_base = clamp_rto(tcp, conn->srtt_ns + spread);
+}
+
+uint64_t tcp_rto(const struct tcp *tcp, const struct tcp_conn *conn)
+{
+    uint32_t shift = min_u32(conn->backoff, 16); /* RFC 6298 (5.5) */
+    return min_u64(conn->rto_ns_base << shift, tcp->settings.rto_max_ns);
+}
+
+/* Milliseconds, offset per connection so that it tells nobody how long we have been up (RFC 7323 5.4, 7.1). */
+uint32_t tcp_ts_now(const struct tcp *tcp, const struct tcp_conn *conn)
+{
+    return (uint32_t)(tcp->now_ns / NS_PER_MS) + conn->ts_offset;
+}

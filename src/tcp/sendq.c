@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The send queue: buffers in sequence from snd_una to snd_end. The writer fills buffers in place
+ * (reserve, commit); transmission takes views; acknowledgement trims from the front.
+ *
+ * 1. No buffer in the queue is empty.
+ * 2. Bytes once committed do not move: views of them stay right until they are acknowledged.
+ * 3. `cursor` is NULL or a buffer of the queue, whose first byte has sequence number cursor_seq.
+ */
+#include "tcp/conn.h"
+
+static const uint32_t reserve_buffers_max = 8; /* buffers that one reserve may take */
+
+/* After a trim or when there is none: back to the front. */
+static void cursor_reset(struct tcp_conn *conn)
+{
+    conn->cursor = conn->send_first;
+    conn->cursor_seq = conn->snd_una == conn->iss ? conn->iss + 1 : conn->snd_una;
+}
+
+/* Drops BYTES from the front; snd_una has moved already. */
+void tcp_sendq_trim(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes)
+{
+    while (bytes > 0) {
+        struct berth_buffer *buffer = conn->send_first;
+        BERTH_CHECK(buffer != NULL);
+        uint32_t part = min_u32(bytes, buffer->bytes);
+        buffer->begin += part;
+        buffer->bytes -= part;
+        bytes -= part;
+        if (buffer == conn->cursor) {
+            conn->cursor = NULL;
+        }
+        if (buffer->bytes == 0) {
+            conn->send_first = buffer->next;
+            conn->send_last = buffer->next == NULL ? NULL : conn->send_last;
+            buffers_put(tcp->buffers, buffer);
+        }
+    }
+}
+
+void tcp_sendq_release(struct tcp *tcp, struct tcp_conn *conn)
+{
+    while (conn->reserved != NULL) {
+        struct berth_buffer *buffer = conn->reserved;
+        conn->reserved = buffer->next;
+        buffers_put(tcp->buffers, buffer);
+    }
+}
+
+void tcp_sendq_clear(struct tcp *tcp, struct tcp_conn *conn)
+{
+    tcp_sendq_release(tcp, conn);
+    while (conn->send_first != NULL) {
+        struct berth_buffer *buffer = conn->send_first;
+        conn->send_first = buffer->next;
+        buffers_put(tcp->buffers, buffer);
+    }
+    conn->send_last = NULL;
+    conn->cursor = NULL;
+}
+
+uint32_t tcp_sendq_views(struct tcp_conn *conn, uint32_t seq, uint32_t bytes,
+                         struct berth_frame *frame)
+{
+    if (conn->cursor == NULL || seq_lt(seq, conn->cursor_seq)) {
+        cursor_reset(conn);
+    }
+    while (seq - conn->cursor_seq >= conn->cursor->bytes) {
+        conn->cursor_seq += conn->cursor->bytes;
+        conn->cursor = conn->cursor->next;
+    }
+    struct berth_buffer *buffer = conn->cursor;
+    uint32_t skip = seq - conn->cursor_seq;
+    uint32_t covered = 0;
+    while (covered < bytes && buffer != NULL && frame->view_count < BERTH_FRAME_VIEWS_MAX) {
+        uint32_t part = min_u32(bytes - covered, buffer->bytes - skip);
+        frame->views[frame->view_count++] =
+            (struct berth_view){.data = buffer->data + buffer->begin + skip, .bytes = part};
+        covered += part;
+        skip = 0;
+        buffer = buffer->next;
+    }
+    return covered;
+}
+
+static int may_write(const struct tcp_conn *conn)
+{
+    if (conn->state == BERTH_TCP_CLOSED) {
+        return conn->error != 0 ? conn->error : BERTH_E_CLOSED;
+    }
+    if (conn_has(conn, CONN_FIN_QUEUED)) {
+        return BERTH_E_CLOSED;
+    }
+    return conn->state == BERTH_TCP_LISTEN ? BERTH_E_STATE : 0;
+}
+
+/* One more reserved buffer; false: the pool has none for queues now. */
+static struct berth_buffer *reserve_one(struct tcp *tcp, struct tcp_conn *conn,
+                                        struct berth_buffer *last)
+{
+    struct berth_buffer *buffer = buffers_get_for_queue(tcp->buffers);
+    if (buffer == NULL) {
+        return NULL;
+    }
+    buffer->begin = 0;
+    buffer->next = NULL;
+    if (last == NULL) {
+        conn->reserved = buffer;
+    } else {
+        last->next = buffer;
+    }
+    return buffer;
+}
+
+static int nothing_now(struct tcp *tcp, struct tcp_conn *conn, bool starved)
+{
+    conn_set(conn, CONN_WANT_WRITE);
+    if (starved && !list_has(&conn->starved)) {
+        list_add_last(&tcp->starved, &conn->starved);
+    }
+    return BERTH_E_AGAIN;
+}
+
+/* Returns the number of views, or an error. */
+int tcp_reserve(struct tcp *tcp, struct tcp_conn *conn, size_t want, struct berth_view *views,
+                uint32_t max)
+{
+    int error = may_write(conn);
+    if (error != 0) {
+        return error;
+    }
+    tcp_sendq_release(tcp, conn);
+    uint32_t queued = conn->snd_end - (conn->snd_una == conn->iss ? conn->iss + 1 : conn->snd_una);
+    uint32_t room = conn->send_bytes_max > queued ? conn->send_bytes_max - queued : 0;
+    if (room == 0) {
+        return nothing_now(tcp, conn, false);
+    }
+    size_t left = min_size(want, room);
+    uint32_t count = 0;
+    if (conn->send_last != NULL && buffer_room(conn->send_last) > 0 && left > 0 && max > 0) {
+        size_t part = min_size(left, buffer_room(conn->send_last));
+        views[count++] = (struct berth_view){.data = buffer_end(conn->send_last), .bytes = part};
+        left -= part;
+    }
+    struct berth_buffer *last = NULL;
+    for (uint32_t taken = 0; left > 0 && count < max && taken < reserve_buffers_max; taken++) {
+        last = reserve_one(tcp, conn, last);
+        if (last == NULL) {
+            break;
+        }
+        size_t part = min_size(left, last->capacity);
+        views[count++] = (struct berth_view){.data = last->data, .bytes = part};
+        left -= part;
+    }
+    return count == 0 && want > 0 && max > 0 ? nothing_now(tcp, conn, true) : (int)count;
+}
+
+/* Moves what of BYTES fits into the last buffer's tail. */
+static uint32_t commit_tail(struct tcp_conn *conn, uint32_t bytes)
+{
+    if (conn->send_last == NULL) {
+        return 0;
+    }
+    uint32_t part = min_u32(bytes, buffer_room(conn->send_last));
+    conn->send_last->bytes += part;
+    return part;
+}
+
+int tcp_commit(struct tcp *tcp, struct tcp_conn *conn, size_t bytes)
+{
+    int error = may_write(conn);
+    if (error != 0) {
+        return error;
+    }
+    size_t room = conn->send_last == NULL ? 0 : buffer_room(conn->send_last);
+    for (const struct berth_buffer *at = conn->reserved; at != NULL; at = at->next) {
+        room += at->capacity;
+    }
+    uint32_t queued = conn->snd_end - (conn->snd_una == conn->iss ? conn->iss + 1 : conn->snd_una);
+    if (bytes > room || bytes + queued > conn->send_bytes_max) {
+        return BERTH_E_INVALID;
+    }
+    uint32_t left = (uint32_t)bytes;
+    left -= commit_tail(conn, left);
+    while (left > 0) {
+        struct berth_buffer *buffer = conn->reserved;
+        conn->reserved = buffer->next;
+        buffer->next = NULL;
+        buffer->bytes = min_u32(left, buffer->capacity);
+        left -= buffer->bytes;
+        if (conn->send_last == NULL) {
+            conn->send_first = buffer;
+        } else {
+            conn->send_last->next = buffer;
+        }
+        conn->send_last = buffer;
+    }
+    tcp_sendq_release(tcp, conn);
+    if (bytes > 0) {
+        conn->snd_end += (uint32_t)bytes;
+        tcp_conn_ready(tcp, conn);
+    }
+    return 0;
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A connection's timers: three deadlines, one entry in the wheel.
+ *
+ *   rto_ns   retransmission of data, SYN, FIN (RFC 6298 5); persist while the window is shut
+ *            (RFC 9293 3.8.6.1); the sender's override of silly-window avoidance
+ *   ack_ns   the delayed ACK (RFC 9293 3.8.6.3)
+ *   idle_ns  keep-alive (RFC 9293 3.8.4), an orphan's FIN-WAIT-2, a held SYN
+ *
+ * The wheel is not touched when a deadline moves later: it fires early and is set again. So an ACK
+ * that restarts the RTO costs one store.
+ */
+#include "tcp/conn.h"
+
+static uint64_t earliest(const struct tcp_conn *conn)
+{
+    return min_u64(conn->rto_ns, min_u64(conn->ack_ns, conn->idle_ns));
+}
+
+void tcp_timer_arm(struct tcp *tcp, struct tcp_conn *conn)
+{
+    uint64_t deadline = earliest(conn);
+    if (deadline == BERTH_NEVER || conn->state == BERTH_TCP_CLOSED) {
+        return;
+    }
+    if (!timer_is_set(&conn->timer) || conn->timer.deadline_ns > deadline) {
+        timer_set(tcp->timers, &conn->timer, deadline);
+    }
+}
+
+static bool is_window_shut(const struct tcp_conn *conn)
+{
+    return conn_has_unsent(conn) && conn->snd_una == conn->snd_nxt && conn_is_synchronised(conn);
+}
+
+/* RFC 6298 (5.1)-(5.3): runs while anything is outstanding; as persist timer while nothing may go out. */
+void tcp_timer_retransmit(struct tcp *tcp, struct tcp_conn *conn)
+{
+    if (conn->snd_una != conn->snd_nxt) {
+        conn_clear(conn, CONN_PERSIST);
+        conn->rto_ns = add_sat_u64(tcp->now_ns, tcp_rto(tcp, conn));
+    } else if (is_window_shut(conn)) {
+        if (!conn_has(conn, CONN_PERSIST)) {
+            conn_set(conn, CONN_PERSIST);
+            conn->progress_ns = tcp->now_ns; /* the user timeout counts from here */
+        }
+        conn->rto_ns = add_sat_u64(tcp->now_ns, tcp_rto(tcp, conn));
+    } else {
+        conn_clear(conn, CONN_PERSIST);
+        conn->rto_ns = BERTH_NEVER;
+    }
+    tcp_timer_arm(tcp, conn);
+}
+
+void tcp_timer_idle(struct tcp *tcp, struct tcp_conn *conn)
+{
+    conn->idle_ns = BERTH_NEVER;
+    if (conn->state == BERTH_TCP_LISTEN) {
+        conn->idle_ns = add_sat_u64(tcp->now_ns, tcp->settings.held_ns);
+    } else if (conn->state == BERTH_TCP_FIN_WAIT_2 && conn_has(conn, CONN_ORPHAN)) {
+        if (tcp->settings.fin_wait2_ns != 0) {
+            conn->idle_ns = add_sat_u64(tcp->now_ns, tcp->settings.fin_wait2_ns);
+        }
+    } else if (conn_is_synchronised(conn) && conn_has(conn, CONN_KEEPALIVE)) {
+        uint64_t wait = conn->probes > 0 ? conn->keepalive_interval_ns : conn->keepalive_idle_ns;
+        uint64_t from = conn->probes > 0 ? tcp->now_ns : conn->heard_ns;
+        conn->idle_ns = add_sat_u64(from, wait);
+    }
+    tcp_timer_arm(tcp, conn);
+}
+
+/* Has the peer acknowledged nothing for longer than the user timeout (RFC 9293 3.8.3, R2)? */
+static bool is_given_up(const struct tcp *tcp, const struct tcp_conn *conn)
+{
+    uint64_t limit = conn->user_timeout_ns;
+    return limit != 0 && tcp->now_ns - conn->progress_ns >= limit;
+}
+
+static void on_syn_timeout(struct tcp *tcp, struct tcp_conn *conn)
+{
+    if (conn->backoff >= tcp->settings.syn_retries) {
+        tcp_conn_end(tcp, conn, BERTH_E_TIMED_OUT);
+        return;
+    }
+    conn->backoff++;
+    conn->timeouts++;
+    conn_set(conn, CONN_SYN_NOW);
+    conn->rto_ns = add_sat_u64(tcp->now_ns, tcp_rto(tcp, conn));
+    tcp_conn_ready(tcp, conn);
+}
+
+/* Nothing is in flight and the window is shut, or too small to be worth it: ask, or send what fits. */
+static void on_persist(struct tcp *tcp, struct tcp_conn *conn)
+{
+    uint32_t room = conn->snd_una + conn->snd_wnd - conn->snd_nxt;
+    conn_set(conn, room > 0 && room <= conn->snd_wnd ? CONN_FORCE_NOW : CONN_PROBE_NOW);
+    conn->backoff = (uint8_t)min_u32(conn->backoff + 1U, 16);
+    conn->rto_ns = add_sat_u64(tcp->now_ns, tcp_rto(tcp, conn));
+    tcp_conn_ready(tcp, conn);
+}
+
+static void on_retransmit(struct tcp *tcp, struct tcp_conn *conn)
+{
+    if (conn->state == BERTH_TCP_SYN_SENT || conn->state == BERTH_TCP_SYN_RECEIVED) {
+        on_syn_timeout(tcp, conn);
+        return;
+    }
+    if (is_given_up(tcp, conn)) {
+        tcp_conn_end(tcp, conn, BERTH_E_TIMED_OUT);
+        return;
+    }
+    if (conn_has(conn, CONN_PERSIST)) {
+        on_persist(tcp, conn);
+        return;
+    }
+    conn->timeouts++;
+    conn->backoff = (uint8_t)min_u32(conn->backoff + 1U, 16); /* RFC 6298 (5.5) */
+    tcp_recovery_timeout(tcp, conn);
+    conn->rto_ns = add_sat_u64(tcp->now_ns, tcp_rto(tcp, conn));
+    tcp_conn_ready(tcp, conn);
+}
+
+static void on_idle(struct tcp *tcp, struct tcp_conn *conn)
+{
+    if (conn->state == BERTH_TCP_LISTEN) {
+        tcp_conn_end(tcp, conn, BERTH_E_TIMED_OUT);
+        return;
+    }
+    if (conn->state == BERTH_TCP_FIN_WAIT_2 && conn_has(conn, CONN_ORPHAN)) {
+        tcp_conn_end(tcp, conn, BERTH_E_TIMED_OUT);
+        return;
+    }
+    if (tcp->now_ns - conn->heard_ns < conn->keepalive_idle_ns) {
+        conn->probes = 0; /* it spoke meanwhile */
+        tcp_timer_idle(tcp, conn);
+        return;
+    }
+    if (conn->probes >= conn->keepalive_probes) {
+        tcp_conn_end(tcp, conn, BERTH_E_TIMED_OUT);
+        return;
+    }
+    conn->probes++;
+    conn_set(conn, CONN_PROBE_NOW);
+    tcp_timer_idle(tcp, conn);
+    tcp_conn_ready(tcp, conn);
+}
+
+static void on_conn_timer(struct tcp *tcp, struct tcp_conn *conn)
+{
+    if (conn->ack_ns <= tcp->now_ns) {
+        conn->ack_ns = BERTH_NEVER;
+        conn_set(conn, CONN_ACK_NOW);
+        tcp_conn_ready(tcp, conn);
+    }
+    if (conn->idle_ns <= tcp->now_ns) {
+        uint32_t generation = conn->generation;
+        on_idle(tcp, conn);
+        if (conn->generation != generation || conn->state == BERTH_TCP_CLOSED) {
+            return;
+        }
+    }
+    if (conn->rto_ns <= tcp->now_ns) {
+        uint32_t generation = conn->generation;
+        on_retransmit(tcp, conn);
+        if (conn->generation != generation || conn->state == BERTH_TCP_CLOSED) {
+            return;
+        }
+    }
+    tcp_timer_arm(tcp, conn);
+}
+
+static void on_time_wait_timer(struct tcp *tcp)
+{
+    struct list_node *node = list_first(&tcp->time_wait_order);
+    while (node != NULL) {
+        struct tcp_time_wait *wait = CONTAINER_OF(node, struct tcp_time_wait, order);
+        if (wait->ends_ns > tcp->now_ns) {
+            timer_set(tcp->timers, &tcp->time_wait_timer, wait->ends_ns);
+            return;
+        }
+        tcp_time_wait_end(tcp, wait);
+        node = list_first(&tcp->time_wait_order);
+    }
+}
+
+void tcp_on_timer(struct tcp *tcp, struct timer *timer)
+{
+    if (timer->kind == TCP_TIMER_TIME_WAIT) {
+        on_time_wait_timer(tcp);
+    } else {
+        on_conn_timer(tcp, CONTAINER_OF(timer, struct tcp_conn, timer));
+    }
+}

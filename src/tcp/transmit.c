@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a connection sends next, one segment (or super-segment) at a time, pulled by the stack:
+ *
+ *   1. RST                      the owner aborted
+ *   2. SYN, SYN-ACK             opening
+ *   3. what is believed lost    while pipe < cwnd
+ *   4. new data                 window, cwnd, Nagle, silly-window avoidance allow (RFC 9293 3.8.6.2.1, 3.7.4)
+ *   5. FIN                      after the last byte
+ *   6. window or keep-alive probe
+ *   7. a bare ACK that is owed
+ *
+ * The sequence numbers, records and timers are moved here, when the segment really leaves.
+ */
+#include "tcp/conn.h"
+
+/* The segment's description, all but what differs by kind. */
+static void describe(const struct tcp *tcp, const struct tcp_conn *conn, uint32_t seq,
+                     struct wire_packet *packet)
+{
+    *packet = (struct wire_packet){.source = conn->local.address,
+                                   .destination = conn->remote.address,
+                                   .source_port = conn->local.port,
+                                   .destination_port = conn->remote.port,
+                                   .version = berth_address_is_v4(&conn->remote.address) ? 4 : 6,
+                                   .protocol = WIRE_TCP,
+                                   .hop_limit = TCP_HOP_LIMIT,
+                                   .traffic_class = conn->tos,
+                                   .dont_fragment = true};
+    packet->tcp.seq = seq;
+    if (conn_has(conn, CONN_TIMESTAMPS)) {
+        packet->tcp.options |= WIRE_OPTION_TIMESTAMPS;
+        packet->tcp.tsval = tcp_ts_now(tcp, conn);
+        packet->tcp.tsecr = conn->ts_recent;
+    }
+}
+
+/* RFC 9293 3.8.6.2.2: the right edge moves in steps worth having, and never back. */
+static uint16_t offer(struct tcp *tcp, struct tcp_conn *conn)
+{
+    uint32_t window = tcp_receive_window(tcp, conn);
+    uint32_t edge = conn->rcv_nxt + window;
+    uint32_t step = min_u32(conn->receive_bytes_max / 2, conn->mss_own);
+    if (seq_geq(edge, conn->rcv_adv + step)) {
+        conn->rcv_adv = edge;
+    } else if (window < conn->mss_own && !list_has(&conn->starved)) {
+        list_add_last(&tcp->starved, &conn->starved); /* told again when the pool has more */
+    }
+    uint32_t offered = seq_gt(conn->rcv_adv, conn->rcv_nxt) ? conn->rcv_adv - conn->rcv_nxt : 0;
+    uint32_t unit =
+        (1U << conn->rcv_wscale) - 1; /* rounded up, so that rounding never shrinks it */
+    uint32_t field = min_u32((offered + unit) >> conn->rcv_wscale, 65535);
+    conn->rcv_adv = seq_max(conn->rcv_adv, conn->rcv_nxt + (field << conn->rcv_wscale));
+    return (uint16_t)field;
+}
+
+/* Every segment after the SYN acknowledges (RFC 9293 3.10.7.4); what was owed is paid. */
+static void acknowledge(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet)
+{
+    packet->tcp.flags |= WIRE_ACK;
+    packet->tcp.ack = conn->rcv_nxt;
+    packet->tcp.window = offer(tcp, conn);
+    if (conn->reorder_count > 0 && conn_has(conn, CONN_SACK)) {
+        uint8_t room = conn_has(conn, CONN_TIMESTAMPS) ? 3 : 4;
+        packet->tcp.sack_count = tcp_reorder_sack(conn, packet->tcp.sack, room);
+        packet->tcp.options |= WIRE_OPTION_SACK;
+    }
+    conn->rcv_acked = conn->rcv_nxt;
+    conn->ack_ns = BERTH_NEVER;
+    conn_clear(conn, CONN_ACK_NOW | CONN_ACK_DELAYED);
+}
+
+static void fill_reset(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet)
+{
+    describe(tcp, conn, conn->snd_nxt, packet);
+    packet->tcp.flags = WIRE_RST | WIRE_ACK;
+    packet->tcp.ack = conn->rcv_nxt;
+    tcp->stats->tcp_resets_out++;
+    conn_clear(conn, CONN_RST_NOW);
+    list_remove(&conn->ready);
+    tcp_conn_end(tcp, conn, BERTH_E_ABORTED);
+}
+
+static void fill_syn(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet)
+{
+    describe(tcp, conn, conn->iss, packet);
+    tcp_syn_options(tcp, conn, &packet->tcp);
+    packet->tcp.flags = WIRE_SYN;
+    uint32_t window = min_u32(tcp->settings.receive_bytes_initial, 65535);
+    window = min_u32(window, conn->receive_bytes_max);
+    packet->tcp.window = (uint16_t)window;
+    if (conn->state == BERTH_TCP_SYN_RECEIVED) {
+        packet->tcp.flags |= WIRE_ACK;
+        packet->tcp.ack = conn->rcv_nxt;
+        conn->rcv_acked = conn->rcv_nxt;
+        conn->rcv_adv = seq_max(conn->rcv_adv, conn->rcv_nxt + window);
+    }
+    conn_clear(conn, CONN_SYN_NOW | CONN_ACK_NOW);
+    conn->snd_nxt = conn->iss + 1;
+    conn->sent_ns = tcp->now_ns;
+    if (conn->rto_ns == BERTH_NEVER) {
+        conn->rto_ns = add_sat_u64(tcp->now_ns, tcp_rto(tcp, conn));
+    }
+    tcp_timer_arm(tcp, conn);
+}
+
+static bool may_cut(const struct tcp *tcp, const struct tcp_conn *conn)
+{
+    bool v4 = berth_address_is_v4(&conn->remote.address);
+    return (tcp->offloads & (v4 ? BERTH_LINK_TSO4 : BERTH_LINK_TSO6)) != 0;
+}
+
+/* The most that one segment may carry now: a super-segment where the link cuts. */
+static uint32_t burst_max(const struct tcp *tcp, const struct tcp_conn *conn)
+{
+    if (!may_cut(tcp, conn) || conn_has(conn, CONN_FORCE_NOW)) {
+        return conn->mss;
+    }
+    uint32_t most = max_u32(tcp->segment_bytes_max, conn->mss);
+    return most - most % conn->mss;
+}
+
+/* Payload and flags of the data segment [seq, seq + bytes), FIN behind it or not. */
+static void fill_data(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
+                      struct berth_frame *frame)
+{
+    uint32_t bytes = packet->payload_bytes;
+    if (bytes > conn->mss) {
+        packet->segment_bytes = conn->mss;
+    }
+    acknowledge(tcp, conn, packet);
+    if (packet->tcp.seq + bytes == conn->snd_end) {
+        packet->tcp.flags |= WIRE_PSH; /* RFC 9293 MUST-61: at the end of what there is */
+    }
+    if (bytes > 0) {
+        uint32_t covered = tcp_sendq_views(conn, packet->tcp.seq, bytes, frame);
+        BERTH_CHECK(covered == bytes);
+    }
+    conn->sent_ns = tcp->now_ns;
+}
+
+/* Bytes of [seq, seq + bytes) that fit the views of one frame. */
+static uint32_t limit_views(const struct tcp *tcp, const struct tcp_conn *conn, uint32_t bytes)
+{
+    uint64_t most = (uint64_t)tcp->buffers->capacity * (BERTH_FRAME_VIEWS_MAX - 3);
+    if (tcp->buffers->capacity >= 65536 || bytes <= conn->mss) {
+        return bytes;
+    }
+    uint32_t limited = (uint32_t)min_u64(bytes, most);
+    return max_u32(limited - limited % conn->mss, conn->mss);
+}
+
+static bool fill_lost(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
+                      struct berth_frame *frame)
+{
+    if (!tcp_recovery_has_lost(conn)) {
+        return false;
+    }
+    uint32_t pipe = conn_pipe(conn);
+    if (pipe >= conn->cc.cwnd && pipe > 0 && !conn_has(conn, CONN_FAST_NOW)) {
+        return false;
+    }
+    conn_clear(conn, CONN_FAST_NOW);
+    uint32_t room = max_u32(conn->cc.cwnd - min_u32(pipe, conn->cc.cwnd), conn->mss);
+    uint32_t most = min_u32(room - room % conn->mss, burst_max(tcp, conn));
+    struct tcp_sent *sent = tcp_recovery_resend(tcp, conn, limit_views(tcp, conn, most));
+    if (sent == NULL) {
+        return false;
+    }
+    bool fin = conn_has(conn, CONN_FIN_QUEUED) && sent->end == conn->snd_end + 1;
+    describe(tcp, conn, sent->seq, packet);
+    packet->payload_bytes = sent->end - sent->seq - (fin ? 1 : 0);
+    packet->tcp.flags = fin ? WIRE_FIN : 0;
+    fill_data(tcp, conn, packet, frame);
+    conn->retransmissions++;
+    conn->bytes_resent += packet->payload_bytes;
+    tcp->stats->tcp_retransmissions++;
+    if (conn->rto_ns == BERTH_NEVER || conn_has(conn, CONN_PERSIST)) {
+        tcp_timer_retransmit(tcp, conn);
+    }
+    return true;
+}
+
+/* RFC 5681 4.1: a window that has not been used for an RTO says nothing about the path. */
+static void restart_if_idle(struct tcp *tcp, struct tcp_conn *conn)
+{
+    bool idle = conn->snd_una == conn->snd_nxt;
+    if (idle) {
+        conn->progress_ns = tcp->now_ns; /* the user timeout counts from here */
+        if (tcp->now_ns - conn->sent_ns > tcp_rto(tcp, conn)) {
+            conn->cc.table->on_idle(&conn->cc, tcp->now_ns);
+        }
+    }
+}
+
+/* Nagle's algorithm (RFC 9293 3.7.4) in Minshall's form: a short segment waits only while another
+   short one is unacknowledged, so the tail of a long write does not wait for the ACK of its head. */
+static bool is_nagled(const struct tcp_conn *conn)
+{
+    return seq_gt(conn->snd_small, conn->snd_una) &&
+           !conn_has(conn, CONN_NO_DELAY | CONN_FIN_QUEUED);
+}
+
+/* Bytes of new data that may go now; 0: none. */
+static uint32_t new_bytes(struct tcp *tcp, struct tcp_conn *conn)
+{
+    uint32_t waiting = conn->snd_end - conn->snd_nxt;
+    uint32_t used = conn->snd_nxt - conn->snd_una;
+    uint32_t window = conn->snd_wnd > used ? conn->snd_wnd - used : 0;
+    uint32_t usable = min_u32(waiting, window);
+    if (usable == 0) {
+        return 0;
+    }
+    uint32_t pipe = conn_pipe(conn);
+    uint32_t room = conn->cc.cwnd > pipe ? conn->cc.cwnd - pipe : 0;
+    if (room < conn->mss && room < usable) {
+        if (pipe > 0) {
+            conn_set(conn, CONN_CWND_LIMITED);
+            return 0;
+        }
+        room = conn->mss;
+    }
+    uint32_t bytes = min_u32(min_u32(usable, room), burst_max(tcp, conn));
+    bytes = limit_views(tcp, conn, bytes);
+    bool last = bytes == waiting && !is_nagled(conn);
+    if (bytes >= conn->mss) {
+        return last ? bytes : bytes - bytes % conn->mss;
+    }
+    /* RFC 9293 3.8.6.2.1: a short segment only if it empties the queue and Nagle allows it, if it
+       is half of the largest window seen, or if the override timer ran out. */
+    bool half = usable == window && window >= conn->snd_wnd_max / 2;
+    return last || half || conn_has(conn, CONN_FORCE_NOW) ? bytes : 0;
+}
+
+/* Our FIN leaves: the state moves (RFC 9293 3.10.4). */
+static void tcp_fin_sent(struct tcp_conn *conn)
+{
+    if (conn->state == BERTH_TCP_ESTABLISHED) {
+        conn->state = BERTH_TCP_FIN_WAIT_1;
+    } else if (conn->state == BERTH_TCP_CLOSE_WAIT) {
+        conn->state = BERTH_TCP_LAST_ACK;
+    }
+}
+
+static bool fill_new(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
+                     struct berth_frame *frame)
+{
+    if (!conn_has_unsent(conn)) {
+        return false;
+    }
+    restart_if_idle(tcp, conn);
+    conn_clear(conn, CONN_CWND_LIMITED);
+    uint32_t bytes = new_bytes(tcp, conn);
+    bool fin = conn_has(conn, CONN_FIN_QUEUED) && conn->snd_nxt + bytes == conn->snd_end &&
+               conn->snd_nxt + bytes - conn->snd_una < conn->snd_wnd;
+    if ((bytes == 0 && !fin) || !tcp_recovery_sent(tcp, conn, bytes + (fin ? 1 : 0))) {
+        return false;
+    }
+    conn_clear(conn, CONN_FORCE_NOW);
+    describe(tcp, conn, conn->snd_nxt, packet);
+    packet->payload_bytes = bytes;
+    packet->tcp.flags = fin ? WIRE_FIN : 0;
+    conn->snd_nxt += bytes + (fin ? 1 : 0);
+    conn->bytes_sent += bytes;
+    conn->snd_small = bytes % conn->mss != 0 ? conn->snd_nxt : conn->snd_small;
+    fill_data(tcp, conn, packet, frame);
+    if (fin) {
+        tcp_fin_sent(conn);
+    }
+    if (conn->rto_ns == BERTH_NEVER || conn_has(conn, CONN_PERSIST)) {
+        conn->backoff = 0;
+        tcp_timer_retransmit(tcp, conn);
+    }
+    return true;
+}
+
+static bool fill_probe(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet)
+{
+    if (!conn_has(conn, CONN_PROBE_NOW)) {
+        return false;
+    }
+    /* RFC 9293 3.8.4: a sequence number that the peer must answer because it has it already. */
+    conn_clear(conn, CONN_PROBE_NOW);
+    describe(tcp, conn, conn->snd_una - 1, packet);
+    acknowledge(tcp, conn, packet);
+    return true;
+}
+
+static bool fill_synchronised(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
+                              struct berth_frame *frame)
+{
+    if (fill_lost(tcp, conn, packet, frame) || fill_new(tcp, conn, packet, frame)) {
+        return true;
+    }
+    if (conn->rto_ns == BERTH_NEVER && conn_has_unsent(conn)) {
+        tcp_timer_retransmit(tcp, conn); /* as persist timer */
+    }
+    if (fill_probe(tcp, conn, packet)) {
+        return true;
+    }
+    if (!conn_has(conn, CONN_ACK_NOW)) {
+        return false;
+    }
+    describe(tcp, conn, conn->snd_nxt, packet);
+    acknowledge(tcp, conn, packet);
+    return true;
+}
+
+bool tcp_fill(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
+              struct berth_frame *frame)
+{
+    if (conn_has(conn, CONN_RST_NOW)) {
+        fill_reset(tcp, conn, packet);
+        return true;
+    }
+    bool filled = false;
+    if (conn_has(conn, CONN_SYN_NOW)) {
+        fill_syn(tcp, conn, packet);
+        filled = true;
+    } else if (conn_is_synchronised(conn)) {
+        filled = fill_synchronised(tcp, conn, packet, frame);
+    }
+    if (!filled) {
+        list_remove(&conn->ready);
+        return false;
+    }
+    list_remove(&conn->ready); /* to the end: connections take turns */
+    list_add_last(&tcp->ready, &conn->ready);
+    return true;
+}
+
+struct tcp_conn *tcp_ready(const struct tcp *tcp)
+{
+    struct list_node *node = list_first(&tcp->ready);
+    return node == NULL ? NULL : CONTAINER_OF(node, struct tcp_conn, ready);
+}
