@@ -51,7 +51,8 @@ void wire_cut_init(struct wire_cut *cut, const uint8_t *packet, size_t bytes,
         /* The link's padding, if any, is no payload. */
         cut->bytes = cut->version == 4 ? load_be16(packet + 2)
                                        : WIRE_IPV6_HEADER_BYTES + (uint32_t)load_be16(packet + 4);
-        cut->is_summed = cut->protocol == WIRE_TCP || offload->checksum_partial ||
+        cut->is_summed = cut->protocol == WIRE_TCP || cut->version == 6 ||
+                         offload->checksum_partial ||
                          load_be16(packet + cut->network_bytes + WIRE_UDP_CHECKSUM_OFFSET) != 0;
         return;
     }

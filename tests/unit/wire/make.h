@@ -91,7 +91,7 @@ static inline uint32_t write_packet(uint8_t *out, struct wire_packet *packet,
         bytes = wire_emit_icmp(out, packet);
     }
     place = wire_sum_place(packet, bytes);
-    if (packet->payload_bytes > 0) {
+    if (payload != NULL && packet->payload_bytes > 0) {
         memcpy(out + bytes, payload, packet->payload_bytes);
     }
     bytes += packet->payload_bytes;
