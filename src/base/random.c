@@ -67,11 +67,25 @@ void random_fill(struct random *random, void *out, size_t bytes)
     }
 }
 
+/* random_fill for few bytes, a number known when compiled: no call where they are there. */
+static inline void draw(struct random *random, void *out, size_t bytes)
+{
+    if (random->left < bytes) {
+        random_fill(random, out, bytes);
+        return;
+    }
+    uint8_t *from = random->bytes + (sizeof random->bytes - random->left);
+
+    memcpy(out, from, bytes);
+    memset(from, 0, bytes);
+    random->left -= (uint32_t)bytes;
+}
+
 uint32_t random_u32(struct random *random)
 {
     uint32_t value;
 
-    random_fill(random, &value, sizeof value);
+    draw(random, &value, sizeof value);
     return value;
 }
 
@@ -79,7 +93,7 @@ uint64_t random_u64(struct random *random)
 {
     uint64_t value;
 
-    random_fill(random, &value, sizeof value);
+    draw(random, &value, sizeof value);
     return value;
 }
 

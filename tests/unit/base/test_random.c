@@ -76,6 +76,30 @@ static void pieces_make_the_whole(void **state)
     }
 }
 
+/* Numbers are the same stream too, also where one begins in a block and ends in the next. */
+static void numbers_are_the_stream(void **state)
+{
+    uint8_t whole[2000];
+    struct random a;
+    struct random b;
+    uint8_t byte;
+    size_t at = 0;
+
+    (void)state;
+    random_init(&a, seed, "numbers");
+    random_init(&b, seed, "numbers");
+    random_fill(&a, whole, sizeof whole);
+    while (at + 13 <= sizeof whole) {
+        random_fill(&b, &byte, 1);
+        assert_int_equal(byte, whole[at]);
+        uint32_t four = random_u32(&b);
+        assert_memory_equal(&four, whole + at + 1, 4);
+        uint64_t eight = random_u64(&b);
+        assert_memory_equal(&eight, whole + at + 5, 8);
+        at += 13;
+    }
+}
+
 static void limit_one_is_zero(void **state)
 {
     struct random random;
@@ -172,6 +196,7 @@ int main(void)
         cmocka_unit_test(a_stream_repeats_itself),
         cmocka_unit_test(streams_are_apart),
         cmocka_unit_test(pieces_make_the_whole),
+        cmocka_unit_test(numbers_are_the_stream),
         cmocka_unit_test(limit_one_is_zero),
         cmocka_unit_test(below_is_uniform),
         cmocka_unit_test(below_has_no_bias_where_modulo_has),
