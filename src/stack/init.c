@@ -33,6 +33,7 @@ static void cut_ip(struct berth *berth, struct arena *arena)
                                .reassemblies = config->limits.reassemblies,
                                .icmp_per_second = config->limits.icmp_per_second,
                                .mtu = config->mtu,
+                               .offloads = config->offloads,
                                .reassembly_ns = config->reassembly_ns,
                                .guard_peer = config->guard == BERTH_GUARD_LINK_PEER,
                                .forward_any = config->forward_any};
@@ -104,6 +105,7 @@ static void seed(struct berth *berth, uint64_t now_ns)
     random_fill(&keys, &key, sizeof key);
     ports_seed(&berth->ports, &key, &berth->random_ports);
     random_fill(&keys, &berth->udp.key, sizeof berth->udp.key);
+    random_fill(&keys, &berth->ip.key, sizeof berth->ip.key);
     random_done(&keys);
     tcp_seed(&berth->tcp, now_ns);
 }
