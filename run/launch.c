@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "run/keeper.h"
 #include "run/launch_child.h"
 #include "run/launch_signals.h"
 
@@ -31,6 +32,8 @@ struct launch {
     uint32_t offloads;
     uint64_t network_inode;
     struct launch_signals signals;
+    struct keeper_namespaces namespaces; /* of A, until the keeper has them */
+    struct keeper keeper;
     size_t warning_count;
     char warnings[WARNINGS_MAX][LAUNCH_MESSAGE_BYTES];
 };
@@ -103,6 +106,7 @@ static int answer_maps(struct launch *launch, const struct namespace_maps *maps,
     struct launch_message message = {.said = LAUNCH_SAID_MAPS};
     int result = namespace_maps_write(launch->pid, maps, error);
 
+    keeper_namespaces_open(&launch->namespaces, launch->pid);
     if (result == 0 && launch_message_send(launch->fd, &message, NULL) < 0) {
         result = launch_error_set(error, LAUNCH_STEP_PROCESS, "");
     }
@@ -215,6 +219,10 @@ static int start(struct launch *launch, const struct launch_config *config,
         launch_signals_guard(&launch->signals);
         result = converse(launch, maps, error);
     }
+    if (result == 0) {
+        keeper_start(&launch->keeper, &launch->namespaces);
+    }
+    keeper_namespaces_close(&launch->namespaces);
     free(maps);
     return result;
 }
@@ -241,6 +249,7 @@ int launch_start(struct launch **out, const struct launch_config *config,
     launch->fd = -1;
     launch->tun_fd = -1;
     launch->diag_fd = -1;
+    launch->namespaces = (struct keeper_namespaces){-1, -1};
     if (start(launch, config, &error) < 0) {
         launch_free(launch);
         return fail(failure, &error);
@@ -292,6 +301,7 @@ void launch_free(struct launch *launch)
     if (launch->state == LAUNCH_HELD && launch->pid > 0) {
         reap(launch); /* it ends: the pair is closed */
     }
+    keeper_stop(&launch->keeper);
     /* What the terminal sent to both and only COMMAND has seen must not end berth now. */
     launch_signals_pass(&launch->signals, 0);
     launch_signals_done(&launch->signals);

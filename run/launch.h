@@ -7,6 +7,7 @@
  *   process   where it stands                        what it may do
  *   berth     the host's namespaces, all of them     open sockets on the host; own the TUN device
  *   helper    user+network+mount namespace A         ends before COMMAND starts
+ *   keeper    user+mount namespace A                 put back the files of run/mounts.c; ends with berth
  *   COMMAND   network and mount namespace A,         use A; reconfigure nothing of it, not even as
  *             user namespace B below A               root: its capabilities are B's, A is not
  *
@@ -19,7 +20,8 @@
  *     that lie in the host's network (any family but AF_UNIX) beyond descriptors 0, 1 and 2.
  *  4. COMMAND is not executed before launch_go().
  *  5. A signal reaches COMMAND once: what the terminal sends, the kernel gives to the whole process
- *     group; only what was sent to berth by a process is passed on.
+ *     group; only what was sent to berth by a process is passed on. (A process that sends to the
+ *     whole group cannot be told from one that sends to berth: then it is twice.)
  *
  * States of struct launch
  *   state     event                             next      function

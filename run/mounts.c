@@ -17,7 +17,12 @@
 
 #include <berth/address.h>
 
-enum { RESOLV_BYTES = 16384, HOSTS_BYTES = LAUNCH_HOSTS_MAX * 320, COPY_BYTES = 65536 };
+enum {
+    RESOLV_BYTES = 16384,
+    HOSTS_BYTES = LAUNCH_HOSTS_MAX * 320,
+    COPY_BYTES = 65536,
+    BIND_TRIES = 16
+};
 
 /* Directories in which a name service of the host listens. */
 static const char *const hidden_directories[] = {
@@ -196,19 +201,23 @@ static int hide_services(const struct view *resolv, struct launch_error *error)
     return 0;
 }
 
-/* Shows one view: bound over the file that is there. */
+/* Shows one view: bound over the file that is there. When the host replaces that file at this moment,
+ * it is no place for a mount any more (ENOENT), but its successor is. */
 static int view_bind(const struct view *view, int scratch, struct launch_error *error)
 {
     char source[64];
     char target[64];
+    int result = file_make(scratch, view->name, view);
 
     snprintf(source, sizeof(source), "/proc/self/fd/%d/%s", scratch, view->name);
     snprintf(target, sizeof(target), "/proc/self/fd/%d", view->target);
-    if (file_make(scratch, view->name, view) < 0 ||
-        mount(source, target, NULL, MS_BIND, NULL) < 0) {
-        return launch_error_set(error, LAUNCH_STEP_MOUNT, view->path);
+    if (result == 0) {
+        result = mount(source, target, NULL, MS_BIND, NULL);
     }
-    return 0;
+    for (int i = 0; i < BIND_TRIES && result < 0 && errno == ENOENT; i++) {
+        result = mount(source, view->path, NULL, MS_BIND, NULL);
+    }
+    return result < 0 ? launch_error_set(error, LAUNCH_STEP_MOUNT, view->path) : 0;
 }
 
 /* Shows the views of files that are not there: /etc gets a layer above it that has them. */

@@ -310,6 +310,19 @@ def test_resolver_files(kind, directory):
               got.stdout + got.stderr)
 
 
+def test_replaced_files(kind, directory):
+    replace = ("( for i in 1 2 3 4 5; do sleep 0.2; echo nameserver 192.0.2.$i > {0}.new; "
+               "mv {0}.new {0}; done ) >/dev/null 2>&1 &")
+    show = "sleep 1.8; grep ^nameserver /etc/resolv.conf"
+    cases = [("a file", "rm -f /etc/resolv.conf; echo x > /etc/resolv.conf; ", "/etc/resolv.conf"),
+             ("a link", "mkdir /run/x; echo x > /run/x/r; ln -sf /run/x/r /etc/resolv.conf; ",
+              "/run/x/r")]
+    for name, script, path in cases:
+        got = made_up_system(kind, directory, script + replace.format(path), show, "-r", "10.0.2.3")
+        tap.check(f"{kind.name}: resolv.conf replaced on the host stays ours inside: {name}",
+                  got.stdout == "nameserver 10.0.2.3\n", got.stdout + got.stderr)
+
+
 # --- signals ---
 
 COUNTER = """
@@ -358,13 +371,17 @@ def berth_pid(pid):
     return pid
 
 
-def child_of(pid):
+def children_of(pid):
     try:
         with open(f"/proc/{pid}/task/{pid}/children") as file:
-            words = file.read().split()
-            return int(words[0]) if words else 0
+            return [int(word) for word in file.read().split()]
     except OSError:
-        return 0
+        return []
+
+
+def child_of(pid):
+    """COMMAND: berth's eldest child."""
+    return next(iter(children_of(pid)), 0)
 
 
 class Terminal:
@@ -479,7 +496,8 @@ def test_killed(kind):
     program = subprocess.Popen(kind.probe("sh", "-c", script), stdin=subprocess.PIPE,
                                stdout=subprocess.PIPE, text=True)
     tap.is_equal(f"{kind.name}: the link is up", program.stdout.readline(), "up\n")
-    pid = child_of(program.pid)
+    pid, *others = children_of(program.pid)
+    tap.is_equal(f"{kind.name}: berth has one process beside it", len(others), 1)
     tap.is_equal(f"{kind.name}: the host is as it was meanwhile", host_state(), before)
     program.send_signal(signal.SIGKILL)
     program.wait(timeout=30)
@@ -487,6 +505,8 @@ def test_killed(kind):
     tap.is_equal(f"{kind.name}: berth killed: the program sees its link go",
                  program.stdout.readline(), "gone\n")
     tap.check(f"{kind.name}: and runs on", comm_of(pid) == "sh", comm_of(pid))
+    tap.check(f"{kind.name}: no other process does",
+              wait_until(lambda: not any(comm_of(other) for other in others)), others)
     if pid > 0:
         subprocess.run(["pkill", "-KILL", "-P", str(pid)], check=False)
         os.kill(pid, signal.SIGKILL)
@@ -602,6 +622,7 @@ with tap.temp_dir() as directory:
         test_files(each)
         if IS_ROOT:
             test_resolver_files(each, directory)
+            test_replaced_files(each, directory)
         test_signals(each)
         test_terminal(each)
         test_killed(each)
