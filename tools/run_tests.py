@@ -44,8 +44,13 @@ class Result:
 
 
 def read_tap(result):
-    """Counts the cases in the output; returns the planned number, or None."""
+    """Counts the cases in the output; returns the planned number, or None.
+
+    cmocka writes a skipped case as `not ok N # SKIP NAME`, with no reason: that is what the test
+    said last before it.
+    """
     planned = None
+    said = ""
     for line in result.output.splitlines():
         plan = PLAN.match(line)
         if plan:
@@ -58,14 +63,18 @@ def read_tap(result):
             continue
         case = CASE.match(line)
         if not case:
+            said = line.lstrip("# ") or said
             continue
         skip = SKIP.match(case.group(3))
-        if case.group(1) == "not ok":
-            result.failures.append(case.group(3))
+        if skip and case.group(1) == "not ok":
+            result.skips.append((skip.group(2), said or "no reason given"))
         elif skip:
             result.skips.append((skip.group(1) or result.name, skip.group(2) or "no reason given"))
+        elif case.group(1) == "not ok":
+            result.failures.append(case.group(3))
         else:
             result.passed += 1
+        said = ""
     return planned
 
 

@@ -42,6 +42,9 @@ expect("a failed case counts also when the status is 0", "echo not ok 1 - a",
        "0 passed, 1 failed", 1)
 expect("a skip is named with its reason", "echo ok 1 - a; echo 'ok 2 - b # SKIP no tun here'",
        "1 passed, 0 failed, 1 skipped", 0, says="the/test: b: no tun here")
+expect("so is one of cmocka's, which prints it as not ok",
+       "echo ok 1 - a; echo no captures here; echo 'not ok 2 # SKIP b'",
+       "1 passed, 0 failed, 1 skipped", 0, says="the/test: b: no captures here")
 expect("a program that dies has failed", "echo ok 1 - a; kill -SEGV $$",
        "1 passed, 1 failed", 1, says="SIGSEGV")
 expect("a program that prints no case has failed", "true", "0 passed, 1 failed", 1,
