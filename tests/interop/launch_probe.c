@@ -191,7 +191,8 @@ static int run(struct probe *probe)
     if (attribute_new(&probe->attribute, probe->launch) < 0) {
         return LAUNCH_EXIT_BERTH_FAILED;
     }
-    if (probe->is_confined && confine_privileges(message, sizeof(message)) < 0) {
+    if (probe->is_confined && (confine_privileges(message, sizeof(message)) < 0 ||
+                               confine_calls(message, sizeof(message)) < 0)) {
         fprintf(stderr, "berth: %s\n", message);
         return LAUNCH_EXIT_BERTH_FAILED;
     }

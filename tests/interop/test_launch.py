@@ -39,7 +39,7 @@ class Kind:
         return [*self.prefix, *map(str, words)]
 
     def probe(self, *words):
-        return self.argv(PROBE, *words)
+        return self.argv(PROBE, "-c", *words)
 
     def run(self, *words, **options):
         options.setdefault("stdin", subprocess.DEVNULL)
@@ -560,7 +560,7 @@ def packets(path):
 
 def test_attribution(kind, directory):
     output = os.path.join(directory, "packets")
-    options = ["-o", output, "-c"]
+    options = ["-o", output]
     kind.run(*options, "sh", "-c", 'python3 -c "$1" & wait', "sh", SENDER)
     seen = packets(output)
     os.unlink(output)
