@@ -60,5 +60,6 @@ struct cli_command {
 };
 
 int cli_ports_main(int argc, char **argv);
+int cli_rules_main(int argc, char **argv);
 
 #endif

@@ -18,6 +18,7 @@
 /* Ends with a command without a name. */
 static const struct cli_command commands[] = {
     {"ports", "what a port is: the registry of services and ports, offline", cli_ports_main},
+    {"rules", "check rules, and explain what they decide", cli_rules_main},
     {NULL, NULL, NULL},
 };
 

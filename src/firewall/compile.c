@@ -121,8 +121,13 @@ int firewall_compile_rule(const struct firewall *firewall, struct firewall_set *
         }
     }
     rule.ports_count = set->ports_used - rule.ports_at;
+    rule.ports_last = rule.ports_count == 0 ? UINT16_MAX : 0;
     for (uint32_t i = 0; i < rule.ports_count; i++) {
-        rule.protocols |= set->ports[rule.ports_at + i].protocols;
+        const struct firewall_ports *ports = &set->ports[rule.ports_at + i];
+
+        rule.protocols |= ports->protocols;
+        rule.ports_first = i == 0 ? ports->first : rule.ports_first;
+        rule.ports_last = ports->last > rule.ports_last ? ports->last : rule.ports_last;
     }
     /* A rule with items has ports: one without would match every port. */
     BERTH_CHECK((rule.ports_count > 0) == (tree->item_count > 0));

@@ -21,6 +21,9 @@ static bool has_port(const struct firewall_set *set, const struct firewall_rule 
     const struct firewall_ports *ports = &set->ports[rule->ports_at];
     uint16_t port = subject->query->port;
 
+    if (port < rule->ports_first || port > rule->ports_last) {
+        return false;
+    }
     for (uint32_t i = 0; i < rule->ports_count && ports[i].first <= port; i++) {
         if (port <= ports[i].last && (ports[i].protocols & subject->protocol) != 0) {
             return true;

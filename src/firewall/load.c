@@ -74,7 +74,7 @@ int firewall_load(struct firewall *firewall, const char *text, size_t bytes,
                   struct berth_rules_error *error)
 {
     struct firewall_set *set = &firewall->sets[1 - firewall->active];
-    struct berth_rules_error unread;
+    struct berth_rules_error unread = {0};
     struct firewall_tree tree;
     struct firewall_lexer lexer;
 

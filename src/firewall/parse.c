@@ -14,12 +14,13 @@ static const char *const directions[] = {"out", "in", NULL};          /* enum be
 
 /* ---- Errors --------------------------------------------------------------------------------- */
 
-/* TOKEN's text, cut to BYTES with its NUL, not inside a UTF-8 character. */
+/* TOKEN's text, cut to BYTES with its NUL: not inside a UTF-8 character, where it is UTF-8. */
 static void copy_word(const struct firewall_token *token, char *out, size_t bytes)
 {
     size_t count = min_size(token->bytes, bytes - 1);
 
-    while (count > 0 && count < token->bytes && ((uint8_t)token->text[count] & 0xc0) == 0x80) {
+    for (int i = 0; i < 3 && count < token->bytes && ((uint8_t)token->text[count] & 0xc0) == 0x80;
+         i++) {
         count--;
     }
     for (size_t i = 0; i < count; i++) {

@@ -109,6 +109,8 @@ struct firewall_rule {
     uint8_t direction;    /* enum berth_direction */
     uint8_t protocols;    /* enum firewall_protocols, or-ed */
     bool log;
+    uint16_t ports_first; /* the lowest and the highest of its ports, so that most rules are told */
+    uint16_t ports_last;  /* from a port without a look at their ranges */
 };
 
 /* ---- The steps ------------------------------------------------------------------------------ */

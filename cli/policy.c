@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cli/policy.c: see cli/policy.h.
+ *
+ * 1. The text of a policy is right: each part was loaded by a firewall before it was added, and
+ *    each ends with a line end.
+ * 2. Parts stand in the order in which they count.
+ */
+#include "cli/policy.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/message.h"
+#include "firewall/firewall.h"
+#include "firewall/lexer.h"
+
+#define MISTAKES_MAX   20
+#define FILE_BYTES_MAX ((size_t)64 * 1024 * 1024)
+
+/* A canonical spelling is at most so much longer than what was written: "/tcp", "any", a NUL. */
+#define SPELLING_BYTES 64
+
+/* A file, or one rule of the command line. */
+struct part {
+    char *text; /* ends with a line end */
+    size_t bytes;
+    uint32_t lines;
+    const char *file;   /* NULL: a rule of the command line */
+    const char *origin; /* "--allow" */
+    const char *words;
+};
+
+struct cli_policy {
+    struct part *parts;
+    size_t count;
+    size_t files; /* so many of the parts stand in front */
+    char *text;   /* all parts; NULL: to be made */
+    size_t bytes;
+};
+
+/* A firewall with its memory. */
+struct owned {
+    struct firewall firewall; /* first: the address of both */
+    void *memory;
+};
+
+/* ---- Firewalls of a text's size ------------------------------------------------------------- */
+
+static void measure(const char *text, size_t bytes, uint32_t *rules, uint32_t *rule_bytes)
+{
+    struct firewall_lexer lexer;
+    size_t count = 0;
+    size_t room;
+
+    firewall_lexer_init(&lexer, text, bytes);
+    while (firewall_lexer_next_rule(&lexer)) {
+        count++;
+        while (firewall_lexer_next(&lexer).kind != FIREWALL_TOKEN_END) {
+            continue;
+        }
+    }
+    room = bytes + count * SPELLING_BYTES;
+    *rules = (uint32_t)count;
+    *rule_bytes = room > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)room;
+}
+
+static struct firewall *make_firewall(const char *text, size_t bytes)
+{
+    struct owned *owned = cli_memory(NULL, sizeof *owned);
+    struct arena arena;
+    uint32_t rules;
+    uint32_t rule_bytes;
+
+    measure(text, bytes, &rules, &rule_bytes);
+    arena_init(&arena, NULL, 0);
+    firewall_init(&owned->firewall, &arena, rules, rule_bytes);
+    owned->memory = calloc(1, arena.used);
+    if (owned->memory == NULL) {
+        cli_message("out of memory");
+        exit(CLI_ERROR);
+    }
+    arena_init(&arena, owned->memory, arena.used);
+    firewall_init(&owned->firewall, &arena, rules, rule_bytes);
+    return &owned->firewall;
+}
+
+void cli_policy_firewall_free(struct firewall *firewall)
+{
+    struct owned *owned = (struct owned *)firewall;
+
+    if (owned != NULL) {
+        free(owned->memory);
+        free(owned);
+    }
+}
+
+struct firewall *cli_policy_firewall(struct cli_policy *policy)
+{
+    size_t bytes;
+    const char *text = cli_policy_text(policy, &bytes);
+    struct firewall *firewall = make_firewall(text, bytes);
+    struct berth_rules_error error;
+
+    if (firewall_load(firewall, text, bytes, &error) != BERTH_OK) {
+        cli_message("rules: line %u: '%s': expected %s", error.line, error.word, error.expected);
+        exit(CLI_ERROR);
+    }
+    return firewall;
+}
+
+/* ---- Parts ---------------------------------------------------------------------------------- */
+
+struct cli_policy *cli_policy_new(void)
+{
+    struct cli_policy *policy = cli_memory(NULL, sizeof *policy);
+
+    *policy = (struct cli_policy){0};
+    return policy;
+}
+
+void cli_policy_free(struct cli_policy *policy)
+{
+    if (policy == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < policy->count; i++) {
+        free(policy->parts[i].text);
+    }
+    free(policy->parts);
+    free(policy->text);
+    free(policy);
+}
+
+static void add_part(struct cli_policy *policy, struct part part)
+{
+    size_t at = part.file != NULL ? policy->files : policy->count;
+
+    for (size_t i = 0; i < part.bytes; i++) {
+        part.lines += part.text[i] == '\n';
+    }
+    policy->parts = cli_memory(policy->parts, (policy->count + 1) * sizeof part);
+    memmove(&policy->parts[at + 1], &policy->parts[at], (policy->count - at) * sizeof part);
+    policy->parts[at] = part;
+    policy->count++;
+    policy->files += part.file != NULL;
+    free(policy->text);
+    policy->text = NULL;
+}
+
+const char *cli_policy_text(struct cli_policy *policy, size_t *bytes)
+{
+    if (policy->text == NULL) {
+        policy->bytes = 0;
+        for (size_t i = 0; i < policy->count; i++) {
+            policy->bytes += policy->parts[i].bytes;
+        }
+        policy->text = cli_memory(NULL, policy->bytes + 1);
+        policy->bytes = 0;
+        for (size_t i = 0; i < policy->count; i++) {
+            memcpy(policy->text + policy->bytes, policy->parts[i].text, policy->parts[i].bytes);
+            policy->bytes += policy->parts[i].bytes;
+        }
+        policy->text[policy->bytes] = '\0';
+    }
+    *bytes = policy->bytes;
+    return policy->text;
+}
+
+void cli_policy_limits(struct cli_policy *policy, uint32_t *rules, uint32_t *rule_bytes)
+{
+    size_t bytes;
+    const char *text = cli_policy_text(policy, &bytes);
+
+    measure(text, bytes, rules, rule_bytes);
+}
+
+/* The part that LINE (from 1) of the text is in, and its line there. */
+static const struct part *find_part(const struct cli_policy *policy, uint32_t line,
+                                    uint32_t *inside)
+{
+    uint32_t before = 0;
+
+    for (size_t i = 0; i < policy->count; i++) {
+        if (line - before <= policy->parts[i].lines) {
+            *inside = line - before;
+            return &policy->parts[i];
+        }
+        before += policy->parts[i].lines;
+    }
+    return NULL;
+}
+
+const char *cli_policy_file(const struct cli_policy *policy, uint32_t line, uint32_t *file_line)
+{
+    const struct part *part = find_part(policy, line, file_line);
+
+    return part == NULL ? NULL : part->file;
+}
+
+char *cli_policy_origin(const struct cli_policy *policy, uint32_t line,
+                        char out[CLI_POLICY_ORIGIN_BYTES])
+{
+    uint32_t inside;
+    const struct part *part = find_part(policy, line, &inside);
+
+    if (part == NULL) {
+        out[0] = '\0';
+    } else if (part->file != NULL) {
+        (void)snprintf(out, CLI_POLICY_ORIGIN_BYTES, "%s:%u", part->file, inside);
+    } else {
+        (void)snprintf(out, CLI_POLICY_ORIGIN_BYTES, "%s '%s'", part->origin, part->words);
+    }
+    return out;
+}
+
+/* ---- Rules of the command line -------------------------------------------------------------- */
+
+static void complain(const struct berth_rules_error *error, struct cli_complaint *complaint)
+{
+    bool is_end = strcmp(error->word, "end of line") == 0;
+
+    (void)snprintf(complaint->word, sizeof complaint->word, "%s", is_end ? "" : error->word);
+    (void)snprintf(complaint->expected, sizeof complaint->expected, "%s%s", error->expected,
+                   is_end ? " at its end" : "");
+}
+
+bool cli_policy_add_rule(struct cli_policy *policy, const char *origin, const char *action,
+                         const char *words, struct cli_complaint *complaint)
+{
+    size_t room = strlen(action) + strlen(words) + 3;
+    struct part part = {.origin = origin, .words = words};
+    struct berth_rules_error error;
+    struct firewall *firewall;
+    int status;
+
+    if (strpbrk(words, "\n#") != NULL) {
+        (void)snprintf(complaint->expected, sizeof complaint->expected,
+                       "one rule, without a line break or comment");
+        return false;
+    }
+    part.text = cli_memory(NULL, room);
+    part.bytes = (size_t)snprintf(part.text, room, "%s %s\n", action, words);
+    firewall = make_firewall(part.text, part.bytes);
+    status = firewall_load(firewall, part.text, part.bytes, &error);
+    cli_policy_firewall_free(firewall);
+    if (status != BERTH_OK) {
+        complain(&error, complaint);
+        free(part.text);
+        return false;
+    }
+    add_part(policy, part);
+    return true;
+}
+
+/* ---- Files ---------------------------------------------------------------------------------- */
+
+static int say_unreadable(const char *path, const char *why)
+{
+    cli_message("%s: cannot be read: %s", path, why);
+    return -1;
+}
+
+/* The whole of FILE with a line end behind it, in *PART. 0, or -1 once it is said why not. */
+static int read_text(FILE *file, struct part *part)
+{
+    size_t room = 0;
+
+    do {
+        room = room == 0 ? 16384 : room * 2;
+        part->text = cli_memory(part->text, room);
+        part->bytes += fread(part->text + part->bytes, 1, room - 1 - part->bytes, file);
+    } while (part->bytes == room - 1 && room <= FILE_BYTES_MAX);
+    if (ferror(file)) {
+        return say_unreadable(part->file, strerror(errno));
+    }
+    if (part->bytes > FILE_BYTES_MAX) {
+        return say_unreadable(part->file, "it is larger than 64 MiB");
+    }
+    if (part->bytes > 0 && part->text[part->bytes - 1] != '\n') {
+        part->text[part->bytes++] = '\n';
+    }
+    return 0;
+}
+
+static int read_file(const char *path, struct part *part)
+{
+    bool is_input = strcmp(path, "-") == 0;
+    FILE *file = is_input ? stdin : fopen(path, "re");
+    int status;
+
+    if (file == NULL) {
+        return say_unreadable(path, strerror(errno));
+    }
+    status = read_text(file, part);
+    if (!is_input) {
+        (void)fclose(file);
+    }
+    return status;
+}
+
+static void say_mistake(void *context, const char *path, const struct berth_rules_error *error)
+{
+    (void)context;
+    cli_message("%s:%u:%u: '%s': expected %s", path, error->line, error->column, error->word,
+                error->expected);
+}
+
+/* Makes LINE (from 1) of TEXT blank, so that the mistakes after it are found. */
+static void blank_line(char *text, size_t bytes, uint32_t line)
+{
+    size_t at = 0;
+
+    for (uint32_t i = 1; i < line && at < bytes; at++) {
+        i += text[at] == '\n';
+    }
+    for (; at < bytes && text[at] != '\n'; at++) {
+        text[at] = ' ';
+    }
+}
+
+int cli_policy_add_file(struct cli_policy *policy, const char *path, cli_policy_say *say,
+                        void *context)
+{
+    struct part part = {.file = strcmp(path, "-") == 0 ? "standard input" : path};
+    struct berth_rules_error error;
+    struct firewall *firewall;
+    int mistakes = 0;
+
+    if (read_file(path, &part) != 0) {
+        free(part.text);
+        return -1;
+    }
+    say = say == NULL ? say_mistake : say;
+    firewall = make_firewall(part.text, part.bytes);
+    while (mistakes < MISTAKES_MAX &&
+           firewall_load(firewall, part.text, part.bytes, &error) != BERTH_OK) {
+        say(context, part.file, &error);
+        mistakes++;
+        blank_line(part.text, part.bytes, error.line);
+    }
+    cli_policy_firewall_free(firewall);
+    if (mistakes == 0) {
+        add_part(policy, part);
+    } else {
+        free(part.text);
+    }
+    return mistakes;
+}

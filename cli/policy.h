@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cli/policy.h: the rules that a command line gives, from files and from options, as one text in
+ * the order in which they count: the files' first, then the options', each in their order.
+ *
+ * What is added is checked at once, with the whole language, so that a mistake is said while it is
+ * known whose it is. `berth run` loads the text into its stack, `berth rules` into a firewall of
+ * its own.
+ */
+#ifndef BERTH_CLI_POLICY_H
+#define BERTH_CLI_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <berth/firewall.h>
+
+#include "cli/options.h"
+
+struct firewall;
+
+#define CLI_POLICY_ORIGIN_BYTES 4200 /* a path, a line, and what stands round them */
+
+struct cli_policy;
+
+struct cli_policy *cli_policy_new(void);
+void cli_policy_free(struct cli_policy *policy);
+
+/*
+ * Adds the rules of the file PATH ("-": standard input). Every mistake is given to SAY (the first
+ * 20 of them), where it is NULL said by cli_message. The number of mistakes; -1: PATH cannot be
+ * read, which has been said. Nothing is added where there is a mistake.
+ */
+typedef void cli_policy_say(void *context, const char *path, const struct berth_rules_error *error);
+int cli_policy_add_file(struct cli_policy *policy, const char *path, cli_policy_say *say,
+                        void *context);
+
+/*
+ * Adds one rule: ACTION ("allow", "deny" or "drop") and its other words, as after --allow. ORIGIN
+ * (borrowed as long as the policy lives) names where it comes from: "--allow". False, and nothing
+ * added: *COMPLAINT says why.
+ */
+bool cli_policy_add_rule(struct cli_policy *policy, const char *origin, const char *action,
+                         const char *words, struct cli_complaint *complaint);
+
+/* All rules, one a line, for berth_rules_load. Borrowed until the policy changes. */
+const char *cli_policy_text(struct cli_policy *policy, size_t *bytes);
+/* The limits that a stack needs to load them. */
+void cli_policy_limits(struct cli_policy *policy, uint32_t *rules, uint32_t *rule_bytes);
+/* Where LINE of the text comes from: "policy.txt:3", "--allow 'out https'". Returns OUT. */
+char *cli_policy_origin(const struct cli_policy *policy, uint32_t line,
+                        char out[CLI_POLICY_ORIGIN_BYTES]);
+/* The same in parts: the file's path, NULL for a rule of the command line; the line in the file. */
+const char *cli_policy_file(const struct cli_policy *policy, uint32_t line, uint32_t *file_line);
+
+/* The policy in a firewall: no gateway, no address of the host yet. Free with the next. */
+struct firewall *cli_policy_firewall(struct cli_policy *policy);
+void cli_policy_firewall_free(struct firewall *firewall);
+
+#endif

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cli/rules.c: `berth rules`: the command line of check and explain. Called by cli/main.c.
+ */
+#include "cli/rules.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/message.h"
+#include "cli/text.h"
+
+static bool add_policy(void *context, const char *value, struct cli_complaint *complaint)
+{
+    struct rules_settings *settings = context;
+
+    (void)complaint;
+    settings->has_policy = true;
+    if (cli_policy_add_file(settings->policy, value, NULL, NULL) != 0) {
+        settings->is_policy_bad = true;
+    }
+    return true;
+}
+
+static bool add_allow(void *context, const char *value, struct cli_complaint *complaint)
+{
+    struct rules_settings *settings = context;
+
+    settings->has_policy = true;
+    return cli_policy_add_rule(settings->policy, "--allow", "allow", value, complaint);
+}
+
+static bool add_deny(void *context, const char *value, struct cli_complaint *complaint)
+{
+    struct rules_settings *settings = context;
+
+    settings->has_policy = true;
+    return cli_policy_add_rule(settings->policy, "--deny", "deny", value, complaint);
+}
+
+static bool add_host(void *context, const char *value, struct cli_complaint *complaint)
+{
+    struct rules_settings *settings = context;
+    struct berth_address address;
+
+    settings->has_policy = true;
+    if (settings->host_count == RULES_HOST_MAX) {
+        (void)snprintf(complaint->expected, sizeof complaint->expected, "at most %d of them",
+                       RULES_HOST_MAX);
+        return false;
+    }
+    if (berth_address_parse(value, &address) != BERTH_OK) {
+        (void)snprintf(complaint->expected, sizeof complaint->expected, "an address");
+        return false;
+    }
+    settings->host[settings->host_count++] = address;
+    return true;
+}
+
+static const struct cli_option option_list[] = {
+    {.name = "policy",
+     .kind = CLI_CALL,
+     .value = "FILE",
+     .call = add_policy,
+     .help = "explain: rules from a file, before those of the command line; repeatable; - is "
+             "standard input"},
+    {.name = "allow",
+     .letter = 'a',
+     .kind = CLI_CALL,
+     .value = "RULE",
+     .call = add_allow,
+     .help =
+         "explain: a rule without its first word: 'out https to 10.0.0.7'; repeatable, in order"},
+    {.name = "deny",
+     .letter = 'd',
+     .kind = CLI_CALL,
+     .value = "RULE",
+     .call = add_deny,
+     .help = "explain: the same, to deny"},
+    {.name = "host",
+     .kind = CLI_CALL,
+     .value = "ADDRESS",
+     .call = add_host,
+     .help = "explain: an address that counts as the host's own, besides those that it holds now; "
+             "repeatable"},
+    {.name = "json",
+     .kind = CLI_FLAG,
+     .offset = offsetof(struct rules_settings, is_json),
+     .help = "one JSON document: an array with an object for each file, or for each connection"},
+};
+
+static const struct cli_options options = {
+    .command = "berth rules",
+    .usage = "check [--json] FILE...\nexplain [OPTION]... CONNECTION",
+    .about = "check reads files of rules, names every mistake in them, and warns of rules that "
+             "never decide.\nexplain prints what rules decide on a connection, which of them "
+             "decides, and why those before it do not. The language is in berth-policy(5).",
+    .options = option_list,
+    .count = sizeof option_list / sizeof option_list[0],
+    .notes = "CONNECTION is one word for the shell, in either of two forms:\n"
+             "  'out tcp 10.0.0.7:8443'      direction, protocol, address:port (icmp: no port)\n"
+             "  'out https to 10.0.0.7'      a rule without its first word, for one peer\n"
+             "The port is the peer's for out, the program's for in. The word host may stand for\n"
+             "the address: it is the gateway, 10.0.2.2.\n"
+             "\n"
+             "Exit status: 0 good, or allowed; 1 denied or dropped; 2 a mistake.\n"
+             "\n"
+             "Examples:\n"
+             "  berth rules check policy.txt\n"
+             "  berth rules explain --policy policy.txt 'out tcp 10.0.0.7:8443'\n"
+             "  berth rules explain -a 'out https' 'out 443/tcp to 169.254.169.254'\n",
+};
+
+static int refuse(const char *word, const char *expected)
+{
+    return cli_options_refuse(&options, word, expected);
+}
+
+static int explain(const struct rules_settings *settings, const struct cli_words *operands)
+{
+    struct berth_contact_query queries[RULES_QUERIES_MAX];
+    struct berth_address gateway = berth_address_v4(0x0a000202);
+    struct cli_complaint complaint = {.expected = ""};
+    const char *text;
+    size_t count;
+
+    if (operands->count != 2) {
+        return operands->count < 2
+                   ? refuse("explain", "a connection after it: 'out tcp 10.0.0.7:8443'")
+                   : refuse(operands->words[2], "one connection, in quotes");
+    }
+    text = operands->words[1];
+    count = rules_query_parse(text, &gateway, queries, &complaint);
+    if (count == 0 && complaint.word[0] != '\0') {
+        cli_message("rules: '%s': bad word '%s': expected %s", text, complaint.word,
+                    complaint.expected);
+        return CLI_ERROR;
+    }
+    return count == 0 ? refuse(text, complaint.expected) : rules_explain(settings, queries, count);
+}
+
+static int dispatch(const struct rules_settings *settings, const struct cli_words *operands)
+{
+    static const char *const verbs[] = {"check", "explain"};
+    const char *verb = operands->count == 0 ? "" : operands->words[0];
+    const char *nearest;
+
+    if (strcmp(verb, "explain") == 0) {
+        return explain(settings, operands);
+    }
+    if (strcmp(verb, "check") == 0) {
+        if (operands->count < 2) {
+            return refuse(verb, "a file after it");
+        }
+        if (settings->has_policy) {
+            return refuse(verb, "no option but --json with it");
+        }
+        return rules_check(operands->words + 1, operands->count - 1, settings->is_json);
+    }
+    if (operands->count == 0) {
+        cli_message("rules: expected check or explain; see berth rules --help");
+        return CLI_ERROR;
+    }
+    nearest = cli_text_nearest(verb, verbs, 2);
+    if (nearest != NULL) {
+        cli_message("rules: '%s': expected check or explain (did you mean %s?)", verb, nearest);
+        return CLI_ERROR;
+    }
+    return refuse(verb, "check or explain");
+}
+
+int cli_rules_main(int argc, char **argv)
+{
+    struct rules_settings settings = {.policy = cli_policy_new()};
+    struct cli_words operands;
+    int status = cli_options_parse(&options, argc, argv, &settings, &operands);
+
+    if (status < 0) {
+        status = settings.is_policy_bad ? CLI_ERROR : dispatch(&settings, &operands);
+    }
+    cli_policy_free(settings.policy);
+    return status;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cli/rules.h: between the files of `berth rules`: rules.c reads the command line, rules_check.c
+ * and rules_explain.c answer, rules_query.c reads what is asked.
+ */
+#ifndef BERTH_CLI_RULES_H
+#define BERTH_CLI_RULES_H
+
+#include "cli/policy.h"
+
+#define RULES_QUERIES_MAX 64 /* connections that one question asks about */
+#define RULES_HOST_MAX    64 /* --host */
+
+struct rules_settings {
+    struct cli_policy *policy; /* --policy, --allow, --deny */
+    struct berth_address host[RULES_HOST_MAX];
+    size_t host_count;
+    bool is_policy_bad; /* a file of --policy was, and it has been said */
+    bool has_policy;    /* any of --policy, --allow, --deny, --host */
+    bool is_json;
+};
+
+/* rules_query.c: TEXT, a connection or a service, in *OUT: one query for each protocol and port
+ * that it names. `host` is HOST. How many; 0: *COMPLAINT says why. */
+size_t rules_query_parse(const char *text, const struct berth_address *host,
+                         struct berth_contact_query out[RULES_QUERIES_MAX],
+                         struct cli_complaint *complaint);
+
+/* rules_check.c: the exit status. */
+int rules_check(char **files, int count, bool is_json);
+/* rules_explain.c: the exit status. QUERIES: of rules_query_parse. */
+int rules_explain(const struct rules_settings *settings, const struct berth_contact_query *queries,
+                  size_t count);
+
+#endif
