@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * run/keeper.c: see run/keeper.h. For each file the keeper holds spares: copies of its mount that are
- * not attached anywhere. When the file has lost its place, one goes there, and another is made from
- * it. Should the host replace the file again just then, the copy would be of the host's: such a copy
- * is thrown away, and the other spares see it through.
+ * run/keeper.c: see run/keeper.h. For each file the keeper holds spares: copies of its mount that
+ * are not attached anywhere. When the file has lost its place, one goes there, and another is made
+ * from it. Should the host replace the file again just then, the copy would be of the host's: such
+ * a copy is thrown away, and the other spares see it through.
  */
 #include "run/keeper.h"
 

@@ -16,7 +16,7 @@ import sys
 ALLOWED = set("""
     memcpy memmove memset memcmp memchr memrchr memmem
     __memcpy_chk __memmove_chk __memset_chk
-    strlen strnlen strcmp strncmp strchr strrchr strstr strspn strcspn
+    strlen strnlen strcmp strncmp strncpy strchr strrchr strstr strspn strcspn
     snprintf vsnprintf __snprintf_chk __vsnprintf_chk
     __stack_chk_fail _GLOBAL_OFFSET_TABLE_ __udivti3 __umodti3 __divti3 __popcountdi2
     crypto_shorthash crypto_shorthash_siphashx24 crypto_generichash crypto_auth_hmacsha256

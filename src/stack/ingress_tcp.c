@@ -23,7 +23,8 @@ static enum berth_drop on_stray(struct berth *berth, const struct wire_packet *p
     return BERTH_DROP_NO_CONNECTION;
 }
 
-/* A SYN that the rules allow goes to whoever serves the port, else to the owner, else it is refused. */
+/* A SYN that the rules allow goes to whoever serves the port, else to the owner, else it is
+ * refused. */
 static enum berth_drop on_allowed(struct berth *berth, const struct wire_packet *packet,
                                   const struct pair *pair, const struct berth_verdict *verdict)
 {

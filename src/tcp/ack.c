@@ -43,7 +43,8 @@ void tcp_on_fin_acked(struct tcp *tcp, struct tcp_conn *conn)
     }
 }
 
-/* Room again for a writer that was told to wait: not for every byte, but for a third of the queue. */
+/* Room again for a writer that was told to wait: not for every byte, but for a third of the
+ * queue. */
 static void wake_writer(struct tcp *tcp, struct tcp_conn *conn)
 {
     uint32_t queued = conn->snd_end - conn->snd_una;
@@ -107,7 +108,8 @@ static void control_congestion(struct tcp *tcp, struct tcp_conn *conn,
     conn->cc.table->on_ack(&conn->cc, &ack);
 }
 
-/* RFC 9293 3.10.7.4, fifth check, in the synchronised states. The ACK number has been judged already. */
+/* RFC 9293 3.10.7.4, fifth check, in the synchronised states. The ACK number has been judged
+ * already. */
 enum berth_drop tcp_on_ack(struct tcp *tcp, struct tcp_conn *conn, const struct wire_packet *packet)
 {
     const struct wire_tcp *segment = &packet->tcp;

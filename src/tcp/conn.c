@@ -64,7 +64,8 @@ static void conn_settings(const struct tcp *tcp, struct tcp_conn *conn)
                        (set->keepalive ? (uint32_t)CONN_KEEPALIVE : 0));
 }
 
-/* A connection in the table, in state CLOSED: the caller sets the state at once. NULL: the limit. */
+/* A connection in the table, in state CLOSED: the caller sets the state at once. NULL: the
+ * limit. */
 struct tcp_conn *tcp_conn_new(struct tcp *tcp, const struct berth_endpoint *local,
                               const struct berth_endpoint *remote)
 {

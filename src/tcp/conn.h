@@ -6,29 +6,30 @@
  * Invariants, whenever no call is under way (tcp_conn_check):
  *  1. snd_una <= snd_nxt <= snd_end + 1 (SYN and FIN count one), all modulo 2^32.
  *  2. The send queue holds exactly the bytes [snd_una, snd_end) once the SYN is acknowledged.
- *  3. `sent` covers [snd_una, snd_nxt) without gap or overlap, in order, once the SYN is acknowledged.
+ *  3. `sent` covers [snd_una, snd_nxt) without gap or overlap, in order, once the SYN is
+ *  acknowledged.
  *  4. sacked_bytes and lost_bytes are the sums over `sent` of the records so marked.
  *  5. `reorder` is sorted, without overlap, and lies wholly behind rcv_nxt.
  *  6. rcv_nxt <= rcv_adv: the right edge offered to the peer never moves left.
  *  7. A connection is in the four-tuple table exactly while its state is not CLOSED.
  *
- *  state         event                              next           by
- *  -             connect                            SYN_SENT       open_active            open.c
- *  -             SYN to a listener                  SYN_RECEIVED   open_passive           open.c
- *  -             SYN, intercepted                   LISTEN (held)  open_held              open.c
- *  LISTEN        owner accepts                      SYN_RECEIVED   tcp_held_accept        open.c
- *  SYN_SENT      SYN,ACK of ours                    ESTABLISHED    on_syn_sent            open.c
- *  SYN_SENT      SYN                                SYN_RECEIVED   on_syn_sent            open.c
- *  SYN_RECEIVED  ACK of our SYN                     ESTABLISHED    tcp_establish          open.c
- *  ESTABLISHED   FIN                                CLOSE_WAIT     tcp_on_fin             receive.c
- *  ESTABLISHED   our FIN is sent                    FIN_WAIT_1     tcp_fin_sent           transmit.c
- *  FIN_WAIT_1    our FIN is acknowledged            FIN_WAIT_2     tcp_on_fin_acked       ack.c
- *  FIN_WAIT_1    FIN                                CLOSING        tcp_on_fin             receive.c
- *  FIN_WAIT_2    FIN                                TIME_WAIT      tcp_on_fin             receive.c
- *  CLOSING       our FIN is acknowledged            TIME_WAIT      tcp_on_fin_acked       ack.c
- *  CLOSE_WAIT    our FIN is sent                    LAST_ACK       tcp_fin_sent           transmit.c
- *  LAST_ACK      our FIN is acknowledged            CLOSED         tcp_on_fin_acked       ack.c
- *  any           RST, timeout, abort                CLOSED         tcp_conn_end           conn.c
+ *  state         event                            next           by
+ *  -             connect                          SYN_SENT       open_active            open.c
+ *  -             SYN to a listener                SYN_RECEIVED   open_passive           open.c
+ *  -             SYN, intercepted                 LISTEN (held)  open_held              open.c
+ *  LISTEN        owner accepts                    SYN_RECEIVED   tcp_held_accept        open.c
+ *  SYN_SENT      SYN,ACK of ours                  ESTABLISHED    on_syn_sent            open.c
+ *  SYN_SENT      SYN                              SYN_RECEIVED   on_syn_sent            open.c
+ *  SYN_RECEIVED  ACK of our SYN                   ESTABLISHED    tcp_establish          open.c
+ *  ESTABLISHED   FIN                              CLOSE_WAIT     tcp_on_fin             receive.c
+ *  ESTABLISHED   our FIN is sent                  FIN_WAIT_1     tcp_fin_sent           transmit.c
+ *  FIN_WAIT_1    our FIN is acknowledged          FIN_WAIT_2     tcp_on_fin_acked       ack.c
+ *  FIN_WAIT_1    FIN                              CLOSING        tcp_on_fin             receive.c
+ *  FIN_WAIT_2    FIN                              TIME_WAIT      tcp_on_fin             receive.c
+ *  CLOSING       our FIN is acknowledged          TIME_WAIT      tcp_on_fin_acked       ack.c
+ *  CLOSE_WAIT    our FIN is sent                  LAST_ACK       tcp_fin_sent           transmit.c
+ *  LAST_ACK      our FIN is acknowledged          CLOSED         tcp_on_fin_acked       ack.c
+ *  any           RST, timeout, abort              CLOSED         tcp_conn_end           conn.c
  *  TIME_WAIT is a record of its own (timewait.c); the connection becomes CLOSED.
  */
 #ifndef TCP_CONN_H

@@ -55,7 +55,8 @@ static void ack_now(struct tcp *tcp, struct tcp_conn *conn)
     tcp_conn_ready(tcp, conn);
 }
 
-/* Not acceptable: an ACK goes back unless it is a RST; throttled where two ends could echo for ever. */
+/* Not acceptable: an ACK goes back unless it is a RST; throttled where two ends could echo for
+ * ever. */
 static enum berth_drop on_unacceptable(struct tcp *tcp, struct tcp_conn *conn,
                                        const struct wire_packet *packet)
 {

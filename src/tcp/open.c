@@ -72,7 +72,8 @@ void tcp_syn_options(const struct tcp *tcp, const struct tcp_conn *conn, struct 
     }
 }
 
-/* The peer's SYN: its sequence number and what it offers, of which we take what our settings allow. */
+/* The peer's SYN: its sequence number and what it offers, of which we take what our settings
+ * allow. */
 static void take_syn(struct tcp *tcp, struct tcp_conn *conn, const struct wire_tcp *syn)
 {
     conn->irs = syn->seq;

@@ -11,7 +11,8 @@
 static const uint32_t copy_share = 8; /* copied when it fills less than 1/8 of its buffer */
 static const uint32_t feed_share = 4; /* those that wait are told when 1/4 of the pool is free */
 
-/* What could be offered now: free queue space, and never more than a share of the pool that is left. */
+/* What could be offered now: free queue space, and never more than a share of the pool that is
+ * left. */
 uint32_t tcp_receive_window(const struct tcp *tcp, const struct tcp_conn *conn)
 {
     uint32_t queued = conn->receive_bytes;
@@ -44,7 +45,8 @@ static bool copy_behind(struct tcp_conn *conn, const uint8_t *payload, uint32_t 
     return true;
 }
 
-/* The payload, in order, goes behind the queue; arrival->buffer is NULL afterwards if it was kept. */
+/* The payload, in order, goes behind the queue; arrival->buffer is NULL afterwards if it was
+ * kept. */
 void tcp_receive_append(struct tcp *tcp, struct tcp_conn *conn, struct tcp_arrival *arrival)
 {
     (void)tcp;

@@ -63,7 +63,8 @@ static void drop_record(struct tcp *tcp, struct tcp_conn *conn, struct tcp_sent 
     pool_give(&tcp->sent_records, sent);
 }
 
-/* Cuts SENT at sequence number AT, inside it; the rest is a record behind it. false: no record left. */
+/* Cuts SENT at sequence number AT, inside it; the rest is a record behind it. false: no record
+ * left. */
 static bool split(struct tcp *tcp, struct tcp_sent *sent, uint32_t at)
 {
     struct tcp_sent *rest = pool_take(&tcp->sent_records);
@@ -101,14 +102,16 @@ void tcp_recovery_clear(struct tcp *tcp, struct tcp_conn *conn)
     conn->dup_bytes = 0;
 }
 
-/* Without SACK a partial ACK takes back what duplicate ACKs had counted (RFC 6582 3.2 step 3, partial). */
+/* Without SACK a partial ACK takes back what duplicate ACKs had counted (RFC 6582 3.2 step 3,
+ * partial). */
 static void deflate(struct tcp_conn *conn, uint32_t acked)
 {
     uint32_t beyond = acked > conn->mss ? acked - conn->mss : 0;
     conn->dup_bytes = conn->dup_bytes > beyond ? conn->dup_bytes - beyond : 0;
 }
 
-/* ACK acknowledges [snd_una, ack): takes its records off, with an RTT sample by Karn's rule (RFC 6298 3). */
+/* ACK acknowledges [snd_una, ack): takes its records off, with an RTT sample by Karn's rule (RFC
+ * 6298 3). */
 void tcp_recovery_acked(struct tcp *tcp, struct tcp_conn *conn, uint32_t ack,
                         struct tcp_acked *acked)
 {
@@ -251,7 +254,8 @@ void tcp_recovery_react(struct tcp *tcp, struct tcp_conn *conn, const struct tcp
     }
 }
 
-/* RFC 6298 (5.4)-(5.6), RFC 5681 3.1: everything not SACKed is to go again, from a window of one. */
+/* RFC 6298 (5.4)-(5.6), RFC 5681 3.1: everything not SACKed is to go again, from a window of
+ * one. */
 void tcp_recovery_timeout(struct tcp *tcp, struct tcp_conn *conn)
 {
     struct tcp_sent *sent = first_sent(conn);
@@ -300,7 +304,8 @@ struct tcp_sent *tcp_recovery_resend(struct tcp *tcp, struct tcp_conn *conn, uin
     return sent;
 }
 
-/* The path takes only smaller packets: what is in flight was dropped for its size, not for congestion
+/* The path takes only smaller packets: what is in flight was dropped for its size, not for
+ * congestion
    (RFC 1191 6.5), and goes again. */
 void tcp_recovery_repack(struct tcp_conn *conn)
 {

@@ -4,8 +4,8 @@
  * blocks that tell the peer of them (RFC 2018).
  *
  * What continues a range is copied behind it while its buffer has room, so that a hole in a long
- * flight costs a few records, not one per segment. Ranges never overlap; touching ones are one block
- * to the peer.
+ * flight costs a few records, not one per segment. Ranges never overlap; touching ones are one
+ * block to the peer.
  */
 #include "tcp/conn.h"
 
@@ -33,7 +33,8 @@ void tcp_reorder_clear(struct tcp *tcp, struct tcp_conn *conn)
     }
 }
 
-/* The last range that begins at or before SEQ; NULL: none. From the end: that is where data arrives. */
+/* The last range that begins at or before SEQ; NULL: none. From the end: that is where data
+ * arrives. */
 static struct tcp_reorder *range_before(const struct tcp_conn *conn, uint32_t seq)
 {
     struct tcp_reorder *range = range_of(list_last(&conn->reorder));

@@ -60,7 +60,8 @@ void tcp_refuse(struct tcp *tcp, const struct wire_packet *packet)
     tcp_reset_for(tcp, packet);
 }
 
-/* The number per second is drawn anew each second, so that counting them tells an attacker nothing. */
+/* The number per second is drawn anew each second, so that counting them tells an attacker
+ * nothing. */
 void tcp_challenge(struct tcp *tcp, struct tcp_conn *conn)
 {
     if (tcp->now_ns - tcp->challenge_window_ns >= NS_PER_S) {

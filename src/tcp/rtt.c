@@ -37,7 +37,8 @@ uint64_t tcp_rto(const struct tcp *tcp, const struct tcp_conn *conn)
     return min_u64(conn->rto_ns_base << shift, tcp->settings.rto_max_ns);
 }
 
-/* Milliseconds, offset per connection so that it tells nobody how long we have been up (RFC 7323 5.4, 7.1). */
+/* Milliseconds, offset per connection so that it tells nobody how long we have been up (RFC 7323
+ * 5.4, 7.1). */
 uint32_t tcp_ts_now(const struct tcp *tcp, const struct tcp_conn *conn)
 {
     return (uint32_t)(tcp->now_ns / NS_PER_MS) + conn->ts_offset;

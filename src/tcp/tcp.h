@@ -23,7 +23,7 @@
 
 #define TCP_TIMER_CONN      1 /* struct timer kinds */
 #define TCP_TIMER_TIME_WAIT 2
-#define TCP_HOP_LIMIT       64 /* RFC 9293 MUST-49 asks for a configurable one; IANA recommends 64 */
+#define TCP_HOP_LIMIT       64 /* RFC 9293 MUST-49: configurable; IANA recommends 64 */
 
 #define TCP_GENERATION_MASK 0x3fffffffU /* what an id carries of a generation */
 
@@ -114,8 +114,8 @@ void tcp_on_timer(struct tcp *tcp, struct timer *timer);
 
 /* The next connection that may have something to send; NULL: none. */
 struct tcp_conn *tcp_ready(const struct tcp *tcp);
-/* Fills FRAME and the segment's description with CONN's next segment. false: CONN has nothing now and has
-   left the ready list (it may even be gone). */
+/* Fills FRAME and the segment's description with CONN's next segment. false: CONN has nothing now
+ * and has left the ready list (it may even be gone). */
 bool tcp_fill(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
               struct berth_frame *frame);
 /* Buffers are free again: tells those that wait. */
@@ -132,7 +132,8 @@ struct tcp_listener *tcp_listener_new(struct tcp *tcp, const struct berth_endpoi
                                       uint32_t backlog, void *user);
 void tcp_listener_free(struct tcp *tcp, struct tcp_listener *listener);
 struct tcp_conn *tcp_accept(struct tcp *tcp, struct tcp_listener *listener, void *user);
-/* OWNS_PORT: the port space has LOCAL's port for us; it is given back at the end, also on failure. */
+/* OWNS_PORT: the port space has LOCAL's port for us; it is given back at the end, also on
+ * failure. */
 int tcp_connect(struct tcp *tcp, const struct berth_endpoint *local,
                 const struct berth_endpoint *remote, bool owns_port, struct tcp_conn **out);
 int tcp_held_accept(struct tcp *tcp, struct tcp_conn *conn, void *user);

@@ -33,7 +33,8 @@ static bool is_window_shut(const struct tcp_conn *conn)
     return conn_has_unsent(conn) && conn->snd_una == conn->snd_nxt && conn_is_synchronised(conn);
 }
 
-/* RFC 6298 (5.1)-(5.3): runs while anything is outstanding; as persist timer while nothing may go out. */
+/* RFC 6298 (5.1)-(5.3): runs while anything is outstanding; as persist timer while nothing may go
+ * out. */
 void tcp_timer_retransmit(struct tcp *tcp, struct tcp_conn *conn)
 {
     if (conn->snd_una != conn->snd_nxt) {
@@ -89,7 +90,8 @@ static void on_syn_timeout(struct tcp *tcp, struct tcp_conn *conn)
     tcp_conn_ready(tcp, conn);
 }
 
-/* Nothing is in flight and the window is shut, or too small to be worth it: ask, or send what fits. */
+/* Nothing is in flight and the window is shut, or too small to be worth it: ask, or send what
+ * fits. */
 static void on_persist(struct tcp *tcp, struct tcp_conn *conn)
 {
     uint32_t room = conn->snd_una + conn->snd_wnd - conn->snd_nxt;

@@ -106,7 +106,8 @@ static struct tcp_time_wait *record_new(struct tcp *tcp)
     return wait;
 }
 
-/* CONN has seen and sent everything: a record takes its place, and an ACK that it still owed goes out. */
+/* CONN has seen and sent everything: a record takes its place, and an ACK that it still owed goes
+ * out. */
 void tcp_time_wait_enter(struct tcp *tcp, struct tcp_conn *conn)
 {
     struct tcp_time_wait *wait = record_new(tcp);

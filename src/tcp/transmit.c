@@ -5,7 +5,8 @@
  *   1. RST                      the owner aborted
  *   2. SYN, SYN-ACK             opening
  *   3. what is believed lost    while pipe < cwnd
- *   4. new data                 window, cwnd, Nagle, silly-window avoidance allow (RFC 9293 3.8.6.2.1, 3.7.4)
+ *   4. new data                 window, cwnd, Nagle, silly-window avoidance allow
+ *                               (RFC 9293 3.8.6.2.1, 3.7.4)
  *   5. FIN                      after the last byte
  *   6. window or keep-alive probe
  *   7. a bare ACK that is owed
@@ -194,7 +195,8 @@ static void restart_if_idle(struct tcp *tcp, struct tcp_conn *conn)
 }
 
 /* Nagle's algorithm (RFC 9293 3.7.4) in Minshall's form: a short segment waits only while another
-   short one is unacknowledged, so the tail of a long write does not wait for the ACK of its head. */
+   short one is unacknowledged, so the tail of a long write does not wait for the ACK of its
+   head. */
 static bool is_nagled(const struct tcp_conn *conn)
 {
     return seq_gt(conn->snd_small, conn->snd_una) &&

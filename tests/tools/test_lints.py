@@ -59,6 +59,26 @@ finds("comments and strings do not fool it", "lint_sizes.py",
 finds("a file of 601 lines is too long", "lint_sizes.py", {"src/a.c": "int a;\n" * 601}, "601 lines")
 finds("a line of 101 columns is too long", "lint_sizes.py",
       {"src/a.c": "\n/* " + "x" * 95 + " */\n"}, "src/a.c:2: 101 columns")
+
+
+def wrap(text):
+    with tap.temp_dir() as path:
+        name = os.path.join(path, "a.c")
+        with open(name, "w", encoding="utf-8") as file:
+            file.write(text)
+        subprocess.run(["/usr/bin/python3", os.path.join(tap.BERTH_SOURCE, "tools",
+                                                         "wrap_comments.py"), name], check=True)
+        with open(name, encoding="utf-8") as file:
+            return file.read()
+
+
+X = "x" * 60
+tap.is_equal("./dev format wraps a comment, its end not alone", wrap(f"/* {X} {X} */\n"),
+             f"/* {X}\n * {X} */\n")
+tap.is_equal("words go to the front of the next line", wrap(f"/*\n * {X} {X} a\n * b\n */\n"),
+             f"/*\n * {X}\n * {X} a b\n */\n")
+tap.is_equal("tables and code are left alone", wrap(f"/*\n * {X}  {X}\n */\nint {X}{X};\n"),
+             f"/*\n * {X}  {X}\n */\nint {X}{X};\n")
 finds("six parameters are too many", "lint_sizes.py",
       {"src/a.c": function(1, "int f(int a, int b, int (*c)(int, int), int d, int e, int f)")},
       "f: 6 parameters")

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What berth can no longer do once it is confined, and what it still can. Each case runs in a process
- * of its own, whose exit status is what it found.
+ * What berth can no longer do once it is confined, and what it still can. Each case runs in a
+ * process of its own, whose exit status is what it found.
  */
 #include <setjmp.h>
 #include <stdarg.h>

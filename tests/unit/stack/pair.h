@@ -37,7 +37,8 @@ struct pair {
 /* CONFIG NULL: the defaults. Both sides allow everything. */
 void pair_init(struct pair *pair, const struct berth_config *config);
 void pair_done(struct pair *pair);
-/* Moves packets and time on, at most until UNTIL_NS, and stops earlier when nothing is under way at all. */
+/* Moves packets and time on, at most until UNTIL_NS, and stops earlier when nothing is under way at
+ * all. */
 void pair_run(struct pair *pair, uint64_t until_ns);
 /* One turn: what wants to go out, goes; what has arrived, arrives; else the clock moves to what is
    next, at most to UNTIL_NS. false: nothing happened and the time is up. */
