@@ -6,6 +6,7 @@
 #include "run/launch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +40,14 @@ struct launch {
 };
 
 /* --- starting --- */
+
+static void close_if_open(int *fd)
+{
+    if (*fd >= 0) {
+        close(*fd);
+        *fd = -1;
+    }
+}
 
 static const char *network_problem(const struct launch_network *network, bool is_v4)
 {
@@ -227,6 +236,18 @@ static int start(struct launch *launch, const struct launch_config *config,
     return result;
 }
 
+/* A descriptor of ours must not become somebody's standard stream because the caller had closed it;
+ * to COMMAND they stay closed. */
+static void fill_standard_streams(void)
+{
+    int fd = -1;
+
+    do {
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    close_if_open(&fd);
+}
+
 int launch_start(struct launch **out, const struct launch_config *config,
                  struct launch_failure *failure)
 {
@@ -239,6 +260,7 @@ int launch_start(struct launch **out, const struct launch_config *config,
         snprintf(failure->message, sizeof(failure->message), "%s", problem);
         return BERTH_E_INVALID;
     }
+    fill_standard_streams();
     launch = calloc(1, sizeof(*launch));
     if (launch == NULL || launch_signals_init(&launch->signals) < 0) {
         (void)launch_error_set(&error, LAUNCH_STEP_PROCESS, "signals");
@@ -280,14 +302,6 @@ int launch_go(struct launch *launch, struct launch_failure *failure)
     launch->fd = -1;
     launch->state = LAUNCH_RUNNING;
     return 0;
-}
-
-static void close_if_open(int *fd)
-{
-    if (*fd >= 0) {
-        close(*fd);
-        *fd = -1;
-    }
 }
 
 void launch_free(struct launch *launch)

@@ -7,8 +7,7 @@
  *   process   where it stands                        what it may do
  *   berth     the host's namespaces, all of them     open sockets on the host; own the TUN device
  *   helper    user+network+mount namespace A         ends before COMMAND starts
- *   keeper    user+mount namespace A                 put back the files of run/mounts.c; ends
- *                                                    with berth
+ *   keeper    user+mount namespace A                 put the files of run/mounts.c back in place
  *   COMMAND   network and mount namespace A,         use A; reconfigure nothing of it, not even as
  *             user namespace B below A               root: its capabilities are B's, A is not
  *

@@ -79,10 +79,7 @@ static int settle(const struct launch_child *child, struct tun_setup *tun, int *
         result = mounts_make(child->config, &is_etc_sealed, error);
     }
     if (result == 0 && is_etc_sealed) {
-        errno = EROFS;
-        (void)launch_error_set(error, LAUNCH_STEP_SETTING,
-                               "files in /etc: there is no /etc/resolv.conf or /etc/hosts here, "
-                               "so /etc is read-only inside");
+        (void)launch_error_set(error, LAUNCH_STEP_ETC, "");
         say(child, LAUNCH_SAID_WARNING, error);
     }
     if (result == 0) {

@@ -200,6 +200,9 @@ static const char *step_text(enum launch_step step)
         return "cannot ask the program's kernel for its sockets";
     case LAUNCH_STEP_MOUNT:
         return "cannot mount in the program's mount namespace";
+    case LAUNCH_STEP_ETC:
+        return "/etc/resolv.conf or /etc/hosts is missing here; it is there for the program, but "
+               "/etc is read-only for it";
     case LAUNCH_STEP_INNER:
         return "cannot make the program's user namespace";
     case LAUNCH_STEP_FILTER:
@@ -232,12 +235,18 @@ void launch_explain(const struct launch_error *error, const char *root, char *ou
         return;
     }
     say(&text, "%s", step_text(error->step));
+    if (error->step == LAUNCH_STEP_ETC) {
+        return;
+    }
+    if (error->step == LAUNCH_STEP_SETTING) {
+        say(&text, " %s: %s", error->detail, strerror(error->error));
+        return;
+    }
     if (error->detail[0] != '\0') {
         say(&text, " (%s)", error->detail);
     }
     if (error->step == LAUNCH_STEP_NAMESPACES || error->step == LAUNCH_STEP_INNER ||
-        (is_refusal(error->error) && error->step != LAUNCH_STEP_PROCESS &&
-         error->step != LAUNCH_STEP_SETTING)) {
+        (is_refusal(error->error) && error->step != LAUNCH_STEP_PROCESS)) {
         explain_namespaces(&text, root, error->error);
         return;
     }

@@ -23,6 +23,7 @@ enum launch_step {
     LAUNCH_STEP_SETTING, /* net.* of the new network */
     LAUNCH_STEP_DIAG,
     LAUNCH_STEP_MOUNT,
+    LAUNCH_STEP_ETC,    /* a warning: files that are missing there had to be shown in another way */
     LAUNCH_STEP_INNER,  /* unshare of user namespace B and its maps */
     LAUNCH_STEP_FILTER, /* the program's system-call filter */
     LAUNCH_STEP_EXEC,

@@ -201,8 +201,8 @@ static int hide_services(const struct view *resolv, struct launch_error *error)
     return 0;
 }
 
-/* Shows one view: bound over the file that is there. When the host replaces that file at this
- * moment, it is no place for a mount any more (ENOENT), but its successor is. */
+/* Shows one view: bound over the file that is there. When the host replaces that file just now, it
+ * is no place for a mount any more (ENOENT), but its successor is. */
 static int view_bind(const struct view *view, int scratch, struct launch_error *error)
 {
     char source[64];

@@ -186,18 +186,17 @@ static int setting_write(const char *path, const char *value)
 int tun_setup_permit(uint32_t gid_first, uint32_t gid_last, struct launch_error *error)
 {
     char range[32];
+    int result = 0;
 
     /* The group whose number is all ones is none. */
     snprintf(range, sizeof(range), "%" PRIu32 " %" PRIu32, gid_first,
              gid_last == UINT32_MAX ? gid_last - 1 : gid_last);
-    if (setting_write("/proc/sys/net/ipv4/ping_group_range", range) < 0) {
+    result = setting_write("/proc/sys/net/ipv4/ping_group_range", range);
+    result += setting_write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
+    if (result < 0) {
         return launch_error_set(error, LAUNCH_STEP_SETTING,
-                                "net.ipv4.ping_group_range: ping needs it");
-    }
-    if (setting_write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0") < 0) {
-        return launch_error_set(error, LAUNCH_STEP_SETTING,
-                                "net.ipv4.ip_unprivileged_port_start: the program cannot listen "
-                                "below port 1024");
+                                "net.ipv4.ping_group_range, net.ipv4.ip_unprivileged_port_start; "
+                                "ping and ports below 1024 may be refused inside");
     }
     return 0;
 }

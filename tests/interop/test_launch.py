@@ -118,6 +118,11 @@ def test_descriptors(kind):
     listing = kind.run("python3", "-c", "import os; print(sorted(os.listdir('/proc/self/fd')))")
     tap.is_equal(f"{kind.name}: no descriptor of berth's reaches the program",
                  listing.stdout, "['0', '1', '2', '3']\n")
+    listing = subprocess.run(["bash", "-c", '"$@" <&-', "bash", *kind.probe("python3", "-c", """
+import os
+print([fd for fd in range(9) if os.path.exists(f'/proc/self/fd/{fd}')])""")],
+                             stdout=subprocess.PIPE, text=True, timeout=30)
+    tap.is_equal(f"{kind.name}: a closed standard stream stays closed", listing.stdout, "[1, 2]\n")
     near, far = socket.socketpair()
     inet = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     reader, writer = os.pipe()
@@ -173,6 +178,18 @@ socket.socket(socket.AF_INET6, socket.SOCK_DGRAM, 58)
 """).stderr, "")
     tap.check(f"{kind.name}: a small MTU and IPv6 do not go together",
               kind.run("-m", "1000", "true").returncode == 125)
+
+
+def test_sealed(kind):
+    """As in a container: /proc/sys cannot be written."""
+    got = subprocess.run(["unshare", "-m", "sh", "-c", "mount --bind /proc/sys /proc/sys && "
+                          'mount -o remount,bind,ro /proc/sys && exec "$@"', "sh",
+                          *kind.probe("sh", "-c", "ip -o address show dev berth0 | wc -l; exit 6")],
+                         capture_output=True, text=True, timeout=30)
+    tap.is_equal(f"{kind.name}: it runs behind a read-only /proc/sys",
+                 (got.returncode, got.stdout), (6, "2\n"))
+    tap.check(f"{kind.name}: and what is lacking is said",
+              "net.ipv4.ping_group_range" in got.stderr, got.stderr)
 
 
 def test_quiet(kind, directory):
@@ -621,6 +638,7 @@ with tap.temp_dir() as directory:
         test_filter(each)
         test_files(each)
         if IS_ROOT:
+            test_sealed(each)
             test_resolver_files(each, directory)
             test_replaced_files(each, directory)
         test_signals(each)
