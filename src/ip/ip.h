@@ -101,6 +101,9 @@ struct berth_buffer *ip_reassemble(struct ip *ip, const struct wire_packet *pack
  * 4443). */
 void ip_on_timer(struct ip *ip, struct timer *timer, uint64_t now_ns);
 
+/* Every invariant of the reassemblies; aborts where one does not hold. */
+void ip_check(const struct ip *ip);
+
 /* Turns the echo request PACKET in BUFFER (taken) into its reply. */
 void ip_echo_reply(struct ip *ip, const struct wire_packet *packet, struct berth_buffer *buffer,
                    uint64_t now_ns);

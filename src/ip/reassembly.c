@@ -394,3 +394,23 @@ void ip_on_timer(struct ip *ip, struct timer *timer, uint64_t now_ns)
     }
     forget(ip, record);
 }
+
+void ip_check(const struct ip *ip)
+{
+    uint32_t count = 0;
+
+    for (struct list_node *node = list_first(&ip->reassembly_order); node != NULL;
+         node = list_next(&ip->reassembly_order, node)) {
+        const struct ip_reassembly *record = CONTAINER_OF(node, struct ip_reassembly, order);
+        uint32_t covered = count_bits(record->covered, 0, BLOCKS_MAX);
+
+        count++;
+        BERTH_CHECK(find(ip, &record->key, record->hash) == record);
+        BERTH_CHECK(timer_is_set(&record->timer));
+        BERTH_CHECK((record->buffer == NULL) == (record->refused != BERTH_DROP_NONE));
+        BERTH_CHECK((record->covered_bytes + BLOCK_BYTES - 1) / BLOCK_BYTES == covered);
+        BERTH_CHECK(count_bits(record->starts, 0, BLOCKS_MAX) <= covered);
+        BERTH_CHECK(record->buffer == NULL || record->covered_bytes != record->total_bytes);
+    }
+    BERTH_CHECK(count == ip->reassemblies.used && count == ip->stats->reassemblies);
+}

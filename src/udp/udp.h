@@ -112,6 +112,9 @@ struct udp {
 void udp_init(struct udp *udp, struct arena *arena, const struct udp_limits *limits,
               const struct udp_parts *parts);
 
+/* Every invariant; aborts where one does not hold (check.c). */
+void udp_check(const struct udp *udp);
+
 /* ---- Sockets (socket.c) --------------------------------------------------------------------- */
 
 struct udp_flow {

@@ -181,6 +181,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         } else {
             on_fragment(&world, order);
         }
+        ip_check(&world.ip);
     }
     pass_time(&world, 61);
     pass_time(&world, 1);

@@ -260,6 +260,7 @@ static void overlaps_are_seen_as_the_model_sees_them(void **state)
             struct berth_buffer *buffer = feed(f, &datagram, &piece);
 
             assert_true(is_whole == (buffer != NULL));
+            ip_check(&f->ip);
             if (buffer != NULL) {
                 uint32_t header_bytes = round % 2 == 0 ? 20 : 40;
 

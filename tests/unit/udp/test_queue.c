@@ -75,6 +75,7 @@ static void order_and_bytes_are_kept(void **state)
             assert_int_equal(drop, BERTH_DROP_QUEUE_FULL);
         }
         assert_int_equal(socket->queue_count, in - out);
+        udp_check(&f->udp);
         for (uint32_t i = random_below(&random, 3); i > 0 && out < in; i--) {
             expect_next(f, socket, sizes[out], (uint8_t)out);
             out++;
