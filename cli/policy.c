@@ -21,6 +21,8 @@
 #define MISTAKES_MAX   20
 #define FILE_BYTES_MAX ((size_t)64 * 1024 * 1024)
 
+#define GATEWAYS_MAX 16 /* what a firewall of berth rules' own can be told */
+
 /* A canonical spelling is at most so much longer than what was written: "/tcp", "any", a NUL. */
 #define SPELLING_BYTES 64
 
@@ -72,19 +74,18 @@ static struct firewall *make_firewall(const char *text, size_t bytes)
 {
     struct owned *owned = cli_memory(NULL, sizeof *owned);
     struct arena arena;
-    uint32_t rules;
-    uint32_t rule_bytes;
+    struct firewall_limits limits = {.addresses = GATEWAYS_MAX};
 
-    measure(text, bytes, &rules, &rule_bytes);
+    measure(text, bytes, &limits.rules, &limits.rule_bytes);
     arena_init(&arena, NULL, 0);
-    firewall_init(&owned->firewall, &arena, rules, rule_bytes);
+    firewall_init(&owned->firewall, &arena, &limits);
     owned->memory = calloc(1, arena.used);
     if (owned->memory == NULL) {
         cli_message("out of memory");
         exit(CLI_ERROR);
     }
     arena_init(&arena, owned->memory, arena.used);
-    firewall_init(&owned->firewall, &arena, rules, rule_bytes);
+    firewall_init(&owned->firewall, &arena, &limits);
     return &owned->firewall;
 }
 

@@ -54,7 +54,8 @@ char *cli_policy_origin(const struct cli_policy *policy, uint32_t line,
 /* The same in parts: the file's path, NULL for a rule of the command line; the line in the file. */
 const char *cli_policy_file(const struct cli_policy *policy, uint32_t line, uint32_t *file_line);
 
-/* The policy in a firewall: no gateway, no address of the host yet. Free with the next. */
+/* The policy in a firewall: no gateway (it takes 16), no address of the host yet. Free with the
+ * next. */
 struct firewall *cli_policy_firewall(struct cli_policy *policy);
 void cli_policy_firewall_free(struct firewall *firewall);
 

@@ -22,8 +22,6 @@
 
 /* The host's addresses and its networks' broadcasts. */
 #define FIREWALL_HOST_ADDRESSES_MAX 8192
-/* The stack's own addresses. */
-#define FIREWALL_GATEWAYS_MAX 64
 
 struct firewall_rule;  /* rule.h */
 struct firewall_ports; /* rule.h */
@@ -55,13 +53,18 @@ struct firewall {
     uint32_t peers_max;
     struct berth_address *host; /* sorted, each once */
     uint32_t host_count;
-    struct berth_address gateways[FIREWALL_GATEWAYS_MAX]; /* the stack's own addresses */
+    struct berth_address *gateways; /* the stack's own addresses: likewise */
     uint32_t gateway_count;
+    uint32_t gateways_max;
 };
 
-/* Room for RULES rules whose canonical spellings have RULE_BYTES bytes together. */
-void firewall_init(struct firewall *firewall, struct arena *arena, uint32_t rules,
-                   uint32_t rule_bytes);
+struct firewall_limits {
+    uint32_t rules;
+    uint32_t rule_bytes; /* of their canonical spellings together */
+    uint32_t addresses;  /* of the stack's own */
+};
+void firewall_init(struct firewall *firewall, struct arena *arena,
+                   const struct firewall_limits *limits);
 /* BERTH_E_SYNTAX, BERTH_E_LIMIT: *ERROR (may be NULL) says where; the old rules stay. */
 int firewall_load(struct firewall *firewall, const char *text, size_t bytes,
                   struct berth_rules_error *error);

@@ -27,15 +27,20 @@ static void init_set(struct firewall_set *set, struct arena *arena, const struct
                             sizeof *set->order, _Alignof(uint32_t));
 }
 
-void firewall_init(struct firewall *firewall, struct arena *arena, uint32_t rules,
-                   uint32_t rule_bytes)
+void firewall_init(struct firewall *firewall, struct arena *arena,
+                   const struct firewall_limits *limits)
 {
-    *firewall = (struct firewall){.rules_max = rules};
+    uint32_t rules = limits->rules;
+    uint32_t rule_bytes = limits->rule_bytes;
+
+    *firewall = (struct firewall){.rules_max = rules, .gateways_max = limits->addresses};
     firewall->text_bytes_max = rule_bytes > UINT32_MAX - rules ? UINT32_MAX : rule_bytes + rules;
     firewall->ports_max = firewall->text_bytes_max;
     firewall->peers_max = rules + rule_bytes / PEER_TEXT_BYTES_MIN;
     firewall->host = arena_take(arena, FIREWALL_HOST_ADDRESSES_MAX, sizeof *firewall->host,
                                 _Alignof(struct berth_address));
+    firewall->gateways = arena_take(arena, limits->addresses, sizeof *firewall->gateways,
+                                    _Alignof(struct berth_address));
     for (int i = 0; i < 2; i++) {
         init_set(&firewall->sets[i], arena, firewall);
     }

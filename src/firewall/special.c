@@ -107,17 +107,33 @@ static uint32_t lower_bound(const struct berth_address *sorted, uint32_t count,
     return low;
 }
 
+static bool has(const struct berth_address *sorted, uint32_t count,
+                const struct berth_address *address)
+{
+    uint32_t at = lower_bound(sorted, count, address);
+
+    return at < count && berth_address_is_equal(&sorted[at], address);
+}
+
+/* Puts ADDRESS where it belongs among the COUNT sorted ones, which have room for one more. Returns
+ * how many there are then: one that is there already stays the only one. */
+static uint32_t insert(struct berth_address *sorted, uint32_t count,
+                       const struct berth_address *address)
+{
+    uint32_t at = lower_bound(sorted, count, address);
+
+    if (at < count && berth_address_is_equal(&sorted[at], address)) {
+        return count;
+    }
+    memmove(&sorted[at + 1], &sorted[at], (count - at) * sizeof *sorted);
+    sorted[at] = *address;
+    return count + 1;
+}
+
 static bool is_host(const struct firewall *firewall, const struct berth_address *address)
 {
-    uint32_t at;
-
-    for (uint32_t i = 0; i < firewall->gateway_count; i++) {
-        if (berth_address_is_equal(&firewall->gateways[i], address)) {
-            return true;
-        }
-    }
-    at = lower_bound(firewall->host, firewall->host_count, address);
-    return at < firewall->host_count && berth_address_is_equal(&firewall->host[at], address);
+    return has(firewall->gateways, firewall->gateway_count, address) ||
+           has(firewall->host, firewall->host_count, address);
 }
 
 static struct firewall_special find_special(const struct firewall *firewall,
@@ -171,24 +187,19 @@ int firewall_set_host(struct firewall *firewall, const struct berth_address *add
     BERTH_CHECK(firewall->host != NULL);
     firewall->host_count = 0;
     for (size_t i = 0; i < count; i++) {
-        uint32_t at = lower_bound(firewall->host, firewall->host_count, &addresses[i]);
-        struct berth_address *place = &firewall->host[at];
-
-        if (at < firewall->host_count && berth_address_is_equal(place, &addresses[i])) {
-            continue;
-        }
-        memmove(place + 1, place, (firewall->host_count - at) * sizeof *place);
-        *place = addresses[i];
-        firewall->host_count++;
+        firewall->host_count = insert(firewall->host, firewall->host_count, &addresses[i]);
     }
     return BERTH_OK;
 }
 
 int firewall_add_gateway(struct firewall *firewall, const struct berth_address *address)
 {
-    if (firewall->gateway_count == FIREWALL_GATEWAYS_MAX) {
+    if (has(firewall->gateways, firewall->gateway_count, address)) {
+        return BERTH_OK;
+    }
+    if (firewall->gateway_count == firewall->gateways_max) {
         return BERTH_E_LIMIT;
     }
-    firewall->gateways[firewall->gateway_count++] = *address;
+    firewall->gateway_count = insert(firewall->gateways, firewall->gateway_count, address);
     return BERTH_OK;
 }

@@ -22,7 +22,9 @@ static void cut_base(struct berth *berth, struct arena *arena)
                                  .ephemeral_last = berth->config.ephemeral_last,
                                  .system_ports_bindable = berth->config.system_ports_bindable};
     ports_init(&berth->ports, arena, &ports);
-    firewall_init(&berth->firewall, arena, limits->rules, limits->rule_bytes);
+    struct firewall_limits firewall = {
+        .rules = limits->rules, .rule_bytes = limits->rule_bytes, .addresses = limits->addresses};
+    firewall_init(&berth->firewall, arena, &firewall);
 }
 
 static void cut_ip(struct berth *berth, struct arena *arena)

@@ -43,13 +43,15 @@ static void make(struct firewall *firewall)
 {
     struct berth_address held = berth_address_v4(0xc0a80105);
     struct berth_address gateway;
+    const struct firewall_limits limits = {
+        .rules = RULES, .rule_bytes = RULE_BYTES, .addresses = 2};
     struct arena arena;
 
     arena_init(&arena, NULL, 0);
-    firewall_init(firewall, &arena, RULES, RULE_BYTES);
+    firewall_init(firewall, &arena, &limits);
     arena_init(&arena, malloc(arena.used), arena.used);
     MUST(arena.memory != NULL);
-    firewall_init(firewall, &arena, RULES, RULE_BYTES);
+    firewall_init(firewall, &arena, &limits);
     MUST(firewall_set_host(firewall, &held, 1) == BERTH_OK);
     for (int i = 0; i < 2; i++) {
         MUST(berth_address_parse(addresses[i], &gateway) == BERTH_OK);

@@ -19,6 +19,7 @@
 
 #define FIXTURE_RULES      64
 #define FIXTURE_RULE_BYTES 4096
+#define FIXTURE_GATEWAYS   8
 
 struct fixture {
     struct firewall firewall;
@@ -32,14 +33,16 @@ static inline void fixture_make(struct fixture *fixture, uint32_t rules, uint32_
     static const char *const gateways[] = {"10.0.2.2", "fd00::2"};
     static const char *const held[] = {"192.168.0.5", "2001:db8::5", "10.1.2.3", "192.168.0.5"};
     struct berth_address addresses[4];
+    const struct firewall_limits limits = {
+        .rules = rules, .rule_bytes = rule_bytes, .addresses = FIXTURE_GATEWAYS};
     struct arena arena;
 
     arena_init(&arena, NULL, 0);
-    firewall_init(&fixture->firewall, &arena, rules, rule_bytes);
+    firewall_init(&fixture->firewall, &arena, &limits);
     fixture->memory = calloc(1, arena.used);
     assert_non_null(fixture->memory);
     arena_init(&arena, fixture->memory, arena.used);
-    firewall_init(&fixture->firewall, &arena, rules, rule_bytes);
+    firewall_init(&fixture->firewall, &arena, &limits);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(berth_address_parse(gateways[i], &addresses[0]), BERTH_OK);
         assert_int_equal(firewall_add_gateway(&fixture->firewall, &addresses[0]), BERTH_OK);

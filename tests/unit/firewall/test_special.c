@@ -182,12 +182,20 @@ static void host_addresses_are_replaced(void **state)
 static void gateways_have_a_limit(void **state)
 {
     struct fixture *fixture = *state;
-    struct berth_address address = berth_address_v4(0x01020304);
+    struct berth_address address;
 
-    for (int i = 2; i < FIREWALL_GATEWAYS_MAX; i++) {
+    for (uint32_t i = 2; i < FIXTURE_GATEWAYS; i++) {
+        address = berth_address_v4(0x01020304 - i);
+        assert_int_equal(firewall_add_gateway(&fixture->firewall, &address), BERTH_OK);
         assert_int_equal(firewall_add_gateway(&fixture->firewall, &address), BERTH_OK);
     }
+    for (uint32_t i = 2; i < FIXTURE_GATEWAYS; i++) {
+        address = berth_address_v4(0x01020304 - i);
+        assert_true(firewall_special(&fixture->firewall, &address).is_host);
+    }
+    address = berth_address_v4(0x01020304);
     assert_int_equal(firewall_add_gateway(&fixture->firewall, &address), BERTH_E_LIMIT);
+    assert_false(firewall_special(&fixture->firewall, &address).is_host);
 }
 
 int main(void)

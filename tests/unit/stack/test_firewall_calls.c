@@ -26,15 +26,16 @@ static int setup(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof *fixture);
     struct berth_address gateway = berth_address_v4(0x0a000202);
+    const struct firewall_limits limits = {.rules = 8, .rule_bytes = 512, .addresses = 1};
     struct arena arena;
 
     assert_non_null(fixture);
     arena_init(&arena, NULL, 0);
-    firewall_init(&fixture->berth.firewall, &arena, 8, 512);
+    firewall_init(&fixture->berth.firewall, &arena, &limits);
     fixture->memory = calloc(1, arena.used);
     assert_non_null(fixture->memory);
     arena_init(&arena, fixture->memory, arena.used);
-    firewall_init(&fixture->berth.firewall, &arena, 8, 512);
+    firewall_init(&fixture->berth.firewall, &arena, &limits);
     assert_int_equal(firewall_add_gateway(&fixture->berth.firewall, &gateway), BERTH_OK);
     fixture->berth.contacts.items = fixture->contacts;
     fixture->berth.contacts.limit = CONTACTS;
