@@ -5,11 +5,14 @@
  */
 #include "wire/internal.h"
 
-typedef uint32_t lanes __attribute__((vector_size(16)));
+/*
+ * Two lanes of 64 bits, each adding words of 32: none can overflow for 2^34 bytes. Every compiler
+ * of ours makes the vectors that the machine has of it (SSE2, NEON). Measured with AVX2 chosen at
+ * run time: a third faster at most, and only while the bytes are in the first cache.
+ */
+typedef uint64_t lanes __attribute__((vector_size(16)));
 
-#define STRIDE_BYTES 64
-/* A stride adds at most 4 * 0xffff to a lane of 32 bits: this many cannot carry out of it. */
-#define STRIDES_MAX 8192
+#define STRIDE_BYTES 32
 
 static inline lanes lanes_load(const uint8_t *at)
 {
@@ -33,53 +36,42 @@ uint64_t wire_sum_scalar(uint64_t sum, const void *data, size_t bytes)
     return sum;
 }
 
-/* STRIDES of 64 bytes, at most STRIDES_MAX: even and odd words in lanes of their own. */
-static uint64_t sum_strides(const uint8_t *at, size_t strides)
+/* The last bytes, fewer than a stride. */
+static inline uint64_t sum_rest(uint64_t sum, const uint8_t *at, size_t bytes)
 {
-    const lanes low_mask = {0xffff, 0xffff, 0xffff, 0xffff};
-    lanes low = {0};
-    lanes high = {0};
-    lanes all;
-    uint64_t sum = 0;
-
-    for (; strides > 0; strides--, at += STRIDE_BYTES) {
-        lanes a = lanes_load(at);
-        lanes b = lanes_load(at + 16);
-        lanes c = lanes_load(at + 32);
-        lanes d = lanes_load(at + 48);
-        low += ((a & low_mask) + (b & low_mask)) + ((c & low_mask) + (d & low_mask));
-        high += ((a >> 16) + (b >> 16)) + ((c >> 16) + (d >> 16));
+    for (; bytes >= 8; bytes -= 8, at += 8) {
+        sum += wire_halves(load_u64(at));
     }
-    for (int i = 0; i < 4; i++) {
-        all = low;
-        sum += all[i];
-        all = high;
-        sum += all[i];
+    if ((bytes & 4) != 0) {
+        uint32_t word;
+        memcpy(&word, at, sizeof word);
+        sum += word;
+        at += 4;
     }
-    return sum;
+    if ((bytes & 2) != 0) {
+        uint16_t word;
+        memcpy(&word, at, sizeof word);
+        sum += word;
+        at += 2;
+    }
+    return (bytes & 1) != 0 ? sum + *at : sum;
 }
 
 uint64_t wire_sum(uint64_t sum, const void *data, size_t bytes)
 {
+    const lanes low = {0xffffffff, 0xffffffff};
     const uint8_t *at = data;
-    uint64_t word;
+    lanes even = {0};
+    lanes odd = {0};
 
-    while (bytes >= STRIDE_BYTES) {
-        size_t strides = min_size(bytes / STRIDE_BYTES, STRIDES_MAX);
-        sum += sum_strides(at, strides);
-        at += strides * STRIDE_BYTES;
-        bytes -= strides * STRIDE_BYTES;
+    for (; bytes >= STRIDE_BYTES; bytes -= STRIDE_BYTES, at += STRIDE_BYTES) {
+        lanes a = lanes_load(at);
+        lanes b = lanes_load(at + 16);
+        even += (a & low) + (a >> 32);
+        odd += (b & low) + (b >> 32);
     }
-    for (; bytes >= 8; bytes -= 8, at += 8) {
-        word = load_u64(at);
-        sum += (word & 0xffffffff) + (word >> 32);
-    }
-    if (bytes > 0) {
-        word = 0;
-        memcpy(&word, at, bytes);
-        sum += (word & 0xffffffff) + (word >> 32);
-    }
-    return sum;
+    even += odd;
+    return sum_rest(sum + even[0] + even[1], at, bytes);
 }
 
 void wire_finish(struct berth_view *views, uint32_t count, const struct wire_sum_place *place)

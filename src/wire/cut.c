@@ -84,7 +84,7 @@ static void patch_network(const struct wire_cut *cut, uint8_t *out, uint32_t byt
     store_be16(out + 2, (uint16_t)bytes);
     store_be16(out + 4, (uint16_t)(load_be16(out + 4) + cut->pieces));
     store_be16(out + 10, 0);
-    wire_store_sum(out + 10, wire_sum(0, out, cut->network_bytes));
+    wire_store_sum(out + 10, wire_sum_ipv4(out, cut->network_bytes));
 }
 
 static void patch_tcp(const struct wire_cut *cut, uint8_t *at, bool is_last)

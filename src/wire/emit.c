@@ -33,7 +33,7 @@ static uint32_t emit_ipv4(uint8_t *out, const struct wire_packet *packet, uint8_
     store_be16(out + 10, 0);
     memcpy(out + 12, packet->source.bytes + 12, 4);
     memcpy(out + 16, packet->destination.bytes + 12, 4);
-    wire_store_sum(out + 10, wire_sum(0, out, WIRE_IPV4_HEADER_BYTES));
+    wire_store_sum(out + 10, wire_sum_ipv4(out, WIRE_IPV4_HEADER_BYTES));
     return WIRE_IPV4_HEADER_BYTES;
 }
 

@@ -81,11 +81,27 @@ static inline void wire_load_v4(struct berth_address *out, const uint8_t *at)
     memcpy(out->bytes + sizeof mapped, at, 4);
 }
 
+/* Two words of 32 bits as one sum. */
+static inline uint64_t wire_halves(uint64_t word)
+{
+    return (word & 0xffffffff) + (word >> 32);
+}
+
 static inline uint64_t wire_sum_address(const struct berth_address *address)
 {
-    uint64_t a = load_u64(address->bytes);
-    uint64_t b = load_u64(address->bytes + 8);
-    return (a & 0xffffffff) + (a >> 32) + (b & 0xffffffff) + (b >> 32);
+    return wire_halves(load_u64(address->bytes)) + wire_halves(load_u64(address->bytes + 8));
+}
+
+/* wire_sum of an IPv4 header, which nearly always has no options. */
+static inline uint64_t wire_sum_ipv4(const uint8_t *at, uint32_t header_bytes)
+{
+    uint32_t last;
+
+    if (header_bytes != WIRE_IPV4_HEADER_BYTES) {
+        return wire_sum(0, at, header_bytes);
+    }
+    memcpy(&last, at + 16, sizeof last);
+    return wire_halves(load_u64(at)) + wire_halves(load_u64(at + 8)) + last;
 }
 
 /* The part of a pseudo header that holds no address, for both versions (RFC 793 3.1, RFC 8200 8.1):

@@ -90,7 +90,7 @@ static enum berth_drop check_lengths(struct wire_packet *out, size_t bytes)
     if (out->network_bytes > bytes) {
         return BERTH_DROP_TRUNCATED;
     }
-    if (wire_sum_fold(wire_sum(0, at, out->network_bytes)) != 0xffff) {
+    if (wire_sum_fold(wire_sum_ipv4(at, out->network_bytes)) != 0xffff) {
         return BERTH_DROP_BAD_CHECKSUM;
     }
     if (out->packet_bytes < out->network_bytes) {
