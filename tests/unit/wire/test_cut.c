@@ -187,6 +187,120 @@ static void wrong_facts_do_nothing(void **state)
     }
 }
 
+/* What may not be cut comes out as it went in, byte for byte. */
+static void assert_uncut(uint32_t bytes, const struct berth_offload *offload)
+{
+    struct wire_cut cut;
+
+    wire_cut_init(&cut, whole, bytes, offload);
+    assert_int_equal(wire_cut_next(&cut, piece, bytes - 1), 0); /* there is no room */
+    assert_int_equal(wire_cut_next(&cut, piece, bytes), bytes);
+    assert_memory_equal(piece, whole, bytes);
+    assert_int_equal(wire_cut_next(&cut, piece, sizeof piece), 0);
+}
+
+static void what_may_not_be_cut(void **state)
+{
+    struct berth_offload offload = {.segment_kind = BERTH_SEGMENT_TCP4, .segment_bytes = 100};
+    struct wire_packet packet = describe(4, WIRE_TCP);
+    uint32_t bytes;
+
+    (void)state;
+    packet.payload_bytes = 300;
+    bytes = write_packet(whole, &packet, payload, true);
+    assert_uncut(bytes - 1, &offload); /* it says that it is longer */
+    offload.segment_bytes = 0;
+    assert_uncut(bytes, &offload);
+    offload.segment_bytes = 300; /* one piece */
+    whole[36] ^= 1;              /* whose checksum nobody asked for */
+    assert_uncut(bytes, &offload);
+    offload.segment_bytes = 100;
+    offload.segment_kind = BERTH_SEGMENT_TCP6;
+    assert_uncut(bytes, &offload);
+    offload.segment_kind = BERTH_SEGMENT_UDP;
+    assert_uncut(bytes, &offload);
+    offload.segment_kind = BERTH_SEGMENT_TCP4;
+    whole[32] = 0x40; /* a header shorter than the shortest */
+    assert_uncut(bytes, &offload);
+    whole[32] = 0x50;
+    whole[9] = WIRE_UDP;
+    assert_uncut(bytes, &offload);
+    whole[9] = WIRE_TCP;
+    store_be16(whole + 6, 0x2000); /* a fragment */
+    assert_uncut(bytes, &offload);
+    store_be16(whole + 6, 0x0001);
+    assert_uncut(bytes, &offload);
+    store_be16(whole + 6, 0);
+    store_be16(whole + 2, 19); /* shorter than its header */
+    assert_uncut(bytes, &offload);
+    store_be16(whole + 2, 39); /* than TCP's */
+    assert_uncut(bytes, &offload);
+}
+
+static void fragments_of_ipv6_are_not_cut(void **state)
+{
+    static const uint16_t fields[] = {1, 8};
+    struct berth_offload offload = {.segment_kind = BERTH_SEGMENT_TCP6, .segment_bytes = 100};
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct wire_packet packet = describe(6, WIRE_TCP);
+        uint32_t bytes;
+        packet.payload_bytes = 300;
+        bytes = write_packet(whole, &packet, payload, true);
+        memmove(whole + 48, whole + 40, bytes - 40);
+        memset(whole + 40, 0, 8);
+        whole[40] = WIRE_TCP;
+        whole[6] = 44;
+        store_be16(whole + 42, fields[i]);
+        store_be16(whole + 4, (uint16_t)(bytes - 40 + 8));
+        assert_uncut(bytes + 8, &offload);
+    }
+}
+
+/* Extension headers and options go in front of every piece; the link's padding is no payload. */
+static void headers_are_repeated(void **state)
+{
+    struct berth_offload offload = {.segment_kind = BERTH_SEGMENT_TCP6, .segment_bytes = 100};
+    struct wire_packet packet = describe(6, WIRE_TCP);
+    struct wire_packet parsed;
+    struct wire_cut cut;
+    uint32_t bytes;
+
+    (void)state;
+    packet.payload_bytes = 200;
+    bytes = write_packet(whole, &packet, payload, false);
+    memmove(whole + 48, whole + 40, bytes - 40);
+    memcpy(whole + 40, (const uint8_t[]){WIRE_TCP, 0, 1, 4, 0, 0, 0, 0}, 8);
+    whole[6] = 60;
+    store_be16(whole + 4, (uint16_t)(bytes - 40 + 8));
+    wire_cut_init(&cut, whole, bytes + 8 + 5, &offload);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(wire_cut_next(&cut, piece, sizeof piece), 168);
+        assert_int_equal(wire_parse(&parsed, piece, 168, &plain), BERTH_DROP_NONE);
+        assert_int_equal(parsed.network_bytes, 48);
+        assert_memory_equal(parsed.payload, payload + 100 * i, 100);
+    }
+    assert_int_equal(wire_cut_next(&cut, piece, sizeof piece), 0);
+}
+
+/* A field at the packet's very end is completed; one that reaches over it is left alone. */
+static void the_field_is_inside(void **state)
+{
+    struct berth_offload offload = {.checksum_partial = 1, .checksum_start = 10};
+    struct wire_cut cut;
+
+    (void)state;
+    memset(whole, 1, 40);
+    offload.checksum_offset = 28;
+    wire_cut_init(&cut, whole, 40, &offload);
+    assert_int_equal(wire_cut_next(&cut, piece, sizeof piece), 40);
+    assert_memory_equal(piece, whole, 38);
+    assert_memory_not_equal(piece + 38, whole + 38, 2);
+    offload.checksum_offset = 29;
+    assert_uncut(40, &offload);
+}
+
 static void no_room_no_piece(void **state)
 {
     struct wire_packet packet = describe(4, WIRE_TCP);
@@ -201,6 +315,27 @@ static void no_room_no_piece(void **state)
     wire_cut_init(&cut, whole, bytes, &offload);
     assert_int_equal(wire_cut_next(&cut, piece, 139), 0);
     assert_int_equal(wire_cut_next(&cut, piece, 140), 140);
+}
+
+/* RFC 8200 8.1: over IPv6 there is no doing without. */
+static void ipv6_always_has_a_checksum(void **state)
+{
+    struct wire_packet packet = describe(6, WIRE_UDP);
+    struct berth_offload offload = {
+        .checksum_good = 1, .segment_kind = BERTH_SEGMENT_UDP, .segment_bytes = 100};
+    struct wire_packet parsed;
+    struct wire_cut cut;
+    uint32_t bytes;
+
+    (void)state;
+    packet.payload_bytes = 150;
+    bytes = write_packet(whole, &packet, payload, true);
+    store_be16(whole + 46, 0);
+    wire_cut_init(&cut, whole, bytes, &offload);
+    assert_int_equal(wire_cut_next(&cut, piece, sizeof piece), 148);
+    assert_int_equal(wire_parse(&parsed, piece, 148, &plain), BERTH_DROP_NONE);
+    offload.segment_bytes = 150; /* one datagram: as it is */
+    assert_uncut(bytes, &offload);
 }
 
 /* RFC 768: a datagram sent without a checksum is not given one. */
@@ -231,6 +366,11 @@ int main(void)
         cmocka_unit_test(urgent_pointer_moves),
         cmocka_unit_test(syn_with_data_takes_one_number),
         cmocka_unit_test(wrong_facts_do_nothing),
+        cmocka_unit_test(what_may_not_be_cut),
+        cmocka_unit_test(fragments_of_ipv6_are_not_cut),
+        cmocka_unit_test(headers_are_repeated),
+        cmocka_unit_test(the_field_is_inside),
+        cmocka_unit_test(ipv6_always_has_a_checksum),
         cmocka_unit_test(no_room_no_piece),
         cmocka_unit_test(a_missing_checksum_stays_missing),
     };

@@ -193,6 +193,7 @@ static void options(void **state)
         {{131, 7, 4, 1, 2, 3, 4, 0}, 8, BERTH_DROP_SOURCE_ROUTE}, /* loose */
         {{1, 137, 7, 4, 1, 2, 3, 4}, 8, BERTH_DROP_SOURCE_ROUTE}, /* strict */
         {{7, 5, 4, 0, 0, 131, 3, 4}, 8, BERTH_DROP_SOURCE_ROUTE}, /* behind another */
+        {{30, 2, 30, 2}, 4, BERTH_DROP_NONE},                     /* the shortest, to the end */
         {{148, 0, 0, 0}, 4, BERTH_DROP_BAD_OPTION},
         {{148, 1, 0, 0}, 4, BERTH_DROP_BAD_OPTION},
         {{148, 5, 0, 0}, 4, BERTH_DROP_BAD_OPTION},

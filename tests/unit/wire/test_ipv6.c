@@ -258,6 +258,16 @@ static void what_ends_the_chain(void **state)
     }
     chain_begin();
     assert_int_equal(parse(finish_chain(WIRE_ICMP)), BERTH_DROP_BAD_ICMP);
+    (void)finish_chain(59); /* nothing at all behind the header */
+    store_be16(out + 4, 0);
+    assert_int_equal(parse(40), BERTH_DROP_NONE);
+    assert_int_equal(parsed.payload_bytes, 0);
+    chain_begin(); /* nothing behind a chain */
+    chain_add(60, 1, pad, 2);
+    (void)finish_chain(59);
+    store_be16(out + 4, 8);
+    assert_int_equal(parse(48), BERTH_DROP_NONE);
+    assert_int_equal(parsed.payload_bytes, 0);
 }
 
 /* A fragment header with the offset in bytes and the flag, then HEAD'S chain begun anew. */
@@ -294,7 +304,14 @@ static void fragments(void **state)
     chain_fragment(65512, false); /* 65512 + 16 = 65528 */
     assert_int_equal(parse(finish_chain(WIRE_UDP)), BERTH_DROP_NONE);
     chain_begin();
-    chain_fragment(65528, false); /* 65528 + 16 > 65535 */
+    chain_fragment(65528, false); /* 65528 + 7 = 65535 */
+    bytes = finish_chain(WIRE_UDP);
+    store_be16(out + 4, 8 + 7);
+    assert_int_equal(parse(bytes), BERTH_DROP_NONE);
+    store_be16(out + 4, 8 + 8);
+    assert_int_equal(parse(bytes), BERTH_DROP_BAD_FRAGMENT);
+    chain_begin();
+    chain_fragment(65528, false);
     assert_int_equal(parse(finish_chain(WIRE_UDP)), BERTH_DROP_BAD_FRAGMENT);
     chain_begin();
     chain_fragment(1400, true);
@@ -331,6 +348,17 @@ static void the_first_fragment_has_all_headers(void **state)
     chain_begin();
     chain_fragment(0, true);
     assert_int_equal(parse(finish_chain(WIRE_TCP)), BERTH_DROP_BAD_FRAGMENT); /* 16 of 20 bytes */
+    for (unsigned i = 0; i < 2; i++) { /* 8 of 8 are enough, but for a chain that takes them */
+        uint32_t bytes;
+        chain_begin();
+        chain_fragment(0, true);
+        if (i == 1) {
+            chain_add(60, 1, (const uint8_t[]){1, 4}, 2);
+        }
+        bytes = finish_chain(WIRE_UDP);
+        store_be16(out + 4, 16);
+        assert_int_equal(parse(bytes), i == 0 ? BERTH_DROP_NONE : BERTH_DROP_BAD_FRAGMENT);
+    }
     chain_begin();
     chain_fragment(0, true);
     chain_add(60, 1, (const uint8_t[]){1, 4}, 2);

@@ -57,11 +57,13 @@ static void echo_identifier_is_both_ports(void **state)
         struct wire_packet packet = describe(version, version == 4 ? WIRE_ICMP : WIRE_ICMP6);
         struct wire_quote found;
         uint32_t bytes;
-        packet.icmp = (struct wire_icmp){.type = version == 4 ? 8 : 128, .identifier = 0x4321};
+        packet.icmp = (struct wire_icmp){
+            .type = version == 4 ? 8 : 128, .identifier = 0x4321, .sequence = 0x8765};
         bytes = write_packet(out, &packet, NULL, true);
         assert_int_equal(quote(&found, out, bytes), BERTH_DROP_NONE);
         assert_int_equal(found.source_port, 0x4321);
         assert_int_equal(found.destination_port, 0x4321);
+        assert_int_equal(found.echo_sequence, 0x8765);
         assert_false(found.has_tcp_seq);
         out[version == 4 ? 20 : 40] = 3; /* an error about an error has no identifier */
         assert_int_equal(quote(&found, out, bytes), BERTH_DROP_NONE);
@@ -115,6 +117,34 @@ static void behind_options_and_extension_headers(void **state)
     assert_int_equal(quote(&found, out, bytes + 16), BERTH_DROP_BAD_ICMP);
 }
 
+/* As many extension headers as the parser takes, of every kind; one more is one too many. */
+static void chains_have_an_end(void **state)
+{
+    static const uint8_t kinds[] = {0, 43, 60, 44};
+    struct wire_packet packet = describe(6, WIRE_UDP);
+    struct wire_quote found;
+    uint8_t chain[9 * 8] = {0};
+
+    (void)state;
+    for (unsigned count = 1; count <= 9; count++) {
+        uint32_t bytes = write_packet(out, &packet, NULL, true);
+        memmove(out + 40 + 8 * count, out + 40, bytes - 40);
+        out[6] = kinds[count % 4];
+        for (unsigned i = 0; i < count; i++) {
+            chain[8 * i] = i + 1 == count ? WIRE_UDP : kinds[(count + i + 1) % 4];
+        }
+        memcpy(out + 40, chain, 8 * count);
+        bytes += 8 * count;
+        store_be16(out + 4, (uint16_t)(bytes - 40));
+        assert_int_equal(quote(&found, out, bytes),
+                         count > 8 ? BERTH_DROP_BAD_ICMP : BERTH_DROP_NONE);
+        if (count <= 8) {
+            assert_int_equal(found.protocol, WIRE_UDP);
+            assert_int_equal(found.destination_port, 80);
+        }
+    }
+}
+
 static void out_of_shape(void **state)
 {
     struct wire_packet packet = describe(4, WIRE_TCP);
@@ -141,8 +171,11 @@ static void out_of_shape(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_truncation), cmocka_unit_test(echo_identifier_is_both_ports),
-        cmocka_unit_test(fragments),        cmocka_unit_test(behind_options_and_extension_headers),
+        cmocka_unit_test(every_truncation),
+        cmocka_unit_test(echo_identifier_is_both_ports),
+        cmocka_unit_test(fragments),
+        cmocka_unit_test(behind_options_and_extension_headers),
+        cmocka_unit_test(chains_have_an_end),
         cmocka_unit_test(out_of_shape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
