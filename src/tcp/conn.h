@@ -334,8 +334,9 @@ void tcp_recovery_sacked(struct tcp *tcp, struct tcp_conn *conn, const struct wi
                          struct tcp_acked *acked);
 void tcp_recovery_react(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_acked *acked);
 void tcp_recovery_timeout(struct tcp *tcp, struct tcp_conn *conn);
-/* The next piece to send again, at most MAX bytes; NULL: none. It is marked as sent. */
-struct tcp_sent *tcp_recovery_resend(struct tcp *tcp, struct tcp_conn *conn, uint32_t max);
+/* The next piece to send again, [*seq, *end), at most MAX bytes; false: none. It is marked as sent. */
+bool tcp_recovery_resend(struct tcp *tcp, struct tcp_conn *conn, uint32_t max, uint32_t *seq,
+                         uint32_t *end);
 void tcp_recovery_repack(struct tcp_conn *conn);
 bool tcp_recovery_has_lost(const struct tcp_conn *conn);
 void tcp_recovery_clear(struct tcp *tcp, struct tcp_conn *conn);

@@ -287,21 +287,25 @@ bool tcp_recovery_has_lost(const struct tcp_conn *conn)
     return conn->lost_bytes > 0;
 }
 
-struct tcp_sent *tcp_recovery_resend(struct tcp *tcp, struct tcp_conn *conn, uint32_t max)
+bool tcp_recovery_resend(struct tcp *tcp, struct tcp_conn *conn, uint32_t max, uint32_t *seq,
+                         uint32_t *end)
 {
     struct tcp_sent *sent = first_sent(conn);
     while (sent != NULL && (sent->flags & SENT_LOST) == 0) {
         sent = next_sent(conn, sent);
     }
     if (sent == NULL) {
-        return NULL;
+        return false;
     }
-    if (sent_bytes(sent) > max && !split(tcp, sent, sent->seq + max)) {
-        return NULL; /* no record left: wait for an ACK, or for the next timeout */
+    if (sent_bytes(sent) > max) {
+        /* No record left: only its first bytes go, and the rest waits for the next timeout. */
+        (void)split(tcp, sent, sent->seq + max);
     }
     set_flags(conn, sent, SENT_RESENT | SENT_EVER_RESENT);
     sent->sent_ns = tcp->now_ns;
-    return sent;
+    *seq = sent->seq;
+    *end = sent->seq + min_u32(sent_bytes(sent), max);
+    return true;
 }
 
 /* The path takes only smaller packets: what is in flight was dropped for its size, not for

@@ -55,17 +55,23 @@ static uint16_t offer(struct tcp *tcp, struct tcp_conn *conn)
     return (uint16_t)field;
 }
 
+/* What came out of order (RFC 2018 3). */
+static void sack(const struct tcp_conn *conn, struct wire_tcp *out)
+{
+    if (conn->reorder_count > 0 && conn_has(conn, CONN_SACK)) {
+        uint8_t room = conn_has(conn, CONN_TIMESTAMPS) ? 3 : 4;
+        out->sack_count = tcp_reorder_sack(conn, out->sack, room);
+        out->options |= WIRE_OPTION_SACK;
+    }
+}
+
 /* Every segment after the SYN acknowledges (RFC 9293 3.10.7.4); what was owed is paid. */
 static void acknowledge(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet)
 {
     packet->tcp.flags |= WIRE_ACK;
     packet->tcp.ack = conn->rcv_nxt;
     packet->tcp.window = offer(tcp, conn);
-    if (conn->reorder_count > 0 && conn_has(conn, CONN_SACK)) {
-        uint8_t room = conn_has(conn, CONN_TIMESTAMPS) ? 3 : 4;
-        packet->tcp.sack_count = tcp_reorder_sack(conn, packet->tcp.sack, room);
-        packet->tcp.options |= WIRE_OPTION_SACK;
-    }
+    sack(conn, &packet->tcp);
     conn->rcv_acked = conn->rcv_nxt;
     conn->ack_ns = BERTH_NEVER;
     conn_clear(conn, CONN_ACK_NOW | CONN_ACK_DELAYED);
@@ -111,14 +117,24 @@ static bool may_cut(const struct tcp *tcp, const struct tcp_conn *conn)
     return (tcp->offloads & (v4 ? BERTH_LINK_TSO4 : BERTH_LINK_TSO6)) != 0;
 }
 
+/* Payload of a full segment now: less than mss while SACK blocks take room (RFC 6691 3.1). */
+static uint32_t mss_now(const struct tcp_conn *conn)
+{
+    struct wire_tcp tcp = {0};
+    sack(conn, &tcp);
+    uint32_t option_bytes = wire_tcp_option_bytes(&tcp);
+    return conn->mss > option_bytes ? conn->mss - option_bytes : 1;
+}
+
 /* The most that one segment may carry now: a super-segment where the link cuts. */
 static uint32_t burst_max(const struct tcp *tcp, const struct tcp_conn *conn)
 {
+    uint32_t mss = mss_now(conn);
     if (!may_cut(tcp, conn) || conn_has(conn, CONN_FORCE_NOW)) {
-        return conn->mss;
+        return mss;
     }
-    uint32_t most = max_u32(tcp->segment_bytes_max, conn->mss);
-    return most - most % conn->mss;
+    uint32_t most = max_u32(tcp->segment_bytes_max, mss);
+    return most - most % mss;
 }
 
 /* Payload and flags of the data segment [seq, seq + bytes), FIN behind it or not. */
@@ -126,8 +142,9 @@ static void fill_data(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet
                       struct berth_frame *frame)
 {
     uint32_t bytes = packet->payload_bytes;
-    if (bytes > conn->mss) {
-        packet->segment_bytes = conn->mss;
+    uint32_t mss = mss_now(conn);
+    if (bytes > mss) {
+        packet->segment_bytes = (uint16_t)mss;
     }
     acknowledge(tcp, conn, packet);
     if (packet->tcp.seq + bytes == conn->snd_end) {
@@ -144,11 +161,12 @@ static void fill_data(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet
 static uint32_t limit_views(const struct tcp *tcp, const struct tcp_conn *conn, uint32_t bytes)
 {
     uint64_t most = (uint64_t)tcp->buffers->capacity * (BERTH_FRAME_VIEWS_MAX - 3);
-    if (tcp->buffers->capacity >= 65536 || bytes <= conn->mss) {
+    uint32_t mss = mss_now(conn);
+    if (tcp->buffers->capacity >= 65536 || bytes <= mss) {
         return bytes;
     }
     uint32_t limited = (uint32_t)min_u64(bytes, most);
-    return max_u32(limited - limited % conn->mss, conn->mss);
+    return max_u32(limited - limited % mss, mss);
 }
 
 static bool fill_lost(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
@@ -162,15 +180,17 @@ static bool fill_lost(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet
         return false;
     }
     conn_clear(conn, CONN_FAST_NOW);
-    uint32_t room = max_u32(conn->cc.cwnd - min_u32(pipe, conn->cc.cwnd), conn->mss);
-    uint32_t most = min_u32(room - room % conn->mss, burst_max(tcp, conn));
-    struct tcp_sent *sent = tcp_recovery_resend(tcp, conn, limit_views(tcp, conn, most));
-    if (sent == NULL) {
+    uint32_t mss = mss_now(conn);
+    uint32_t room = max_u32(conn->cc.cwnd - min_u32(pipe, conn->cc.cwnd), mss);
+    uint32_t most = min_u32(room - room % mss, burst_max(tcp, conn));
+    uint32_t seq;
+    uint32_t end;
+    if (!tcp_recovery_resend(tcp, conn, limit_views(tcp, conn, most), &seq, &end)) {
         return false;
     }
-    bool fin = conn_has(conn, CONN_FIN_QUEUED) && sent->end == conn->snd_end + 1;
-    describe(tcp, conn, sent->seq, packet);
-    packet->payload_bytes = sent->end - sent->seq - (fin ? 1 : 0);
+    bool fin = conn_has(conn, CONN_FIN_QUEUED) && end == conn->snd_end + 1;
+    describe(tcp, conn, seq, packet);
+    packet->payload_bytes = end - seq - (fin ? 1 : 0);
     packet->tcp.flags = fin ? WIRE_FIN : 0;
     fill_data(tcp, conn, packet, frame);
     conn->retransmissions++;
@@ -222,11 +242,12 @@ static uint32_t new_bytes(struct tcp *tcp, struct tcp_conn *conn)
         }
         room = conn->mss;
     }
+    uint32_t mss = mss_now(conn);
     uint32_t bytes = min_u32(min_u32(usable, room), burst_max(tcp, conn));
     bytes = limit_views(tcp, conn, bytes);
     bool last = bytes == waiting && !is_nagled(conn);
-    if (bytes >= conn->mss) {
-        return last ? bytes : bytes - bytes % conn->mss;
+    if (bytes >= mss) {
+        return last ? bytes : bytes - bytes % mss;
     }
     /* RFC 9293 3.8.6.2.1: a short segment only if it empties the queue and Nagle allows it, if it
        is half of the largest window seen, or if the override timer ran out. */
@@ -264,7 +285,7 @@ static bool fill_new(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
     packet->tcp.flags = fin ? WIRE_FIN : 0;
     conn->snd_nxt += bytes + (fin ? 1 : 0);
     conn->bytes_sent += bytes;
-    conn->snd_small = bytes % conn->mss != 0 ? conn->snd_nxt : conn->snd_small;
+    conn->snd_small = bytes % mss_now(conn) != 0 ? conn->snd_nxt : conn->snd_small;
     fill_data(tcp, conn, packet, frame);
     if (fin) {
         tcp_fin_sent(conn);
