@@ -19,6 +19,7 @@
 static const struct cli_command commands[] = {
     {"ports", "what a port is: the registry of services and ports, offline", cli_ports_main},
     {"rules", "check rules, and explain what they decide", cli_rules_main},
+    {"sim", "two stacks on a simulated network, in virtual time, and an oracle", cli_sim_main},
     {NULL, NULL, NULL},
 };
 

@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cli/sim.c: `berth sim`: runs of the simulator (sim/sim.h), what each flow got, and the seed of
+ * what went wrong.
+ *
+ * Invariants:
+ * 1. Whatever ends a run wrongly, also a check of ours inside the stack that aborts, the command
+ *    that repeats it has been printed.
+ * 2. What is not given on the command line is at its default in a single run, and drawn from the
+ *    seed with --vary and in every scenario but transfer.
+ */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cc/cc.h"
+#include "cli/command.h"
+#include "cli/message.h"
+#include "cli/options.h"
+#include "cli/sim_report.h"
+#include "link/units.h"
+#include "sim/sim.h"
+
+#define RUNS_MAX      1000000000U
+#define REPEAT_BYTES  1024
+#define PROGRESS_STEP 16 /* runs between two looks at whether to show progress */
+
+struct settings {
+    struct sim_config config; /* first: what the options' calls fill */
+    uint64_t seed;
+    uint64_t runs;
+    int scenario;
+    bool is_json;
+    bool is_verbose;
+    bool is_vary;
+    bool is_ipv4;
+    bool is_ipv6;
+};
+
+/* ---- Options --------------------------------------------------------------------------------- */
+
+static bool expect(struct cli_complaint *complaint, const char *expected)
+{
+    (void)snprintf(complaint->expected, sizeof complaint->expected, "%s", expected);
+    return false;
+}
+
+static bool read_time(uint64_t *out, const char *value, struct cli_complaint *complaint)
+{
+    return link_parse_time_ns(value, strlen(value), out) || expect(complaint, LINK_EXPECT_TIME);
+}
+
+static bool read_portion(uint32_t *out, const char *value, struct cli_complaint *complaint)
+{
+    return link_parse_ppm(value, strlen(value), out) || expect(complaint, LINK_EXPECT_PORTION);
+}
+
+static struct sim_config *config_of(void *settings, enum sim_given given)
+{
+    struct sim_config *config = &((struct settings *)settings)->config;
+
+    config->given |= given;
+    return config;
+}
+
+static bool set_flows(void *settings, const char *value, struct cli_complaint *complaint)
+{
+    uint64_t flows;
+
+    if (!cli_options_number(value, 1, SIM_FLOWS_MAX, &flows)) {
+        return expect(complaint, "a number from 1 to 4096");
+    }
+    config_of(settings, SIM_GIVEN_FLOWS)->flows = (uint32_t)flows;
+    return true;
+}
+
+static bool set_bytes(void *settings, const char *value, struct cli_complaint *complaint)
+{
+    struct sim_config *config = config_of(settings, SIM_GIVEN_BYTES);
+    uint32_t bytes;
+
+    if (cli_options_number(value, 1, SIM_BYTES_MAX, &config->bytes)) {
+        return true;
+    }
+    if (!link_parse_bytes(value, strlen(value), &bytes) || bytes == 0) {
+        return expect(complaint, "a number of bytes, or a size such as 64kb, 1mb (at most 1gb)");
+    }
+    config->bytes = bytes;
+    return true;
+}
+
+static bool set_delay(void *settings, const char *value, struct cli_complaint *complaint)
+{
+    return read_time(&config_of(settings, SIM_GIVEN_DELAY)->path.delay_ns, value, complaint);
+}
+
+static bool set_jitter(void *settings, const char *value, struct cli_complaint *complaint)
+{
+    return read_time(&config_of(settings, SIM_GIVEN_JITTER)->path.jitter_ns, value, complaint);
+}
+
+static bool set_loss(void *settings, const char *value, struct cli_complaint *complaint)
+{
+    return read_portion(&config_of(settings, SIM_GIVEN_LOSS)->path.loss_ppm, value, complaint);
+}
+
+static bool set_duplicate(void *settings, const char *value, struct cli_complaint *complaint)
+{
+    return read_portion(&config_of(settings, SIM_GIVEN_DUPLICATE)->path.duplicate_ppm, value,
+                        complaint);
+}
+
+static bool set_reorder(void *settings, const char *value, struct cli_complaint *complaint)
+{
+    return read_portion(&config_of(settings, SIM_GIVEN_REORDER)->path.reorder_ppm, value,
+                        complaint);
+}
+
+static bool set_corrupt(void *settings, const char *value, struct cli_complaint *complaint)
+{
+    return read_portion(&config_of(settings, SIM_GIVEN_CORRUPT)->path.corrupt_ppm, value,
+                        complaint);
+}
+
+static bool set_rate(void *settings, const char *value, struct cli_complaint *complaint)
+{
+    struct link_impairment *path = &config_of(settings, SIM_GIVEN_RATE)->path;
+
+    if (strcmp(value, "0") == 0) {
+        path->rate_bps = 0;
+        return true;
+    }
+    return link_parse_rate_bps(value, strlen(value), &path->rate_bps) ||
+           expect(complaint, LINK_EXPECT_RATE ", or 0 for no limit");
+}
+
+static bool set_queue(void *settings, const char *value, struct cli_complaint *complaint)
+{
+    return link_parse_bytes(value, strlen(value),
+                            &config_of(settings, SIM_GIVEN_QUEUE)->path.queue_bytes) ||
+           expect(complaint, LINK_EXPECT_BYTES);
+}
+
+static bool set_mtu(void *settings, const char *value, struct cli_complaint *complaint)
+{
+    uint64_t mtu;
+
+    if (!cli_options_number(value, 576, BERTH_PACKET_BYTES_MAX, &mtu)) {
+        return expect(complaint, "a number from 576 to 65535");
+    }
+    config_of(settings, SIM_GIVEN_MTU)->mtu = (uint32_t)mtu;
+    return true;
+}
+
+static bool set_cc(void *settings, const char *value, struct cli_complaint *complaint)
+{
+    struct sim_config *config = config_of(settings, 0);
+
+    if (strlen(value) >= sizeof config->congestion_control || cc_find(value) == NULL) {
+        return expect(complaint, "newreno (cubic and bbr are not in this version)");
+    }
+    (void)snprintf(config->congestion_control, sizeof config->congestion_control, "%s", value);
+    return true;
+}
+
+static const char *const scenarios[] = {"transfer", "mixed", "idle", "many", NULL};
+
+#define CALL(option, what, function, text)                                                      \
+    {                                                                                           \
+        .name = (option), .kind = CLI_CALL, .value = (what), .call = (function), .help = (text) \
+    }
+
+static const struct cli_option option_list[] = {
+    {.kind = CLI_HEADING, .help = "Runs:"},
+    {.name = "seed",
+     .kind = CLI_NUMBER,
+     .value = "N",
+     .max = UINT64_MAX,
+     .offset = offsetof(struct settings, seed),
+     .help = "where all chance comes from; 1 unless said"},
+    {.name = "runs",
+     .kind = CLI_NUMBER,
+     .value = "N",
+     .min = 1,
+     .max = RUNS_MAX,
+     .offset = offsetof(struct settings, runs),
+     .help = "so many runs with seeds one after the other; implies --vary"},
+    {.name = "vary",
+     .kind = CLI_FLAG,
+     .offset = offsetof(struct settings, is_vary),
+     .help = "draw from the seed what is not given: flows, bytes, path, stacks, manners"},
+    {.name = "scenario",
+     .kind = CLI_CHOICE,
+     .value = "transfer|mixed|idle|many",
+     .choices = scenarios,
+     .offset = offsetof(struct settings, scenario),
+     .help = "what the flows do; transfer unless said"},
+    {.kind = CLI_HEADING, .help = "Flows:"},
+    CALL("flows", "N", set_flows, "connections at once; 1 unless said"),
+    CALL("bytes", "N", set_bytes, "per flow, from host A to host B; 1mb unless said"),
+    CALL("cc", "NAME", set_cc, "congestion control: newreno"),
+    {.name = "ipv4",
+     .kind = CLI_FLAG,
+     .offset = offsetof(struct settings, is_ipv4),
+     .help = "over IPv4; so it is unless said"},
+    {.name = "ipv6",
+     .kind = CLI_FLAG,
+     .offset = offsetof(struct settings, is_ipv6),
+     .help = "over IPv6; with --ipv4 either, as the seed says"},
+    {.kind = CLI_HEADING, .help = "The path, each way:"},
+    CALL("delay", "TIME", set_delay, "20ms unless said"),
+    CALL("jitter", "TIME", set_jitter, "up to so much more, order kept"),
+    CALL("rate", "RATE", set_rate, "20mbit unless said; 0: no limit"),
+    CALL("queue", "BYTES", set_queue, "of the rate limit; 100 ms at the rate unless said"),
+    CALL("loss", "PERCENT", set_loss, "packets lost"),
+    CALL("duplicate", "PERCENT", set_duplicate, "packets doubled"),
+    CALL("reorder", "PERCENT", set_reorder, "packets held back, so that later ones overtake"),
+    CALL("corrupt", "PERCENT", set_corrupt, "packets with one bit turned"),
+    CALL("mtu", "N", set_mtu, "1500 unless said"),
+    {.kind = CLI_HEADING, .help = "What is shown:"},
+    {.name = "plot",
+     .kind = CLI_TEXT,
+     .value = "FILE.svg",
+     .offset = offsetof(struct settings, config.plot_file),
+     .help = "draw the first flow: time and sequence, and the windows"},
+    {.name = "pcap",
+     .kind = CLI_TEXT,
+     .value = "FILE",
+     .offset = offsetof(struct settings, config.pcap_file),
+     .help = "what crossed host A's link, for Wireshark"},
+    {.name = "verbose",
+     .letter = 'v',
+     .kind = CLI_FLAG,
+     .offset = offsetof(struct settings, is_verbose),
+     .help = "a line for every packet at every host"},
+    {.name = "json",
+     .kind = CLI_FLAG,
+     .offset = offsetof(struct settings, is_json),
+     .help = "one JSON document"},
+};
+
+static const struct cli_options usage = {
+    .command = "berth sim",
+    .usage = "[OPTION]...",
+    .about = "Runs two stacks on a simulated network in virtual time, and checks that every byte "
+             "arrived, once and in order, that nothing stood still and that nothing was left "
+             "behind.\n"
+             "All chance comes from the seed: the same command gives the same packets at the same "
+             "nanoseconds. The trace is a hash over all of them.",
+    .notes = "Exit status: 0 all was right; 1 something was not, and the command that repeats it "
+             "was printed;\n2 a bad option, or a file that cannot be written.\n"
+             "\n"
+             "Examples:\n"
+             "  berth sim --loss 1% --plot loss.svg\n"
+             "  berth sim --runs 2000 --loss 3% --reorder 3% --duplicate 1% --corrupt 1%\n",
+    .options = option_list,
+    .count = sizeof option_list / sizeof option_list[0],
+};
+
+/* ---- The command that repeats a run ---------------------------------------------------------- */
+
+/* Options that say which run, or how it is shown; the others make it what it is. */
+static bool is_left_out(const char *word, bool *takes_next)
+{
+    static const char *const with_value[] = {"--seed", "--runs", "--plot", "--pcap", NULL};
+    static const char *const flags[] = {"--json", "--verbose", "-v", "--vary", NULL};
+
+    *takes_next = false;
+    for (size_t i = 0; with_value[i] != NULL; i++) {
+        size_t bytes = strlen(with_value[i]);
+
+        if (strncmp(word, with_value[i], bytes) == 0 &&
+            (word[bytes] == '\0' || word[bytes] == '=')) {
+            *takes_next = word[bytes] == '\0';
+            return true;
+        }
+    }
+    for (size_t i = 0; flags[i] != NULL; i++) {
+        if (strcmp(word, flags[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* " --loss 3% ...": the words of the command line that make the run what it is. */
+static void keep_words(char *out, size_t room, int argc, char **argv)
+{
+    size_t at = 0;
+
+    out[0] = '\0';
+    for (int i = 1; i < argc && at < room; i++) {
+        bool takes_next;
+
+        if (is_left_out(argv[i], &takes_next)) {
+            i += takes_next;
+            continue;
+        }
+        at += (size_t)snprintf(out + at, room - at, " %s", argv[i]);
+    }
+}
+
+/* Static, for the signal handler: what to print if the process dies. */
+static char repeat[REPEAT_BYTES + 128];
+
+static void on_fatal(int number)
+{
+    /* write(2) is all that a handler may do; the signal then ends the process as it would have. */
+    if (write(STDERR_FILENO, repeat, strlen(repeat)) < 0) {
+        _exit(CLI_ERROR);
+    }
+    (void)signal(number, SIG_DFL);
+    (void)raise(number);
+}
+
+static void name_run(const struct sim_config *config, const char *words)
+{
+    (void)snprintf(repeat, sizeof repeat, "berth: repeat with: berth sim --seed %" PRIu64 "%s%s\n",
+                   config->seed, config->vary ? " --vary" : "", words);
+}
+
+/* ---- Runs ------------------------------------------------------------------------------------ */
+
+static void show_progress(uint64_t done, uint64_t runs)
+{
+    if (isatty(STDERR_FILENO) != 0 && (done % PROGRESS_STEP == 0 || done == runs)) {
+        (void)fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 " runs%s", done, runs,
+                      done == runs ? "\r\033[K" : "");
+        (void)fflush(stderr);
+    }
+}
+
+/* One run after the other into REPORT, to the first failure. */
+static int run_all(struct settings *settings, const char *words, struct sim_report *report)
+{
+    for (uint64_t i = 0; i < settings->runs; i++) {
+        struct sim_result result;
+        int error;
+
+        settings->config.seed = settings->seed + i;
+        name_run(&settings->config, words);
+        error = sim_run(&settings->config, &result);
+        if (error < 0) {
+            cli_message("sim: %s", strerror(-error));
+            return CLI_ERROR;
+        }
+        sim_report_add(report, &settings->config, &result);
+        if (settings->runs > 1) {
+            show_progress(i + 1, settings->runs);
+        }
+        if (!result.is_right) {
+            cli_message("seed %" PRIu64 " (%s): %s", settings->config.seed,
+                        sim_scenario_name(settings->config.scenario), result.failure);
+            (void)fputs(repeat, stderr);
+            sim_result_done(&result);
+            return CLI_NOTHING;
+        }
+        sim_result_done(&result);
+    }
+    return CLI_OK;
+}
+
+static void settle(struct settings *settings)
+{
+    struct sim_config *config = &settings->config;
+
+    config->scenario = (enum sim_scenario)settings->scenario;
+    config->vary = settings->is_vary || settings->runs > 1 || settings->scenario != SIM_TRANSFER;
+    if (settings->is_ipv4 || settings->is_ipv6) {
+        config->given |= SIM_GIVEN_VERSIONS;
+        config->versions = (settings->is_ipv4 ? (unsigned)SIM_IPV4 : 0U) |
+                           (settings->is_ipv6 ? (unsigned)SIM_IPV6 : 0U);
+    }
+    if (settings->is_verbose) {
+        config->packets = stdout;
+    }
+}
+
+int cli_sim_main(int argc, char **argv)
+{
+    struct settings settings = {.seed = 1, .runs = 1};
+    struct sim_report report;
+    struct cli_words operands;
+    char words[REPEAT_BYTES];
+    int status;
+
+    sim_config_init(&settings.config);
+    keep_words(words, sizeof words, argc, argv);
+    status = cli_options_parse(&usage, argc, argv, &settings, &operands);
+    if (status >= 0) {
+        return status;
+    }
+    if (operands.count > 0) {
+        return cli_options_refuse(&usage, operands.words[0], "options only");
+    }
+    settle(&settings);
+    if (settings.config.versions != SIM_IPV4 && settings.config.mtu < 1280) {
+        return cli_options_refuse(&usage, "--mtu", "at least 1280 for IPv6 (RFC 8200, section 5)");
+    }
+    (void)signal(SIGABRT, on_fatal);
+    (void)signal(SIGSEGV, on_fatal);
+    sim_report_init(&report, settings.is_json);
+    status = run_all(&settings, words, &report);
+    if (status != CLI_ERROR) {
+        sim_report_print(&report, settings.runs);
+    }
+    sim_report_done(&report);
+    return status;
+}

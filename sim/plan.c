@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sim/plan.c: draws a plan. One stream of the seed per subject, so that more of one subject does
+ * not move another.
+ */
+#include "sim/plan.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "sim/draw.h"
+
+#define PPM          1000000U
+#define DAY_NS       (24 * 3600 * NS_PER_S)
+#define DELAY_NS_MIN NS_PER_US /* a path that takes no time would let nothing else happen */
+#define IPV6_MTU_MIN 1280
+#define HEADROOM     64
+#define BAD_PATH_PPM 100000 /* from 10 % on, giving up is no fault */
+#define DRAWN_BYTES  (300U << 10)
+#define DRAWN_TOTAL  (1U << 20)
+#define MANY_FLOWS   2000
+
+struct drawing {
+    const struct sim_config *config;
+    struct plan *plan;
+    struct random random; /* of the subject under way */
+    bool vary;
+};
+
+static void begin_subject(struct drawing *drawing, const char *name)
+{
+    uint8_t seed[RANDOM_SEED_BYTES] = {0};
+
+    memcpy(seed, &drawing->config->seed, sizeof drawing->config->seed);
+    random_init(&drawing->random, seed, name);
+}
+
+static bool is_free(const struct drawing *drawing, enum sim_given given)
+{
+    return drawing->vary && (drawing->config->given & given) == 0;
+}
+
+/* ---- Paths ----------------------------------------------------------------------------------- */
+
+static uint32_t draw_ppm(struct random *random, unsigned percent, uint32_t max_ppm)
+{
+    return draw_chance(random, percent) ? (uint32_t)draw_between(random, 1, max_ppm) : 0;
+}
+
+static void draw_times(struct drawing *drawing, struct link_impairment *path)
+{
+    struct random *random = &drawing->random;
+
+    if (is_free(drawing, SIM_GIVEN_DELAY)) {
+        path->delay_ns = draw_log(random, 10 * NS_PER_US, 150 * NS_PER_MS);
+    }
+    if (is_free(drawing, SIM_GIVEN_JITTER)) {
+        path->jitter_ns = draw_chance(random, 50) ? draw_between(random, 0, path->delay_ns) : 0;
+    }
+    if (is_free(drawing, SIM_GIVEN_RATE)) {
+        path->rate_bps = draw_chance(random, 60) ? draw_log(random, 64000, 1000000000) : 0;
+    }
+    if (is_free(drawing, SIM_GIVEN_QUEUE)) {
+        path->queue_bytes = draw_chance(random, 50) ? (uint32_t)draw_log(random, 4500, 200000) : 0;
+    }
+}
+
+static void draw_troubles(struct drawing *drawing, struct link_impairment *path)
+{
+    struct random *random = &drawing->random;
+
+    if (is_free(drawing, SIM_GIVEN_LOSS)) {
+        path->loss_ppm = draw_ppm(random, 60, 50000);
+    }
+    if (is_free(drawing, SIM_GIVEN_DUPLICATE)) {
+        path->duplicate_ppm = draw_ppm(random, 40, 30000);
+    }
+    if (is_free(drawing, SIM_GIVEN_REORDER)) {
+        path->reorder_ppm = draw_ppm(random, 50, 60000);
+    }
+    if (is_free(drawing, SIM_GIVEN_CORRUPT)) {
+        path->corrupt_ppm = draw_ppm(random, 40, 10000);
+    }
+}
+
+static void draw_paths(struct drawing *drawing)
+{
+    static const char *const names[2] = {"sim-path-a", "sim-path-b"};
+    struct plan *plan = drawing->plan;
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct link_impairment *path = &plan->paths[i];
+
+        begin_subject(drawing, names[i]);
+        *path = drawing->config->path;
+        path->seed = random_u64(&drawing->random);
+        draw_times(drawing, path);
+        draw_troubles(drawing, path);
+        path->delay_ns = max_u64(path->delay_ns, DELAY_NS_MIN);
+        plan->may_time_out |= path->loss_ppm + path->corrupt_ppm >= BAD_PATH_PPM;
+    }
+    begin_subject(drawing, "sim-down");
+    if (drawing->vary && draw_chance(&drawing->random, 15)) {
+        plan->down_from_ns = draw_log(&drawing->random, NS_PER_MS, 10 * NS_PER_S);
+        plan->down_until_ns =
+            plan->down_from_ns + draw_log(&drawing->random, 10 * NS_PER_MS, 40 * NS_PER_S);
+    }
+}
+
+/* ---- Stacks ---------------------------------------------------------------------------------- */
+
+static uint32_t pick(struct random *random, const uint32_t *values, uint32_t count)
+{
+    return values[random_below(random, count)];
+}
+
+#define PICK(random, ...)                           \
+    pick((random), (const uint32_t[]){__VA_ARGS__}, \
+         (uint32_t)(sizeof((const uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t)))
+
+static uint32_t draw_mtu(struct drawing *drawing)
+{
+    bool v4_only = drawing->config->versions == SIM_IPV4;
+
+    begin_subject(drawing, "sim-mtu");
+    if (!is_free(drawing, SIM_GIVEN_MTU)) {
+        return drawing->config->mtu;
+    }
+    if (v4_only && draw_chance(&drawing->random, 15)) {
+        return 576;
+    }
+    return PICK(&drawing->random, 1500, 1500, 1500, IPV6_MTU_MIN, 9000, 65520);
+}
+
+static void draw_limits(struct drawing *drawing, struct berth_config *stack)
+{
+    struct random *random = &drawing->random;
+    struct berth_limits *limits = &stack->limits;
+    bool starved = drawing->config->scenario == SIM_MIXED && draw_chance(random, 30);
+
+    limits->buffers =
+        starved ? (uint32_t)draw_between(random, 16, 48) : PICK(random, 128, 256, 1024, 2048);
+    limits->buffers_reserved = limits->buffers / 4;
+    limits->tcp_sent_records = PICK(random, 64, 256, 4096);
+    limits->tcp_reorder_records = PICK(random, 0, 4, 64, 1024);
+    limits->tcp_reorder_per_connection = PICK(random, 1, 16, 256);
+    limits->replies = PICK(random, 1, 16, 256);
+    if (starved) {
+        limits->tcp_sent_records = PICK(random, 1, 2, 8, 64);
+    }
+}
+
+static void draw_tcp(struct drawing *drawing, struct berth_tcp_settings *tcp)
+{
+    struct random *random = &drawing->random;
+
+    tcp->receive_bytes_max = (uint32_t)draw_log(random, 2048, 1U << 20);
+    tcp->receive_bytes_initial =
+        (uint32_t)draw_between(random, 2048, min_u32(tcp->receive_bytes_max, 65536));
+    tcp->send_bytes_max = (uint32_t)draw_log(random, 2048, 1U << 20);
+    tcp->sack = draw_chance(random, 80);
+    tcp->timestamps = draw_chance(random, 80);
+    tcp->window_scale = draw_chance(random, 80);
+    tcp->blind_attack_checks = draw_chance(random, 80);
+    tcp->delayed_ack_ns = draw_between(random, 0, 200 * NS_PER_MS);
+    tcp->rto_min_ns = PICK(random, 200, 200, 500, 1000) * NS_PER_MS;
+    tcp->initial_window = (uint32_t)draw_between(random, 1, 10);
+    tcp->time_wait_ns = PICK(random, 1, 60, 120) * NS_PER_S;
+}
+
+/* Memory that follows from the flows; chance does not enter. */
+static void size_for_flows(struct berth_config *stack, uint32_t flows)
+{
+    struct berth_limits *limits = &stack->limits;
+
+    limits->tcp_connections = flows + 16;
+    limits->tcp_time_wait = flows + 16;
+    limits->tcp_sent_records = max_u32(limits->tcp_sent_records, flows);
+    limits->tcp_listeners = PLAN_LISTENERS;
+    limits->tcp_held = 4;
+    limits->udp_sockets = 4;
+    limits->udp_queue_bytes = 32768;
+    limits->reassemblies = 8;
+    limits->binds = flows + 64;
+    limits->port_endpoints = 64;
+    limits->rules = 64;
+    limits->rule_bytes = 8192;
+    limits->contacts = 16;
+    limits->routes = 8;
+}
+
+static void draw_stacks(struct drawing *drawing)
+{
+    static const char *const names[2] = {"sim-stack-a", "sim-stack-b"};
+    uint32_t mtu = draw_mtu(drawing);
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct berth_config *stack = &drawing->plan->stacks[i];
+        struct random *random = &drawing->random;
+
+        begin_subject(drawing, names[i]);
+        berth_config_init(stack);
+        random_fill(random, stack->seed, sizeof stack->seed);
+        stack->mtu = mtu;
+        memcpy(stack->tcp.congestion_control, drawing->config->congestion_control,
+               sizeof stack->tcp.congestion_control);
+        if (drawing->vary) {
+            stack->offloads =
+                PICK(random, 0, BERTH_LINK_CHECKSUM,
+                     BERTH_LINK_CHECKSUM | BERTH_LINK_TSO4 | BERTH_LINK_TSO6 | BERTH_LINK_USO);
+            stack->segment_bytes_max = PICK(random, 65415, 20000, 3000);
+            draw_limits(drawing, stack);
+            draw_tcp(drawing, &stack->tcp);
+        }
+        if (drawing->config->scenario == SIM_MANY) {
+            stack->limits.buffers = 16384;
+            stack->limits.buffers_reserved = 256;
+        }
+        stack->limits.buffer_bytes = max_u32(2048, mtu + HEADROOM);
+        size_for_flows(stack, drawing->plan->flow_count);
+    }
+}
+
+/* ---- Flows ----------------------------------------------------------------------------------- */
+
+static void draw_manners(struct drawing *drawing, struct plan_end *end)
+{
+    struct random *random = &drawing->random;
+
+    end->write_max = (uint32_t)draw_log(random, draw_chance(random, 5) ? 1 : 100, 100000);
+    end->read_max = (uint32_t)draw_log(random, draw_chance(random, 5) ? 1 : 100, 100000);
+    end->in_place = draw_chance(random, 50);
+    end->no_delay = draw_chance(random, 50);
+    end->quick_ack = draw_chance(random, 20);
+    if (draw_chance(random, 30)) {
+        end->read_pause_ppm = (uint32_t)draw_between(random, 0, 200000);
+    }
+    if (draw_chance(random, 30)) {
+        end->write_pause_ppm = (uint32_t)draw_between(random, 0, 200000);
+    }
+    end->pause_max_ns = draw_log(random, NS_PER_MS, 5 * NS_PER_S);
+    if (end->bytes / end->write_max > 1000 || end->bytes / end->read_max > 1000) {
+        end->read_pause_ppm /= 100;
+        end->write_pause_ppm /= 100;
+    }
+}
+
+static void draw_ends(struct drawing *drawing, struct plan_flow *flow)
+{
+    struct random *random = &drawing->random;
+    bool first_may_close = flow->ends[1].bytes == 0;
+
+    for (unsigned i = 0; i < 2; i++) {
+        draw_manners(drawing, &flow->ends[i]);
+        flow->ends[i].close = draw_chance(random, 50) ? PLAN_SHUTDOWN : PLAN_SEE_CLOSED;
+    }
+    if (draw_chance(random, 30)) {
+        flow->ends[random_below(random, 2)].close = PLAN_LAST;
+    } else if (draw_chance(random, 40) && (first_may_close || flow->ends[0].bytes == 0)) {
+        flow->ends[first_may_close ? 0 : 1].close = PLAN_CLOSE;
+    }
+}
+
+static void draw_mixture(struct drawing *drawing, struct plan_flow *flow)
+{
+    struct random *random = &drawing->random;
+    struct plan_end *end = &flow->ends[random_below(random, 2)];
+    uint64_t total = flow->ends[0].bytes + flow->ends[1].bytes;
+
+    if (draw_chance(random, 25)) {
+        flow->opener = PLAN_OPENER_BOTH;
+    }
+    if (draw_chance(random, 25)) {
+        flow->may_break = true;
+        flow->ends[0].keepalive = true;
+        flow->ends[1].keepalive = true;
+        end->abort_at = draw_between(random, 0, total);
+    }
+}
+
+static uint64_t draw_bytes(struct drawing *drawing)
+{
+    struct random *random = &drawing->random;
+    uint64_t most = DRAWN_TOTAL / drawing->plan->flow_count;
+
+    if (!is_free(drawing, SIM_GIVEN_BYTES)) {
+        return drawing->config->bytes;
+    }
+    if (drawing->config->scenario == SIM_MANY) {
+        return draw_between(random, 1, 4000);
+    }
+    return draw_log(random, 1, max_u64(1, min_u64(most, DRAWN_BYTES)));
+}
+
+static uint8_t draw_version(struct drawing *drawing)
+{
+    uint32_t versions = drawing->config->versions;
+
+    if (is_free(drawing, SIM_GIVEN_VERSIONS) && drawing->plan->stacks[0].mtu >= IPV6_MTU_MIN) {
+        versions = SIM_IPV4 | SIM_IPV6;
+    }
+    if (versions == (SIM_IPV4 | SIM_IPV6)) {
+        return draw_chance(&drawing->random, 50) ? 4 : 6;
+    }
+    return versions == SIM_IPV6 ? 6 : 4;
+}
+
+static void set_plain_end(struct plan_end *end, uint64_t bytes)
+{
+    *end = (struct plan_end){.bytes = bytes,
+                             .write_max = 65536,
+                             .read_max = 65536,
+                             .sleep_at = PLAN_NEVER,
+                             .abort_at = PLAN_NEVER,
+                             .close = PLAN_SHUTDOWN};
+}
+
+static void draw_flow(struct drawing *drawing, struct plan_flow *flow)
+{
+    struct random *random = &drawing->random;
+    enum sim_scenario scenario = drawing->config->scenario;
+
+    *flow = (struct plan_flow){.version = draw_version(drawing)};
+    set_plain_end(&flow->ends[0], draw_bytes(drawing));
+    set_plain_end(&flow->ends[1], 0);
+    if (!drawing->vary) {
+        return;
+    }
+    if (draw_chance(random, 60)) {
+        flow->ends[1].bytes = draw_bytes(drawing);
+    }
+    if (draw_chance(random, 20) && flow->ends[1].bytes > 0) {
+        flow->ends[0].bytes = 0;
+    }
+    flow->opener = draw_chance(random, 30) ? PLAN_OPENER_B : PLAN_OPENER_A;
+    flow->start_ns = draw_between(random, 0, 2 * NS_PER_S);
+    draw_ends(drawing, flow);
+    if (scenario == SIM_MIXED) {
+        draw_mixture(drawing, flow);
+    }
+    if (scenario == SIM_IDLE) {
+        struct plan_end *end = &flow->ends[flow->ends[0].bytes > 0 ? 0 : 1];
+
+        end->sleep_at = draw_between(random, 0, end->bytes - 1);
+        end->sleep_ns = DAY_NS;
+        flow->ends[0].keepalive = draw_chance(random, 30);
+        flow->ends[1].keepalive = draw_chance(random, 30);
+    }
+}
+
+static uint32_t draw_flow_count(struct drawing *drawing)
+{
+    begin_subject(drawing, "sim-flow-count");
+    if (!is_free(drawing, SIM_GIVEN_FLOWS)) {
+        return drawing->config->flows;
+    }
+    switch (drawing->config->scenario) {
+    case SIM_TRANSFER:
+        return (uint32_t)draw_log(&drawing->random, 1, 8);
+    case SIM_MIXED:
+        return (uint32_t)draw_between(&drawing->random, 1, 8);
+    case SIM_IDLE:
+        return (uint32_t)draw_between(&drawing->random, 1, 3);
+    case SIM_MANY:
+        return MANY_FLOWS;
+    }
+    return 1;
+}
+
+int plan_make(const struct sim_config *config, struct plan *out)
+{
+    struct drawing drawing = {
+        .config = config, .plan = out, .vary = config->vary || config->scenario != SIM_TRANSFER};
+
+    *out = (struct plan){.down_from_ns = PLAN_NEVER};
+    out->flow_count = draw_flow_count(&drawing);
+    out->flows = calloc(out->flow_count, sizeof *out->flows);
+    if (out->flows == NULL) {
+        return -ENOMEM;
+    }
+    draw_paths(&drawing);
+    draw_stacks(&drawing);
+    begin_subject(&drawing, "sim-flows");
+    for (uint32_t i = 0; i < out->flow_count; i++) {
+        draw_flow(&drawing, &out->flows[i]);
+    }
+    if (config->scenario == SIM_MIXED) {
+        begin_subject(&drawing, "sim-mixture");
+        out->datagrams = (uint32_t)draw_between(&drawing.random, 0, 20);
+        out->datagram_bytes_max = min_u32(out->stacks[0].limits.buffer_bytes - 256, 6000);
+        out->forgeries = (uint32_t)draw_between(&drawing.random, 0, 100);
+    }
+    return 0;
+}
+
+void plan_done(struct plan *plan)
+{
+    free(plan->flows);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The plan of a run: everything that chance decides beforehand, drawn from the seed in one place,
+ * so that what happens later depends on the plan and the packets alone.
+ */
+#ifndef SIM_PLAN_H
+#define SIM_PLAN_H
+
+#include "base/random.h"
+#include "sim/sim.h"
+
+#define PLAN_NEVER    UINT64_MAX
+#define PLAN_PORT     5000  /* listeners of both hosts: PLAN_LISTENERS from here */
+#define PLAN_OWN_PORT 20000 /* both ends of simultaneous opens: from here */
+#define PLAN_UDP_PORT 7000
+
+#define PLAN_LISTENERS 3
+
+/* How an end that has written everything goes on. */
+enum plan_close {
+    PLAN_SHUTDOWN,  /* FIN at once; gives the connection back when it has read the peer's */
+    PLAN_LAST,      /* waits for the peer's FIN, then closes */
+    PLAN_CLOSE,     /* closes at once; only where the peer sends nothing */
+    PLAN_SEE_CLOSED /* as PLAN_SHUTDOWN, but waits to be told that the connection is over */
+};
+
+struct plan_end {
+    uint64_t bytes;     /* to send */
+    uint32_t write_max; /* of one call */
+    uint32_t read_max;
+    uint32_t read_pause_ppm;  /* after each read */
+    uint32_t write_pause_ppm; /* after each write */
+    uint64_t pause_max_ns;
+    uint64_t sleep_at; /* having sent this many bytes it sleeps, once */
+    uint64_t sleep_ns;
+    uint64_t abort_at; /* having sent and received this many: RST; PLAN_NEVER */
+    enum plan_close close;
+    bool in_place; /* reserve/commit and peek/consume instead of write and read */
+    bool no_delay;
+    bool quick_ack;
+    bool keepalive;
+};
+
+enum plan_opener { PLAN_OPENER_A = 0, PLAN_OPENER_B = 1, PLAN_OPENER_BOTH = 2 };
+
+struct plan_flow {
+    uint8_t version;
+    enum plan_opener opener;
+    uint64_t start_ns;
+    bool may_break; /* an end aborts: errors are right, bytes that come are still the right ones */
+    struct plan_end ends[2];
+};
+
+struct plan {
+    struct berth_config stacks[2];
+    struct link_impairment paths[2]; /* on the way from each host */
+    uint64_t down_from_ns;
+    uint64_t down_until_ns;
+    uint32_t flow_count;
+    struct plan_flow *flows;
+    uint32_t datagrams; /* to send from A, echoed by B */
+    uint32_t datagram_bytes_max;
+    uint32_t forgeries; /* packets of the intruder's */
+    bool may_time_out;  /* the path is so bad that giving up is right */
+};
+
+/* 0, or -ENOMEM. plan_done frees. */
+int plan_make(const struct sim_config *config, struct plan *out);
+void plan_done(struct plan *plan);
+
+#endif

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A run under way: two hosts, the network, the flows, the clock. Inside sim/ only.
+ *
+ * 1. Time is world->now_ns. It moves only in world_run, to the earliest time when anything is due.
+ * 2. An end acts on its connection's events and on its own timer, never because time went by: an
+ *    event that the stack forgets is seen as a flow that stands still.
+ * 3. The first failure is kept; after it nothing more is done.
+ */
+#ifndef SIM_WORLD_H
+#define SIM_WORLD_H
+
+#include "base/random.h"
+#include "base/timers.h"
+#include "sim/network.h"
+#include "sim/plan.h"
+#include "sim/trace.h"
+
+#define WORLD_FRAMES 16
+
+struct world;
+
+/* What a stack gives back with an event, to tell whose it is. */
+enum object_kind { OBJECT_END, OBJECT_ACCEPTED, OBJECT_LISTENER, OBJECT_DATAGRAMS };
+
+struct object {
+    enum object_kind kind;
+};
+
+enum timer_kind { TIMER_FLOW, TIMER_END, TIMER_DATAGRAMS, TIMER_INTRUDER };
+
+struct host {
+    char name; /* 'A', 'B' */
+    struct berth *berth;
+    void *memory;
+    size_t memory_bytes;
+    struct link *link;
+    struct link *path;                 /* the impaired one in it, for its counters */
+    struct berth_address addresses[2]; /* IPv4, IPv6 */
+    berth_id listeners[PLAN_LISTENERS];
+    struct object listener_object;
+    uint32_t buffers;
+};
+
+struct end {
+    struct object object;
+    struct flow *flow;
+    const struct plan_end *plan;
+    struct host *host;
+    struct timer timer;
+    struct random random;
+    berth_id id;      /* 0: not opened yet, or given back */
+    uint64_t key_out; /* of the stream it sends */
+    uint64_t key_in;
+    uint64_t to_receive;
+    uint64_t read_resume_ns;
+    uint64_t write_resume_ns;
+    bool is_open; /* the handshake is complete */
+    bool has_slept;
+    bool has_shut;   /* its FIN is ordered */
+    bool has_ended;  /* it has read the end of the peer's stream */
+    bool saw_closed; /* BERTH_EVENT_CLOSED */
+    bool is_done;    /* opened once, and given back */
+    struct sim_end_result result;
+};
+
+/* An accepted connection's user is named before it is known whose it is. */
+struct accepted {
+    struct object object;
+    struct end *end;
+};
+
+struct flow {
+    const struct plan_flow *plan;
+    uint32_t index;
+    struct timer timer; /* its start */
+    bool has_started;
+    struct berth_endpoint opener; /* the opening end's own address and port, once known */
+    uint64_t end_ns;
+    struct end ends[2];
+};
+
+struct datagrams {
+    struct object object;
+    struct timer timer;
+    struct random random;
+    uint64_t key;
+    uint32_t sent;
+    uint32_t echoed; /* came back, doubles included */
+    berth_id ids[2]; /* host A's socket, host B's */
+};
+
+struct world {
+    const struct sim_config *config;
+    struct plan plan;
+    uint64_t now_ns;
+    uint64_t progress_ns; /* when something last got on */
+    uint64_t steps;
+    uint64_t spins; /* steps in which time stood still */
+    struct host hosts[2];
+    struct network network;
+    struct trace trace;
+    struct plot plot;
+    struct timers timers;
+    struct flow *flows;
+    struct accepted *accepted; /* as many as flows: each is accepted once */
+    uint32_t accepted_count;
+    uint32_t flows_done; /* so many, from the first on */
+    uint32_t timers_set; /* of ends that pause on purpose */
+    struct datagrams datagrams;
+    struct timer intruder_timer;
+    struct random intruder;
+    uint32_t forged;
+    bool is_closing; /* every flow is done: no new traffic */
+    char failure[SIM_FAILURE_TEXT];
+    struct berth_frame frames[WORLD_FRAMES];
+};
+
+/* Notes what is wrong; the first time counts. */
+void world_fail(struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static inline bool world_has_failed(const struct world *world)
+{
+    return world->failure[0] != '\0';
+}
+/* Something got on: bytes, or a state. */
+static inline void world_progress(struct world *world)
+{
+    world->progress_ns = world->now_ns;
+}
+/* After each call on HOST's stack, where the run checks its invariants. */
+void world_check(struct world *world, const struct host *host);
+
+/* host.c: 0, or -errno. */
+int host_init(struct world *world, unsigned index);
+void host_done(struct host *host);
+void host_close_listeners(struct world *world, struct host *host);
+/* Lets HOST do all it can at now_ns; true: it did something. */
+bool host_turn(struct world *world, struct host *host);
+/* Nothing of the run is left in it. */
+void host_check_leaks(struct world *world, struct host *host);
+
+/* flow.c */
+void flow_init(struct world *world, struct flow *flow, uint32_t index);
+void flow_start(struct world *world, struct flow *flow);
+bool flow_is_done(const struct flow *flow);
+/* Accepts all that waits at LISTENER of HOST. */
+void flow_accept_all(struct world *world, struct host *host, berth_id listener);
+void end_on_event(struct world *world, struct end *end, const struct berth_event *event);
+void end_on_timer(struct world *world, struct end *end);
+
+/* datagrams.c */
+void datagrams_init(struct world *world);
+void datagrams_on_timer(struct world *world);
+void datagrams_on_event(struct world *world, const struct berth_event *event);
+void datagrams_close(struct world *world);
+
+/* intruder.c */
+void intruder_init(struct world *world);
+void intruder_on_timer(struct world *world);
+
+/* world.c: 0, or -errno. world_run ends when all is done or something failed. */
+int world_init(struct world *world, const struct sim_config *config);
+void world_run(struct world *world);
+void world_done(struct world *world);
+
+#endif
