@@ -179,6 +179,7 @@ int confine_calls(char *message, size_t message_bytes)
     filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
     result = filter == NULL ? -ENOMEM : seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     if (result == 0) {
+        (void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1); /* see run/launch_filter.c */
         result = add_rules(filter);
     }
     if (result == 0) {

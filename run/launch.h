@@ -56,7 +56,7 @@ enum {
     LAUNCH_MTU_MAX = 65520,
     LAUNCH_RESOLVERS_MAX = 3, /* as many as a libc reads */
     LAUNCH_HOSTS_MAX = 256,
-    LAUNCH_MESSAGE_BYTES = 512,
+    LAUNCH_MESSAGE_BYTES = 1024,
 };
 
 /* One address family inside. */

@@ -78,6 +78,9 @@ int launch_filter_load(struct launch_error *error)
         return launch_error_set(error, LAUNCH_STEP_FILTER, "");
     }
     result = seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0);
+    /* Before Linux 5.16 a filter turns on a slow mitigation, meant for code that a program runs for
+     * others; a kernel that does not know the flag has none. */
+    (void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1);
     if (result == 0) {
         result = add_architectures(filter);
     }

@@ -101,6 +101,22 @@ static bool is_container(const char *root)
            has_file(root, "/run/systemd/container");
 }
 
+/* Ubuntu since 23.10: only programs whose profile says so may make one. */
+static void explain_apparmor(struct text *text)
+{
+    char self[PATH_MAX] = "";
+    ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+    say(text, ": AppArmor forbids them (kernel.apparmor_restrict_unprivileged_userns is 1); "
+              "to allow them to berth: ");
+    say(text,
+        "echo 'abi <abi/4.0>, profile berth %s flags=(unconfined) { userns, }' | "
+        "sudo tee /etc/apparmor.d/berth && sudo apparmor_parser -r /etc/apparmor.d/berth",
+        length > 0 ? self : "/usr/bin/berth");
+    say(text, "; or to every program: "
+              "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0");
+}
+
 /* Why a user namespace, or something that needs its privileges, was refused. */
 static void explain_namespaces(struct text *text, const char *root, int error)
 {
@@ -122,10 +138,7 @@ static void explain_namespaces(struct text *text, const char *root, int error)
         say(text, ": kernel.unprivileged_userns_clone is 0; "
                   "to allow them: sudo sysctl kernel.unprivileged_userns_clone=1");
     } else if (setting_read(root, "/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == 1) {
-        say(text, ": AppArmor forbids them (kernel.apparmor_restrict_unprivileged_userns is 1); "
-                  "give berth a profile in /etc/apparmor.d that says "
-                  "\"profile berth PATH flags=(unconfined) { userns, }\", or allow them to all: "
-                  "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0");
+        explain_apparmor(text);
     } else if (is_filtered(root) || is_container(root)) {
         say(text, ": this looks like a container whose system-call filter forbids them; start it "
                   "with --security-opt seccomp=unconfined --device /dev/net/tun "

@@ -240,6 +240,13 @@ print(os.readlink('/proc/self/ns/net') != '{outer}')
                  got.stdout.splitlines(), [f"{name} refused" for name in names] + ["True"])
 
 
+def test_root_changes_user(kind):
+    got = kind.run("setpriv", "--reuid", USER, "--regid", USER, "--groups", "100", "sh", "-c",
+                   "id -u; id -G; cat /etc/shadow 2>&1 | grep -c denied")
+    tap.is_equal(f"{kind.name}: as root the program may become another user, as apt does",
+                 got.stdout, f"{USER}\n{USER} 100\n1\n")
+
+
 def test_filter(kind):
     script = """
 import ctypes, errno, fcntl, socket
@@ -637,6 +644,8 @@ with tap.temp_dir() as directory:
         test_confined(each)
         test_filter(each)
         test_files(each)
+        if each.name == "root":
+            test_root_changes_user(each)
         if IS_ROOT:
             test_sealed(each)
             test_resolver_files(each, directory)
