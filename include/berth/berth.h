@@ -148,7 +148,7 @@ BERTH_API BERTH_MUST_CHECK int berth_held_refuse(struct berth *berth, berth_id i
 BERTH_API BERTH_MUST_CHECK int berth_held_reject(struct berth *berth, berth_id id,
                                                  enum berth_unreachable reason);
 /* No answer. ID is gone. */
-BERTH_API BERTH_MUST_CHECK int berth_held_drop(struct berth *berth, berth_id id);
+BERTH_API int berth_held_drop(struct berth *berth, berth_id id);
 
 #ifdef __cplusplus
 }

@@ -91,9 +91,9 @@ BERTH_API BERTH_MUST_CHECK int berth_tcp_write(struct berth *berth, berth_id id,
 BERTH_API BERTH_MUST_CHECK int berth_tcp_shutdown(struct berth *berth, berth_id id);
 /* Orderly close; the stack sees the rest through. Unread bytes make it a RST (RFC 2525 2.17). ID is
  * gone. */
-BERTH_API BERTH_MUST_CHECK int berth_tcp_close(struct berth *berth, berth_id id);
+BERTH_API int berth_tcp_close(struct berth *berth, berth_id id);
 /* RST now (RFC 9293 3.10.5). ID is gone. A listener: its waiting connections are aborted too. */
-BERTH_API BERTH_MUST_CHECK int berth_tcp_abort(struct berth *berth, berth_id id);
+BERTH_API int berth_tcp_abort(struct berth *berth, berth_id id);
 
 enum berth_tcp_option {
     BERTH_TCP_NO_DELAY,  /* 0, 1 */

@@ -83,7 +83,7 @@ BERTH_API BERTH_MUST_CHECK int berth_udp_write(struct berth *berth, berth_id id,
 BERTH_API BERTH_MUST_CHECK int berth_udp_unreachable(struct berth *berth, berth_id id, int reason);
 
 /* Ends it; what is queued is gone. BERTH_E_STALE. */
-BERTH_API BERTH_MUST_CHECK int berth_udp_close(struct berth *berth, berth_id id);
+BERTH_API int berth_udp_close(struct berth *berth, berth_id id);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The whole stack under a peer that sends anything and an owner that does anything: no sequence of
+ * packets, calls and times may trip a check, leak a buffer, or read past a packet.
+ *
+ * The input is a script: records of one byte (what), one byte (how long), and that many bytes.
+ *   0  a raw packet, checksums taken as good
+ *   1  a TCP segment to the listener or to an open connection: header fields from the bytes, sequence
+ *      numbers relative to what the stack expects
+ *   2  time goes on
+ *   3  the owner acts: accept, read, write, shut down, close, abort, decide on what is held
+ */
+#include "stack/stack.h"
+#include "tcp/conn.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#define IDS 32
+
+struct world {
+    struct berth *berth;
+    uint64_t now_ns;
+    berth_id ids[IDS];
+    unsigned next;
+};
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+
+static struct berth_address address(uint32_t value)
+{
+    return berth_address_v4(value);
+}
+
+static void settings(struct berth_config *config, uint8_t choice)
+{
+    berth_config_init(config);
+    config->limits.buffers = 64;
+    config->limits.buffers_reserved = 8;
+    config->limits.buffer_bytes = (choice & 1) != 0 ? 69632 : 2048;
+    config->limits.tcp_connections = 16;
+    config->limits.tcp_time_wait = 4;
+    config->limits.tcp_held = 4;
+    config->limits.tcp_sent_records = 32;
+    config->limits.tcp_reorder_records = 16;
+    config->limits.tcp_reorder_per_connection = 8;
+    config->limits.udp_sockets = 8;
+    config->limits.reassemblies = 4;
+    config->offloads = (choice & 2) != 0 ? BERTH_LINK_CHECKSUM | BERTH_LINK_TSO4 : 0;
+    config->tcp.sack = (choice & 4) != 0;
+    config->tcp.timestamps = (choice & 8) != 0;
+    config->tcp.receive_bytes_max = (choice & 16) != 0 ? 4096 : 1U << 20;
+    config->tcp.receive_bytes_initial = (choice & 16) != 0 ? 4096 : 65535;
+    config->forward_any = (choice & 32) != 0;
+}
+
+static void transmit(struct world *world)
+{
+    struct berth_frame frames[4];
+    uint32_t count = berth_transmit(world->berth, frames, 4, world->now_ns);
+    for (unsigned turns = 0; count > 0 && turns < 10000; turns++) {
+        for (uint32_t i = 0; i < count; i++) {
+            uint64_t sum = 0; /* touches every byte that a link would */
+            for (uint32_t v = 0; v < frames[i].view_count; v++) {
+                sum = wire_sum(sum, frames[i].views[v].data, frames[i].views[v].bytes);
+            }
+            BERTH_CHECK(frames[i].bytes <= BERTH_PACKET_BYTES_MAX && sum != UINT64_MAX);
+        }
+        count = berth_transmit(world->berth, frames, 4, world->now_ns);
+    }
+}
+
+static void drain_events(struct world *world)
+{
+    struct berth_event event;
+    struct berth_contact contact;
+    for (unsigned i = 0; i < 1000 && berth_next_event(world->berth, &event); i++) {
+        world->ids[world->next++ % IDS] = event.id;
+    }
+    while (berth_next_contact(world->berth, &contact)) {
+    }
+}
+
+static void receive(struct world *world, const uint8_t *data, size_t bytes)
+{
+    struct berth_buffer *buffer = berth_buffer_get(world->berth);
+    if (buffer == NULL) {
+        return;
+    }
+    size_t room = buffer->capacity - buffer->begin;
+    buffer->bytes = (uint32_t)(bytes < room ? bytes : room);
+    memcpy(buffer->data + buffer->begin, data, buffer->bytes);
+    buffer->offload.checksum_good = 1;
+    berth_receive(world->berth, buffer, world->now_ns);
+}
+
+/* The connection that a number picks, for its expectations; NULL: none is alive. */
+static const struct tcp_conn *some_conn(const struct world *world, uint8_t pick)
+{
+    const struct pool *conns = &world->berth->tcp.conns;
+    if (conns->fresh == 0) {
+        return NULL;
+    }
+    const struct tcp_conn *conn = pool_at(conns, pick % conns->fresh);
+    return (conn->generation & 1U) != 0 && conn->state != BERTH_TCP_CLOSED ? conn : NULL;
+}
+
+static void send_segment(struct world *world, const uint8_t *script, size_t bytes)
+{
+    uint8_t field[16] = {0};
+    memcpy(field, script, bytes < sizeof field ? bytes : sizeof field);
+    struct wire_packet packet = {.version = 4, .protocol = WIRE_TCP, .hop_limit = 64};
+    packet.source = address(0x0a090002);
+    packet.destination = address(0x0a090001);
+    packet.source_port = (uint16_t)(1000 + field[0] % 8);
+    packet.destination_port = (field[0] & 0x80) != 0 ? 81 : 80;
+    packet.tcp.flags = field[1];
+    packet.tcp.seq = 1000U + field[3];
+    packet.tcp.window = (uint16_t)(field[4] << 8 | field[5]);
+    const struct tcp_conn *conn = some_conn(world, field[2]);
+    if (conn != NULL) {
+        packet.source = conn->remote.address;
+        packet.destination = conn->local.address;
+        packet.version = berth_address_is_v4(&packet.source) ? 4 : 6;
+        packet.source_port = conn->remote.port;
+        packet.destination_port = conn->local.port;
+        packet.tcp.seq = conn->rcv_nxt + (uint32_t)(int32_t)(int8_t)field[3] * (field[6] + 1U);
+        packet.tcp.ack = conn->snd_nxt - (uint32_t)field[7] * 97U;
+    }
+    packet.tcp.options = field[8] & 31;
+    packet.tcp.mss = (uint16_t)(field[9] << 3);
+    packet.tcp.wscale = field[10] % 15;
+    packet.tcp.tsval = field[11];
+    packet.tcp.sack_count = (uint8_t)(field[12] % 4);
+    for (unsigned i = 0; i < packet.tcp.sack_count; i++) {
+        packet.tcp.sack[i].left = packet.tcp.ack + field[13] * 50U * (i + 1);
+        packet.tcp.sack[i].right = packet.tcp.sack[i].left + field[14] * 30U;
+    }
+    uint8_t out[2048] = {0};
+    packet.payload_bytes = field[15] * 5U;
+    uint32_t header = wire_emit_tcp(out, &packet);
+    receive(world, out, header + packet.payload_bytes);
+}
+
+static void act_on_stream(struct world *world, berth_id id, uint8_t what, uint8_t amount)
+{
+    struct berth *berth = world->berth;
+    static const uint8_t zeros[8192];
+    uint8_t into[4096];
+    size_t count;
+    berth_id fresh = 0;
+    int result = 0;
+    switch (what % 8) {
+    case 0:
+        result = berth_tcp_accept(berth, id, NULL, &fresh);
+        if (result == 0) {
+            world->ids[world->next++ % IDS] = fresh;
+        }
+        break;
+    case 1:
+        result = berth_tcp_read(berth, id, into, 1 + amount * 16U, &count);
+        break;
+    case 2:
+        result = berth_tcp_write(berth, id, zeros, 1 + amount * 32U, &count);
+        break;
+    case 3:
+        result = berth_tcp_shutdown(berth, id);
+        break;
+    case 4:
+        result = stack_id_kind(id) == BERTH_KIND_TCP ? berth_tcp_close(berth, id) : 0;
+        break;
+    case 5:
+        result = stack_id_kind(id) == BERTH_KIND_TCP ? berth_tcp_abort(berth, id) : 0;
+        break;
+    case 6:
+        result = berth_tcp_set(berth, id, (enum berth_tcp_option)(amount % 9), amount & 1);
+        break;
+    default:
+        break;
+    }
+    (void)result;
+}
+
+static void act_on_held(struct world *world, berth_id id, uint8_t what)
+{
+    struct berth *berth = world->berth;
+    struct berth_held held;
+    struct berth_datagram datagram;
+    int result = berth_held(berth, id, &held);
+    switch (what % 6) {
+    case 0:
+    case 1:
+        result = berth_held_accept(berth, id, NULL);
+        break;
+    case 2:
+        result = berth_held_refuse(berth, id);
+        break;
+    case 3:
+        result = berth_held_reject(berth, id, (enum berth_unreachable)(what % 4));
+        break;
+    case 4:
+        result = berth_held_drop(berth, id);
+        break;
+    default:
+        if (berth_udp_peek(berth, id, &datagram) == 0) {
+            result = berth_udp_write(berth, id, NULL, datagram.payload.data, 10);
+            result = berth_udp_consume(berth, id);
+        }
+        break;
+    }
+    (void)result;
+}
+
+static void act(struct world *world, const uint8_t *script, size_t bytes)
+{
+    if (bytes < 3) {
+        return;
+    }
+    berth_id id = world->ids[script[0] % IDS];
+    if ((script[1] & 0x40) != 0) {
+        act_on_held(world, id, script[1] & 0x3f);
+    } else {
+        act_on_stream(world, id, script[1], script[2]);
+    }
+    if ((script[1] & 0x80) != 0) {
+        struct berth_endpoint remote = {address(0x0a090002), (uint16_t)(2000 + script[2] % 4)};
+        berth_id fresh;
+        if (berth_tcp_connect(world->berth, NULL, &remote, NULL, &fresh) == 0) {
+            world->ids[world->next++ % IDS] = fresh;
+        }
+    }
+}
+
+static void step(struct world *world, uint8_t what, const uint8_t *script, size_t bytes)
+{
+    switch (what % 4) {
+    case 0:
+        receive(world, script, bytes);
+        break;
+    case 1:
+        send_segment(world, script, bytes);
+        break;
+    case 2:
+        world->now_ns += bytes > 0 ? (uint64_t)1 << (script[0] % 48) : 1;
+        berth_advance(world->berth, world->now_ns);
+        break;
+    default:
+        act(world, script, bytes);
+        break;
+    }
+    stack_check(world->berth);
+    transmit(world);
+    stack_check(world->berth);
+    drain_events(world);
+}
+
+static void open_world(struct world *world, uint8_t choice, void *memory, size_t bytes,
+                       const struct berth_config *config)
+{
+    static const char rules[] = "allow in any from 0.0.0.0/0\nallow in any\nallow out any\n";
+    struct berth_rules_error error;
+    BERTH_CHECK(berth_init(&world->berth, config, memory, bytes, world->now_ns) == 0);
+    struct berth_prefix prefix = {.address = address(0x0a090001), .bits = 96 + 24};
+    BERTH_CHECK(berth_address_add(world->berth, &prefix) == 0);
+    BERTH_CHECK(berth_rules_load(world->berth, rules, sizeof rules - 1, &error) == 0);
+    struct berth_endpoint any = {.port = 80};
+    BERTH_CHECK(berth_tcp_listen(world->berth, &any, 4, NULL, &world->ids[0]) == 0);
+    world->next = 1;
+    berth_intercept(world->berth, (choice & 64) != 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
+{
+    if (bytes < 1) {
+        return 0;
+    }
+    struct world world = {.now_ns = 1000 * NS_PER_S};
+    struct berth_config config;
+    settings(&config, data[0]);
+    config.system_ports_bindable = true;
+    const char *what = "";
+    if (berth_config_check(&config, &what) != 0) {
+        fprintf(stderr, "fuzz_stack: %s is out of range\n", what);
+        abort();
+    }
+    size_t need = berth_memory_bytes(&config);
+    BERTH_CHECK(need > 0);
+    void *memory = mmap(NULL, need, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    BERTH_CHECK(memory != MAP_FAILED);
+    open_world(&world, data[0], memory, need, &config);
+    size_t at = 1;
+    while (at + 2 <= bytes) {
+        size_t length = data[at + 1];
+        length = length < bytes - at - 2 ? length : bytes - at - 2;
+        step(&world, data[at], data + at + 2, length);
+        at += 2 + length;
+    }
+    berth_done(world.berth);
+    munmap(memory, need);
+    return 0;
+}
