@@ -155,6 +155,7 @@ static enum berth_drop check_first(struct tcp *tcp, struct tcp_conn *conn,
     if (crossed) { /* simultaneous open: the SYN is known, its ACK is what counts (RFC 9293 3.5) */
         segment->flags &= (uint16_t)~WIRE_SYN;
         segment->seq++;
+        segment->window = (uint16_t)(segment->window >> conn->snd_wscale); /* unscaled in a SYN */
     }
     uint32_t length = packet->payload_bytes + ((segment->flags & WIRE_SYN) != 0 ? 1 : 0) +
                       ((segment->flags & WIRE_FIN) != 0 ? 1 : 0);

@@ -199,8 +199,9 @@ static void mark_first_lost(struct tcp *tcp, struct tcp_conn *conn)
     set_flags(conn, sent, (uint8_t)(sent->flags | SENT_LOST));
 }
 
-static void enter_recovery(struct tcp *tcp, struct tcp_conn *conn, uint32_t flight)
+static void enter_recovery(struct tcp *tcp, struct tcp_conn *conn)
 {
+    uint32_t flight = conn->snd_nxt - conn->snd_una; /* RFC 5681 2: FlightSize, SACKed or not */
     conn->recover = conn->snd_nxt;
     conn->fast_recoveries++;
     conn_set(conn, CONN_RECOVERY | CONN_FAST_NOW);
@@ -228,7 +229,8 @@ static void react_without_sack(struct tcp *tcp, struct tcp_conn *conn,
             mark_first_lost(tcp, conn);
         }
     } else if (acked->bytes > 0 && conn_has(conn, CONN_RECOVERY)) {
-        mark_first_lost(tcp, conn); /* a partial ACK: the next gap (RFC 6582) */
+        mark_first_lost(tcp, conn); /* a partial ACK: the next gap, at once (RFC 6582 3.2) */
+        conn_set(conn, CONN_FAST_NOW);
     }
 }
 
@@ -250,7 +252,7 @@ void tcp_recovery_react(struct tcp *tcp, struct tcp_conn *conn, const struct tcp
         mark_lost_by_sack(conn);
     }
     if (conn->lost_bytes > 0 && !conn_has(conn, CONN_RECOVERY | CONN_TIMEOUT)) {
-        enter_recovery(tcp, conn, acked->flight);
+        enter_recovery(tcp, conn);
     }
 }
 
@@ -262,7 +264,7 @@ void tcp_recovery_timeout(struct tcp *tcp, struct tcp_conn *conn)
     if (sent == NULL) {
         return;
     }
-    uint32_t flight = conn_pipe(conn);
+    uint32_t flight = conn->snd_nxt - conn->snd_una;
     bool reneged =
         (sent->flags & SENT_SACKED) != 0; /* RFC 2018 8: the receiver dropped what it SACKed */
     for (; sent != NULL; sent = next_sent(conn, sent)) {

@@ -206,11 +206,8 @@ static bool fill_lost(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet
 static void restart_if_idle(struct tcp *tcp, struct tcp_conn *conn)
 {
     bool idle = conn->snd_una == conn->snd_nxt;
-    if (idle) {
-        conn->progress_ns = tcp->now_ns; /* the user timeout counts from here */
-        if (tcp->now_ns - conn->sent_ns > tcp_rto(tcp, conn)) {
-            conn->cc.table->on_idle(&conn->cc, tcp->now_ns);
-        }
+    if (idle && tcp->now_ns - conn->sent_ns > tcp_rto(tcp, conn)) {
+        conn->cc.table->on_idle(&conn->cc, tcp->now_ns);
     }
 }
 
@@ -278,6 +275,9 @@ static bool fill_new(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
                conn->snd_nxt + bytes - conn->snd_una < conn->snd_wnd;
     if ((bytes == 0 && !fin) || !tcp_recovery_sent(tcp, conn, bytes + (fin ? 1 : 0))) {
         return false;
+    }
+    if (conn->snd_una == conn->snd_nxt && !conn_has(conn, CONN_PERSIST)) {
+        conn->progress_ns = tcp->now_ns; /* the user timeout counts from here */
     }
     conn_clear(conn, CONN_FORCE_NOW);
     describe(tcp, conn, conn->snd_nxt, packet);

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/* Closing (RFC 9293 3.6, 3.10.4, 3.10.5, 3.10.7.4 eighth), segment by segment. */
+#include "talk.h"
+
+#include "base/bytes.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+static void transmit(struct talk *talk)
+{
+    talk_wait_ms(talk, 0);
+}
+
+static void orderly_from_this_side(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    talk_write(&talk, 10);
+    assert_int_equal(berth_tcp_shutdown(talk.berth, talk.id), 0);
+    transmit(&talk);
+    talk_out(&talk, "P. 1+10");
+    talk_out(&talk, "F. 11");
+    assert_int_equal(talk_state(&talk), BERTH_TCP_FIN_WAIT_1);
+    talk_in(&talk, ". 1 ack 12");
+    assert_int_equal(talk_state(&talk), BERTH_TCP_FIN_WAIT_2);
+    talk_in(&talk, "P. 1+20 ack 12"); /* the other way goes on */
+    talk_out(&talk, ". 12 ack 21");
+    talk_read(&talk, 0, 20);
+    talk_in(&talk, "F. 21 ack 12");
+    talk_out(&talk, ". 12 ack 22");
+    assert_int_equal(talk_connections(&talk), 0);
+    assert_int_equal(talk_time_waits(&talk), 1);
+    assert_true((talk.events & BERTH_EVENT_PEER_CLOSED) != 0);
+    talk_in(&talk, "F. 21 ack 12"); /* our ACK was lost */
+    talk_out(&talk, ". 12 ack 22");
+    talk_in(&talk, "R 22"); /* RFC 1337 3 */
+    assert_int_equal(talk_time_waits(&talk), 1);
+    talk_wait_ms(&talk, talk.config.tcp.time_wait_ns / NS_PER_MS + 1000);
+    assert_int_equal(talk_time_waits(&talk), 0); /* MUST-13 */
+    talk_end(&talk);
+}
+
+static void orderly_from_the_other_side(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    talk_in(&talk, "FP. 1+5 ack 1");
+    talk_out(&talk, ". 1 ack 7");
+    assert_int_equal(talk_state(&talk), BERTH_TCP_CLOSE_WAIT);
+    talk_read(&talk, 0, 5);
+    uint8_t byte;
+    size_t got = 1;
+    assert_int_equal(berth_tcp_read(talk.berth, talk.id, &byte, 1, &got), 0);
+    assert_int_equal(got, 0); /* the end of the stream */
+    talk_write(&talk, 30);    /* half-close: we may still write */
+    talk_out(&talk, "P. 1+30 ack 7");
+    assert_int_equal(berth_tcp_close(talk.berth, talk.id), 0);
+    transmit(&talk);
+    talk_out(&talk, "F. 31 ack 7");
+    talk_in(&talk, ". 7 ack 32");
+    assert_int_equal(talk_connections(&talk), 0);
+    assert_int_equal(talk_time_waits(&talk), 0);
+    talk_end(&talk);
+}
+
+static void simultaneous_close(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    assert_int_equal(berth_tcp_shutdown(talk.berth, talk.id), 0);
+    transmit(&talk);
+    talk_out(&talk, "F. 1 ack 1");
+    talk_in(&talk, "F. 1 ack 1");
+    talk_out(&talk, ". 2 ack 2");
+    assert_int_equal(talk_state(&talk), BERTH_TCP_CLOSING);
+    talk_in(&talk, ". 2 ack 2");
+    assert_int_equal(talk_connections(&talk), 0);
+    assert_int_equal(talk_time_waits(&talk), 1);
+    talk_end(&talk);
+}
+
+static void fin_out_of_order(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    talk_in(&talk, "FP. 101+50 ack 1");
+    talk_out(&talk, ". 1 ack 1");
+    assert_int_equal(talk_state(&talk), BERTH_TCP_ESTABLISHED);
+    talk_in(&talk, ". 1+100 ack 1");
+    talk_out(&talk, ". 1 ack 152"); /* the FIN was not forgotten */
+    assert_int_equal(talk_state(&talk), BERTH_TCP_CLOSE_WAIT);
+    talk_read(&talk, 0, 150);
+    talk_end(&talk);
+}
+
+static void fin_is_repeated(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    assert_int_equal(berth_tcp_shutdown(talk.berth, talk.id), 0);
+    transmit(&talk);
+    talk_out(&talk, "F. 1 ack 1");
+    talk_wait_out_ms(&talk, 5000);
+    talk_out(&talk, "F. 1 ack 1");
+    talk_end(&talk);
+}
+
+static void abort_sends_reset(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    assert_int_equal(berth_tcp_abort(talk.berth, talk.id), 0);
+    transmit(&talk);
+    talk_out(&talk, "R. 1 ack 1");
+    assert_int_equal(talk_connections(&talk), 0);
+    talk_in(&talk, ". 1 ack 1"); /* a segment of no connection */
+    talk_out(&talk, "R 1");
+    talk_end(&talk);
+}
+
+static void close_with_unread_bytes_resets(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    talk_in(&talk, "P. 1+5 ack 1");
+    talk_out(&talk, ". 1 ack 6");
+    assert_int_equal(berth_tcp_close(talk.berth, talk.id), 0);
+    transmit(&talk);
+    talk_out(&talk, "R. 1 ack 6"); /* RFC 2525 2.17 */
+    assert_int_equal(talk_connections(&talk), 0);
+    talk_end(&talk);
+}
+
+static void data_after_close_resets(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    assert_int_equal(berth_tcp_close(talk.berth, talk.id), 0);
+    transmit(&talk);
+    talk_out(&talk, "F. 1 ack 1");
+    talk_in(&talk, ". 1 ack 2");
+    talk_in(&talk, "P. 1+5 ack 2"); /* nobody will read it: RFC 9293 3.6.1 */
+    talk_out(&talk, "R. 2");
+    assert_int_equal(talk_connections(&talk), 0);
+    talk_end(&talk);
+}
+
+static void orphan_does_not_wait_for_ever(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    assert_int_equal(berth_tcp_close(talk.berth, talk.id), 0);
+    transmit(&talk);
+    talk_out(&talk, "F. 1 ack 1");
+    talk_in(&talk, ". 1 ack 2");
+    assert_int_equal(talk_connections(&talk), 1);
+    talk_wait_ms(&talk, talk.config.tcp.fin_wait2_ns / NS_PER_MS + 1000);
+    assert_int_equal(talk_connections(&talk), 0);
+    talk_end(&talk);
+}
+
+static void time_wait_gives_way_to_a_new_syn(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    assert_int_equal(berth_tcp_close(talk.berth, talk.id), 0);
+    transmit(&talk);
+    talk_out(&talk, "F. 1 ack 1");
+    talk_in(&talk, "F. 1 ack 2");
+    talk_out(&talk, ". 2 ack 2");
+    assert_int_equal(talk_time_waits(&talk), 1);
+    talk_in(&talk, "S 1 win 1000"); /* not past what was received: RFC 1122 4.2.2.13 */
+    talk_out(&talk, ". 2 ack 2");
+    uint32_t old_iss = talk.iss;
+    talk_in(&talk, "S 100 win 1000");
+    assert_int_equal(talk_time_waits(&talk), 0);
+    assert_int_equal(talk.out_count, 1);
+    talk.iss = old_iss + 2 + 65537; /* past every number of the old connection: RFC 6191 */
+    talk_out(&talk, "S. 0 ack 101");
+    talk_end(&talk);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        {"RFC 9293 3.6: orderly, this side first", orderly_from_this_side, NULL, NULL, NULL},
+        {"RFC 9293 3.6: orderly, the other side first", orderly_from_the_other_side, NULL, NULL,
+         NULL},
+        {"RFC 9293 3.6: both at once", simultaneous_close, NULL, NULL, NULL},
+        {"RFC 9293 3.10.7.4: a FIN out of order", fin_out_of_order, NULL, NULL, NULL},
+        {"RFC 9293 3.8.1: a FIN is sent again", fin_is_repeated, NULL, NULL, NULL},
+        {"RFC 9293 3.10.5: abort", abort_sends_reset, NULL, NULL, NULL},
+        {"RFC 2525 2.17: closing with unread bytes", close_with_unread_bytes_resets, NULL, NULL,
+         NULL},
+        {"RFC 9293 3.6.1: data after close", data_after_close_resets, NULL, NULL, NULL},
+        {"an orphan does not wait for ever", orphan_does_not_wait_for_ever, NULL, NULL, NULL},
+        {"RFC 6191: TIME-WAIT gives way to a new SYN", time_wait_gives_way_to_a_new_syn, NULL, NULL,
+         NULL},
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/* Opening (RFC 9293 3.5, 3.10.1, 3.10.7.1 to 3.10.7.3), segment by segment. */
+#include "talk.h"
+
+#include "base/bytes.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+static void passive_open(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_listen(&talk);
+    talk_in(&talk, "S 0 win 1000 mss 1460 sackok wscale 3");
+    talk_out(&talk, "S.  0 ack 1 mss 1460 sackok");
+    talk_in(&talk, ". 1 ack 1 win 1000");
+    talk_accept(&talk);
+    assert_int_equal(talk_state(&talk), BERTH_TCP_ESTABLISHED);
+    assert_int_equal(talk_info(&talk).snd_wnd, 1000U << 3);
+    talk_silent(&talk);
+    talk_end(&talk);
+}
+
+static void active_open(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_connect(&talk);
+    talk_out(&talk, "S 0 mss 1460 sackok");
+    talk_in(&talk, "S. 0 ack 1 win 500 mss 536");
+    talk_out(&talk, ". 1 ack 1");
+    assert_int_equal(talk_state(&talk), BERTH_TCP_ESTABLISHED);
+    assert_int_equal(talk_info(&talk).snd_wnd,
+                     500); /* RFC 7323 2.2: no scale unless both offer it */
+    assert_int_equal(talk_info(&talk).mss_send, 536);
+    assert_false(talk_info(&talk).sack);
+    talk_end(&talk);
+}
+
+static void simultaneous_open(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_connect(&talk);
+    talk_out(&talk, "S 0");
+    talk_in(&talk, "S 0 win 1000 mss 1460");
+    talk_out(&talk, "S. 0 ack 1");
+    assert_int_equal(talk_state(&talk), BERTH_TCP_SYN_RECEIVED);
+    talk_in(&talk, "S. 0 ack 1 win 1000");
+    assert_int_equal(talk_state(&talk), BERTH_TCP_ESTABLISHED);
+    talk_end(&talk);
+}
+
+static void syn_sent_ignores_foreign_ack(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_connect(&talk);
+    talk_out(&talk, "S 0");
+    talk_in(&talk, ". 500 ack 77"); /* an old connection's: RFC 9293 3.5.1 */
+    talk_out(&talk, "R 77");
+    assert_int_equal(talk_state(&talk), BERTH_TCP_SYN_SENT);
+    talk_in(&talk, "R. 0 ack 78"); /* a RST that does not acknowledge our SYN says nothing */
+    assert_int_equal(talk_state(&talk), BERTH_TCP_SYN_SENT);
+    talk_in(&talk, "R. 0 ack 1");
+    assert_int_equal(talk.error, BERTH_E_REFUSED);
+    talk_end(&talk);
+}
+
+static void closed_port_answers_syn(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk.iss_known = false;
+    talk_in(&talk, "S 0 win 1000");
+    talk_out(&talk, "R. 0 ack 1");
+    talk_in(&talk, "S 0+20 win 1000"); /* the length of the segment counts */
+    talk_out(&talk, "R. 0 ack 21");
+    talk_in(&talk, ". 5 ack 900");
+    talk_out(&talk, "R 900");
+    talk_in(&talk, "R 5");
+    talk_silent(&talk); /* never a RST for a RST */
+    talk_end(&talk);
+}
+
+static void syn_is_repeated_with_backoff(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_connect(&talk);
+    talk_out(&talk, "S 0");
+    uint64_t expected_ms = 1000; /* RFC 6298 2.1 and 5.5 */
+    uint64_t total_ms = 0;
+    unsigned repeats = 0;
+    while ((talk.events & BERTH_EVENT_CLOSED) == 0 && repeats < 20) {
+        uint64_t waited = talk_wait_out_ms(&talk, 300000);
+        total_ms += waited;
+        if (talk.out_count == 0) {
+            break;
+        }
+        assert_in_range(waited, expected_ms - 1, expected_ms + 2);
+        talk_out(&talk, "S 0");
+        expected_ms = min_u64(expected_ms * 2, talk.config.tcp.rto_max_ns / NS_PER_MS);
+        repeats++;
+    }
+    assert_int_equal(talk.error, BERTH_E_TIMED_OUT);
+    assert_true(total_ms >= 180000); /* MUST-23: R2 for a SYN is at least three minutes */
+    talk_end(&talk);
+}
+
+static void syn_received_repeats_syn_ack(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_listen(&talk);
+    talk_in(&talk, "S 0 win 1000");
+    talk_out(&talk, "S. 0 ack 1");
+    talk_in(&talk, "S 0 win 1000");
+    talk_out(&talk, "S. 0 ack 1");
+    talk_wait_out_ms(&talk, 5000);
+    talk_out(&talk, "S. 0 ack 1");
+    talk_in(&talk, ". 1 ack 5"); /* not of our SYN: RFC 9293 3.10.7.4, fifth */
+    talk_out(&talk, "R 5");
+    assert_int_equal(talk_connections(&talk), 1);
+    talk_in(&talk, "R 1");
+    assert_int_equal(talk_connections(&talk), 0); /* passive: back to LISTEN */
+    talk_end(&talk);
+}
+
+static void without_options_the_defaults_hold(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_listen(&talk);
+    talk_in(&talk, "S 0 win 1000");
+    talk_out(&talk, "S. 0 ack 1");
+    talk_in(&talk, ". 1 ack 1 win 1000");
+    talk_accept(&talk);
+    assert_int_equal(talk_info(&talk).mss_send, 536); /* MUST-15 */
+    assert_false(talk_info(&talk).window_scale);
+    talk_end(&talk);
+}
+
+static void data_before_the_last_ack_is_kept(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_listen(&talk);
+    talk_in(&talk, "S 0 win 1000");
+    talk_out(&talk, "S. 0 ack 1");
+    talk_in(&talk, "P. 1+10 ack 1 win 1000"); /* the ACK of the handshake was lost */
+    talk_out(&talk, ". 1 ack 11");
+    talk_accept(&talk);
+    talk_read(&talk, 0, 10);
+    talk_end(&talk);
+}
+
+static void backlog_bounds_half_open(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_listen(&talk); /* a backlog of 4 */
+    for (uint16_t i = 0; i < 6; i++) {
+        talk.peer_port = (uint16_t)(TALK_PEER_PORT + i);
+        talk_in(&talk, "S 0 win 1000");
+    }
+    assert_int_equal(talk_connections(&talk), 4);
+    assert_int_equal(talk_drops(&talk, BERTH_DROP_BACKLOG_FULL), 2);
+    assert_int_equal(talk.out_count, 4);
+    talk_end(&talk);
+}
+
+static void no_rules(struct berth_config *config)
+{
+    (void)config;
+}
+
+static void nothing_opens_without_rules(void **state)
+{
+    (void)state;
+    struct talk talk;
+    struct berth_rules_error error;
+    talk_begin(&talk, no_rules);
+    assert_int_equal(berth_rules_load(talk.berth, "", 0, &error), 0);
+    talk_listen(&talk);
+    talk_in(&talk, "S 0 win 1000");
+    talk_out(&talk, "R. 0 ack 1");
+    assert_int_equal(talk_connections(&talk), 0);
+    assert_int_equal(talk_drops(&talk, BERTH_DROP_DENIED), 1);
+    struct berth_contact contact;
+    assert_true(berth_next_contact(talk.berth, &contact));
+    assert_int_equal(contact.guarded.port, TALK_PORT);
+    assert_int_equal(contact.direction, BERTH_IN);
+    talk_end(&talk);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        {"RFC 9293 3.10.7.2: passive open", passive_open, NULL, NULL, NULL},
+        {"RFC 9293 3.10.7.3: active open", active_open, NULL, NULL, NULL},
+        {"RFC 9293 MUST-10: simultaneous open", simultaneous_open, NULL, NULL, NULL},
+        {"RFC 9293 3.10.7.3: SYN-SENT believes only what acknowledges its SYN",
+         syn_sent_ignores_foreign_ack, NULL, NULL, NULL},
+        {"RFC 9293 3.10.7.1: RST for a closed port", closed_port_answers_syn, NULL, NULL, NULL},
+        {"RFC 9293 MUST-23: a SYN is repeated for three minutes", syn_is_repeated_with_backoff,
+         NULL, NULL, NULL},
+        {"RFC 9293 3.10.7.4: SYN-RECEIVED", syn_received_repeats_syn_ack, NULL, NULL, NULL},
+        {"RFC 9293 MUST-15: the MSS without an option", without_options_the_defaults_hold, NULL,
+         NULL, NULL},
+        {"RFC 9293 3.10.7.4: data with the handshake's ACK", data_before_the_last_ack_is_kept, NULL,
+         NULL, NULL},
+        {"the backlog bounds half-open connections", backlog_bounds_half_open, NULL, NULL, NULL},
+        {"the firewall is closed while it has no rules", nothing_opens_without_rules, NULL, NULL,
+         NULL},
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
