@@ -245,6 +245,7 @@ int tcp_consume(struct tcp *tcp, struct tcp_conn *conn, size_t bytes)
     conn->receive_bytes -= left;
     while (left > 0) {
         struct berth_buffer *buffer = conn->receive_first;
+        BERTH_CHECK(buffer != NULL); /* receive_bytes is the sum of the queue */
         uint32_t part = min_u32(left, buffer->bytes);
         buffer->begin += part;
         buffer->bytes -= part;

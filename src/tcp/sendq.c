@@ -185,6 +185,7 @@ int tcp_commit(struct tcp *tcp, struct tcp_conn *conn, size_t bytes)
     left -= commit_tail(conn, left);
     while (left > 0) {
         struct berth_buffer *buffer = conn->reserved;
+        BERTH_CHECK(buffer != NULL); /* counted above */
         conn->reserved = buffer->next;
         buffer->next = NULL;
         buffer->bytes = min_u32(left, buffer->capacity);

@@ -123,7 +123,9 @@ static uint32_t mss_now(const struct tcp_conn *conn)
     struct wire_tcp tcp = {0};
     sack(conn, &tcp);
     uint32_t option_bytes = wire_tcp_option_bytes(&tcp);
-    return conn->mss > option_bytes ? conn->mss - option_bytes : 1;
+    uint32_t mss = conn->mss > option_bytes ? conn->mss - option_bytes : 1;
+    BERTH_CHECK(mss > 0); /* it divides */
+    return mss;
 }
 
 /* The most that one segment may carry now: a super-segment where the link cuts. */
