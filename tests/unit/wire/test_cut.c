@@ -129,6 +129,27 @@ static void urgent_pointer_moves(void **state)
     }
 }
 
+static void urgent_data_may_end_with_a_piece(void **state)
+{
+    struct wire_packet packet = describe(4, WIRE_TCP);
+    struct berth_offload offload;
+    struct wire_packet parsed;
+    struct wire_cut cut;
+    uint32_t bytes;
+
+    (void)state;
+    packet.tcp.flags = WIRE_ACK | WIRE_URG;
+    packet.tcp.urgent = 100;
+    packet.payload_bytes = 200;
+    bytes = write_packet(whole, &packet, payload, false);
+    offload = facts(&packet, 40, 100);
+    wire_cut_init(&cut, whole, bytes, &offload);
+    assert_int_equal(wire_cut_next(&cut, piece, sizeof piece), 140);
+    assert_int_equal(wire_cut_next(&cut, piece, sizeof piece), 140);
+    assert_int_equal(wire_parse(&parsed, piece, 140, &plain), BERTH_DROP_NONE);
+    assert_int_equal(parsed.tcp.flags, WIRE_ACK);
+}
+
 static void syn_with_data_takes_one_number(void **state)
 {
     struct wire_packet packet = describe(6, WIRE_TCP);
@@ -364,6 +385,7 @@ int main(void)
         cmocka_unit_test(pieces_make_the_whole),
         cmocka_unit_test(a_plain_packet_is_only_completed),
         cmocka_unit_test(urgent_pointer_moves),
+        cmocka_unit_test(urgent_data_may_end_with_a_piece),
         cmocka_unit_test(syn_with_data_takes_one_number),
         cmocka_unit_test(wrong_facts_do_nothing),
         cmocka_unit_test(what_may_not_be_cut),

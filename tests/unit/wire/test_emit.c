@@ -270,6 +270,24 @@ static void sack_blocks_stop_where_the_room_ends(void **state)
     assert_int_equal(wire_tcp_option_bytes(&packet.tcp), 12);
 }
 
+/* The lengths' fields hold 16 bits: IPv4's counts its own header, IPv6's does not. */
+static void the_longest_packets(void **state)
+{
+    static uint8_t out[66000];
+    static const uint8_t payload[66000];
+
+    (void)state;
+    for (uint8_t version = 4; version <= 6; version += 2) {
+        struct wire_packet packet = describe(version, WIRE_TCP);
+        struct wire_packet parsed;
+        uint32_t bytes;
+        packet.payload_bytes = version == 4 ? 65535 - 40 : 65535 - 20;
+        bytes = write_packet(out, &packet, payload, true);
+        assert_int_equal(wire_parse(&parsed, out, bytes, &plain), BERTH_DROP_NONE);
+        assert_int_equal(parsed.payload_bytes, packet.payload_bytes);
+    }
+}
+
 /* The field of a partial checksum: the pseudo header's sum, folded, not complemented. */
 static void partial_checksum_is_the_pseudo_sum(void **state)
 {
@@ -297,6 +315,7 @@ int main(void)
         cmocka_unit_test(fragments_come_back_as_they_went),
         cmocka_unit_test(syn_options_as_linux_lays_them),
         cmocka_unit_test(sack_blocks_stop_where_the_room_ends),
+        cmocka_unit_test(the_longest_packets),
         cmocka_unit_test(partial_checksum_is_the_pseudo_sum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

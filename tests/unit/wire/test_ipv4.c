@@ -207,6 +207,16 @@ static void options(void **state)
     }
 }
 
+/* What is wrong first is what is said. */
+static void a_martian_with_options(void **state)
+{
+    (void)state;
+    assert_int_equal(with_options((const uint8_t[]){1, 1, 1, 1}, 4), BERTH_DROP_NONE);
+    out[12] = 127;
+    mend_ipv4(out, 24);
+    assert_int_equal(parse(40), BERTH_DROP_MARTIAN_SOURCE);
+}
+
 static enum berth_drop fragment(uint8_t protocol, uint16_t field, uint32_t payload)
 {
     make_udp();
@@ -265,6 +275,7 @@ int main(void)
         cmocka_unit_test(any_flipped_bit_of_the_header_is_seen),
         cmocka_unit_test(martians),
         cmocka_unit_test(options),
+        cmocka_unit_test(a_martian_with_options),
         cmocka_unit_test(fragments),
         cmocka_unit_test(other_protocols_have_no_transport),
     };
