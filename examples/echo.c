@@ -4,8 +4,8 @@
  *
  *     client 192.0.2.1 ---- memory link ---- 192.0.2.2 port 7, service
  *
- * Shown here: making a stack, letting one port in, the loop that any link needs, reading and writing
- * in place, closing. Nothing outside this process is touched: no device, no privilege.
+ * Shown here: making a stack, letting one port in, the loop that any link needs, reading and
+ * writing in place, closing. Nothing outside this process is touched: no device, no privilege.
  */
 #include <berth/berth.h>
 

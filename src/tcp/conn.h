@@ -334,7 +334,8 @@ void tcp_recovery_sacked(struct tcp *tcp, struct tcp_conn *conn, const struct wi
                          struct tcp_acked *acked);
 void tcp_recovery_react(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_acked *acked);
 void tcp_recovery_timeout(struct tcp *tcp, struct tcp_conn *conn);
-/* The next piece to send again, [*seq, *end), at most MAX bytes; false: none. It is marked as sent. */
+/* The next piece to send again, [*seq, *end), at most MAX bytes; false: none. It is marked as
+ * sent. */
 bool tcp_recovery_resend(struct tcp *tcp, struct tcp_conn *conn, uint32_t max, uint32_t *seq,
                          uint32_t *end);
 void tcp_recovery_repack(struct tcp_conn *conn);

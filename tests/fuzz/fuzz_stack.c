@@ -5,8 +5,8 @@
  *
  * The input is a script: records of one byte (what), one byte (how long), and that many bytes.
  *   0  a raw packet, checksums taken as good
- *   1  a TCP segment to the listener or to an open connection: header fields from the bytes, sequence
- *      numbers relative to what the stack expects
+ *   1  a TCP segment to the listener or to an open connection: header fields from the bytes,
+ *      sequence numbers relative to what the stack expects
  *   2  time goes on
  *   3  the owner acts: accept, read, write, shut down, close, abort, decide on what is held
  */

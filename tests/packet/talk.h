@@ -9,10 +9,11 @@
  *     FLAGS SEQ[+BYTES] [ack N] [win N] [urg N] [mss N] [wscale N] [sackok] [ts VAL ECR]
  *           [sack L-R[,L-R]...]
  *
- * FLAGS: S F R P U E C and '.' for ACK; '-' for none. Numbers are relative: SEQ of what the test sends, and ack
- * of what it expects, count from the test's own initial sequence number; the others from the
- * stack's, learned from its SYN. `win` is as on the wire, 65535 where none is stated. BYTES of payload are checked against the
- * stream of the pattern talk_byte(offset). In talk_out what is not stated is not compared.
+ * FLAGS: S F R P U E C and '.' for ACK; '-' for none. Numbers are relative: SEQ of what the test
+ * sends, and ack of what it expects, count from the test's own initial sequence number; the others
+ * from the stack's, learned from its SYN. `win` is as on the wire, 65535 where none is stated.
+ * BYTES of payload are checked against the stream of the pattern talk_byte(offset). In talk_out
+ * what is not stated is not compared.
  *
  *     the test's peer 10.9.0.2:PEER_PORT  <->  the stack 10.9.0.1
  */
@@ -62,7 +63,8 @@ void talk_end(struct talk *talk);
 void talk_listen(struct talk *talk);
 /* The stack connects to the test's peer, from TALK_PORT. */
 void talk_connect(struct talk *talk);
-/* The three segments of a passive open with MSS 1460, SACK and window scaling (our shift 0), accepted. */
+/* The three segments of a passive open with MSS 1460, SACK and window scaling (our shift 0),
+ * accepted. */
 void talk_established(struct talk *talk);
 /* Takes the connection from the listener's queue. */
 void talk_accept(struct talk *talk);
