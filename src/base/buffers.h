@@ -4,7 +4,9 @@
  *
  * 1. A buffer has one owner: the pool, a link, or one queue.
  * 2. Queues may keep a buffer only while more than `reserved` are free, so that a link can always
- *    read the ACK that frees the others.
+ *    read the ACK that frees the others. What is out of order stops earlier, and what is to be sent
+ *    earlier still: else two stacks full of data for each other could take in none of it, and bytes
+ *    behind a gap could keep out those that fill it.
  * 3. Buffers are reused last in, first out: the working set stays small.
  */
 #ifndef BASE_BUFFERS_H
@@ -48,6 +50,17 @@ void buffers_put(struct buffers *buffers, struct berth_buffer *buffer);
 static inline bool buffers_may_keep(const struct buffers *buffers)
 {
     return buffers->free >= buffers->reserved;
+}
+
+/* May it keep one more that is of no use yet (out of order)? */
+static inline bool buffers_may_keep_early(const struct buffers *buffers)
+{
+    return buffers->free >= buffers->reserved + (buffers->count - buffers->reserved) / 8;
+}
+/* May a send queue take one? */
+static inline bool buffers_may_send(const struct buffers *buffers)
+{
+    return buffers->free > buffers->reserved + (buffers->count - buffers->reserved) / 4;
 }
 
 static inline uint32_t buffer_room(const struct berth_buffer *buffer)

@@ -9,7 +9,6 @@
 #include "tcp/conn.h"
 
 static const uint32_t copy_share = 8; /* copied when it fills less than 1/8 of its buffer */
-static const uint32_t feed_share = 4; /* those that wait are told when 1/4 of the pool is free */
 
 /* What could be offered now: free queue space, and never more than a share of the pool that is
  * left. */
@@ -131,7 +130,10 @@ static bool may_keep(const struct tcp *tcp, const struct tcp_conn *conn,
                      const struct tcp_arrival *arrival)
 {
     bool fits = conn->receive_last != NULL && buffer_room(conn->receive_last) >= arrival->bytes;
-    return buffers_may_keep(tcp->buffers) || (fits && arrival->seq == conn->rcv_nxt);
+    if (arrival->seq != conn->rcv_nxt) {
+        return buffers_may_keep_early(tcp->buffers);
+    }
+    return buffers_may_keep(tcp->buffers) || fits;
 }
 
 /* RFC 9293 3.10.7.4, seventh check. May end the connection (data after the reader has gone). */
@@ -263,9 +265,7 @@ int tcp_consume(struct tcp *tcp, struct tcp_conn *conn, size_t bytes)
 /* Buffers are free again: writers that found none, and readers whose window the pool had shut. */
 void tcp_feed(struct tcp *tcp)
 {
-    const struct buffers *pool = tcp->buffers;
-    uint32_t enough = pool->reserved + (pool->count - pool->reserved) / feed_share;
-    while (!list_is_empty(&tcp->starved) && pool->free >= enough) {
+    while (!list_is_empty(&tcp->starved) && buffers_may_send(tcp->buffers)) {
         struct tcp_conn *conn =
             CONTAINER_OF(list_take_first(&tcp->starved), struct tcp_conn, starved);
         if (conn_has(conn, CONN_WANT_WRITE)) {

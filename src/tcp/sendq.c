@@ -99,7 +99,7 @@ static int may_write(const struct tcp_conn *conn)
 static struct berth_buffer *reserve_one(struct tcp *tcp, struct tcp_conn *conn,
                                         struct berth_buffer *last)
 {
-    struct berth_buffer *buffer = buffers_get_for_queue(tcp->buffers);
+    struct berth_buffer *buffer = buffers_may_send(tcp->buffers) ? buffers_get(tcp->buffers) : NULL;
     if (buffer == NULL) {
         return NULL;
     }
