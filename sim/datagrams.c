@@ -101,10 +101,9 @@ static void send_back(struct world *world, const struct berth_datagram *datagram
     }
 }
 
-void datagrams_on_event(struct world *world, const struct berth_event *event)
+void datagrams_on_event(struct world *world, struct host *host, const struct berth_event *event)
 {
-    bool at_b = event->id == world->datagrams.ids[1];
-    struct host *host = &world->hosts[at_b ? 1 : 0];
+    bool at_b = host == &world->hosts[1];
     const struct berth_address *peer = &world->hosts[at_b ? 0 : 1].addresses[0];
     struct berth_datagram datagram;
 

@@ -163,7 +163,7 @@ static bool take_events(struct world *world, struct host *host)
             flow_accept_all(world, host, event.id);
             break;
         case OBJECT_DATAGRAMS:
-            datagrams_on_event(world, &event);
+            datagrams_on_event(world, host, &event);
             break;
         }
         world_check(world, host);

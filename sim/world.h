@@ -151,7 +151,8 @@ void end_on_timer(struct world *world, struct end *end);
 /* datagrams.c */
 void datagrams_init(struct world *world);
 void datagrams_on_timer(struct world *world);
-void datagrams_on_event(struct world *world, const struct berth_event *event);
+/* Ids of two stacks may be the same: HOST tells whose it is. */
+void datagrams_on_event(struct world *world, struct host *host, const struct berth_event *event);
 void datagrams_close(struct world *world);
 
 /* intruder.c */
