@@ -62,6 +62,11 @@ void flow_init(struct world *world, struct flow *flow, uint32_t index)
     timer_set(&world->timers, &flow->timer, flow->plan->start_ns);
 }
 
+static uint16_t listening_port(const struct flow *flow)
+{
+    return (uint16_t)(PLAN_PORT + flow->index % PLAN_LISTENERS);
+}
+
 static void set_options(struct world *world, struct end *end)
 {
     const struct plan_end *plan = end->plan;
@@ -91,7 +96,7 @@ static void open_end(struct world *world, struct end *end)
     int result;
 
     local.port = both ? (uint16_t)(PLAN_OWN_PORT + flow->index) : 0;
-    remote.port = both ? local.port : (uint16_t)(PLAN_PORT + flow->index % PLAN_LISTENERS);
+    remote.port = both ? local.port : listening_port(flow);
     result = berth_tcp_connect(end->host->berth, flow->index % 2 == 0 || both ? &local : NULL,
                                &remote, end, &end->id);
     if (result == 0) {
@@ -452,15 +457,16 @@ static void begin(struct world *world, struct end *end)
     }
 }
 
+/* Whose connection was accepted. A port of the opener's may be in use towards several listeners. */
 static struct end *find_accepting(struct world *world, const struct host *host,
-                                  const struct berth_endpoint *remote)
+                                  const struct berth_tcp_info *info)
 {
     for (uint32_t i = 0; i < world->plan.flow_count; i++) {
         struct flow *flow = &world->flows[i];
         struct end *end = &flow->ends[host == &world->hosts[0] ? 0 : 1];
 
-        if (flow->has_started && berth_endpoint_is_equal(&flow->opener, remote) && end->id == 0 &&
-            !end->is_done) {
+        if (flow->has_started && berth_endpoint_is_equal(&flow->opener, &info->remote) &&
+            info->local.port == listening_port(flow) && end->id == 0 && !end->is_done) {
             return end;
         }
     }
@@ -474,7 +480,7 @@ static void accept_one(struct world *world, struct accepted *accepted, struct ho
     struct end *end = NULL;
 
     if (berth_tcp_info(host->berth, id, &info) == 0) {
-        end = find_accepting(world, host, &info.remote);
+        end = find_accepting(world, host, &info);
     }
     if (end == NULL) {
         world_fail(world, "host %c: a connection was accepted that nobody opened", host->name);
