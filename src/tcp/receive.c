@@ -10,8 +10,9 @@
 
 static const uint32_t copy_share = 8; /* copied when it fills less than 1/8 of its buffer */
 
-/* What could be offered now: free queue space, and no more than a share of the pool that is left, but
-   one full segment as long as there is a buffer for it: less than that would be offered to nobody. */
+/* What could be offered now: free queue space, and no more than a share of the pool that is left;
+   but one full segment as long as there is a buffer, where nothing waits to be read: so the last
+   buffers are not for those who do not read, and nobody is offered less than a segment for ever. */
 uint32_t tcp_receive_window(const struct tcp *tcp, const struct tcp_conn *conn)
 {
     uint32_t queued = conn->receive_bytes;
@@ -19,7 +20,7 @@ uint32_t tcp_receive_window(const struct tcp *tcp, const struct tcp_conn *conn)
     const struct buffers *pool = tcp->buffers;
     uint32_t spare = pool->free > pool->reserved ? pool->free - pool->reserved : 0;
     uint64_t share = (uint64_t)spare * pool->capacity / 8;
-    uint64_t least = min_u64((uint64_t)spare * pool->capacity, conn->mss_own);
+    uint64_t least = queued == 0 ? min_u64((uint64_t)spare * pool->capacity, conn->mss_own) : 0;
     return (uint32_t)min_u64(room, max_u64(share, least));
 }
 
