@@ -329,6 +329,7 @@ static void draw_flow(struct drawing *drawing, struct plan_flow *flow)
     set_plain_end(&flow->ends[0], draw_bytes(drawing));
     set_plain_end(&flow->ends[1], 0);
     if (!drawing->vary) {
+        flow->ends[1].close = PLAN_LAST; /* A keeps its connection, and its figures, to the end */
         return;
     }
     if (draw_chance(random, 60)) {
