@@ -54,7 +54,7 @@ static void draw_times(struct drawing *drawing, struct link_impairment *path)
     struct random *random = &drawing->random;
     /* So much for each flow that none of them may starve among the others. */
     uint64_t rate_min_bps = max_u64(64000, (uint64_t)drawing->plan->flow_count * 20000);
-    uint32_t queue_bytes_min = max_u32(4500, drawing->plan->flow_count * 1500);
+    uint32_t queue_min = max_u32(4500, drawing->plan->flow_count * 1500);
 
     if (is_free(drawing, SIM_GIVEN_DELAY)) {
         path->delay_ns = draw_log(random, 10 * NS_PER_US, 150 * NS_PER_MS);
@@ -66,7 +66,8 @@ static void draw_times(struct drawing *drawing, struct link_impairment *path)
         path->rate_bps = draw_chance(random, 60) ? draw_log(random, rate_min_bps, 1000000000) : 0;
     }
     if (is_free(drawing, SIM_GIVEN_QUEUE)) {
-        path->queue_bytes = draw_chance(random, 50) ? (uint32_t)draw_log(random, queue_bytes_min, queue_bytes_min * 50) : 0;
+        path->queue_bytes =
+            draw_chance(random, 50) ? (uint32_t)draw_log(random, queue_min, queue_min * 50) : 0;
     }
 }
 

@@ -70,7 +70,7 @@ static uint32_t given_by(const char *text)
     return given;
 }
 
-/* "mixed 34", or "transfer 1662 loss 3% reorder 3%": what was given is as berth run --impair has it. */
+/* "mixed 34", or "transfer 1662 loss 3% reorder 3%": as berth run --impair has it. */
 bool seeds_parse(const char *line, struct sim_config *config)
 {
     size_t name_bytes = strcspn(line, " \n");

@@ -51,7 +51,7 @@ static void thousands_through_one_stack(void **state)
     seeds_run_many(SIM_MANY, 500000, 5);
 }
 
-/* A megabyte over a path whose product of rate and delay is larger than a window without scaling. */
+/* A path that holds more than a window without scaling. */
 static void a_long_fat_path(void **state)
 {
     struct sim_config config;
