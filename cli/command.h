@@ -61,6 +61,7 @@ struct cli_command {
 
 int cli_ports_main(int argc, char **argv);
 int cli_rules_main(int argc, char **argv);
+int cli_run_main(int argc, char **argv);
 int cli_sim_main(int argc, char **argv);
 
 #endif

@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cli/run.c: `berth run`: the command line, the run (run/run.h), the closing table. Called by
+ * cli/main.c.
+ *
+ * The rules of a run are one text, in the order in which they count: how the program reaches its
+ * resolver; the policy (files, then options); what --publish implies; the default.
+ */
+#include "cli/run.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/message.h"
+
+#define DEFAULT_NETWORK  "10.0.2.0/24"
+#define DEFAULT_NETWORK6 "fd00::/64"
+#define MTU_V6_MIN       1280 /* RFC 8200 section 5 */
+#define TEXT_BYTES       160
+
+struct settings {
+    struct cli_policy *policy;
+    bool is_policy_bad;
+    struct run_publish publishes[RUN_PUBLISHES_MAX];
+    size_t publish_count;
+    int default_action; /* index in defaults */
+    const char *log_file;
+    const char *pcap_file;
+    struct link_impairment impairment;
+    bool is_impaired;
+    struct hostnet_nameserver nameservers[RUN_NAMESERVERS_MAX];
+    size_t nameserver_count;
+    bool has_no_dns;
+    struct launch_host hosts[LAUNCH_HOSTS_MAX];
+    size_t host_count;
+    struct launch_network network;
+    struct launch_network network6;
+    struct berth_address resolver;
+    struct berth_address resolver6;
+    uint64_t mtu;
+    bool is_v4_only;
+    bool is_v6_only;
+    bool has_summary;
+    bool is_quiet;
+};
+
+enum { DEFAULT_DENY, DEFAULT_ALLOW };
+static const char *const defaults[] = {"deny", "allow", NULL};
+
+/* ---- Options --------------------------------------------------------------------------------- */
+
+static bool refuse_more(struct cli_complaint *complaint, int most)
+{
+    (void)snprintf(complaint->expected, sizeof complaint->expected, "at most %d of them", most);
+    return false;
+}
+
+static bool add_publish(void *context, const char *value, struct cli_complaint *complaint)
+{
+    struct settings *settings = context;
+
+    if (settings->publish_count == RUN_PUBLISHES_MAX) {
+        return refuse_more(complaint, RUN_PUBLISHES_MAX);
+    }
+    if (!run_parse_publish(value, &settings->publishes[settings->publish_count], complaint)) {
+        return false;
+    }
+    settings->publish_count++;
+    return true;
+}
+
+static bool add_allow(void *context, const char *value, struct cli_complaint *complaint)
+{
+    struct settings *settings = context;
+
+    return cli_policy_add_rule(settings->policy, "--allow", "allow", value, complaint);
+}
+
+static bool add_deny(void *context, const char *value, struct cli_complaint *complaint)
+{
+    struct settings *settings = context;
+
+    return cli_policy_add_rule(settings->policy, "--deny", "deny", value, complaint);
+}
+
+static bool add_policy(void *context, const char *value, struct cli_complaint *complaint)
+{
+    struct settings *settings = context;
+
+    (void)complaint;
+    if (cli_policy_add_file(settings->policy, value, NULL, NULL) != 0) {
+        settings->is_policy_bad = true; /* it has been said */
+    }
+    return true;
+}
+
+static bool set_impairment(void *context, const char *value, struct cli_complaint *complaint)
+{
+    struct settings *settings = context;
+    struct link_text_error error;
+
+    if (link_impairment_parse(value, &settings->impairment, &error) < 0) {
+        (void)snprintf(complaint->word, sizeof complaint->word, "%.*s", (int)error.word_bytes,
+                       error.word);
+        (void)snprintf(complaint->expected, sizeof complaint->expected, "%s", error.expected);
+        return false;
+    }
+    settings->is_impaired = true;
+    return true;
+}
+
+static bool add_nameserver(void *context, const char *value, struct cli_complaint *complaint)
+{
+    struct settings *settings = context;
+
+    if (settings->nameserver_count == RUN_NAMESERVERS_MAX) {
+        return refuse_more(complaint, RUN_NAMESERVERS_MAX);
+    }
+    if (hostnet_parse_nameserver(value, &settings->nameservers[settings->nameserver_count]) < 0) {
+        (void)snprintf(complaint->expected, sizeof complaint->expected,
+                       "the address of a name server");
+        return false;
+    }
+    settings->nameserver_count++;
+    return true;
+}
+
+static bool add_host(void *context, const char *value, struct cli_complaint *complaint)
+{
+    struct settings *settings = context;
+
+    if (settings->host_count == LAUNCH_HOSTS_MAX) {
+        return refuse_more(complaint, LAUNCH_HOSTS_MAX);
+    }
+    if (!run_parse_host(value, &settings->hosts[settings->host_count], complaint)) {
+        return false;
+    }
+    settings->host_count++;
+    return true;
+}
+
+static bool set_network(void *context, const char *value, struct cli_complaint *complaint)
+{
+    struct settings *settings = context;
+
+    return run_parse_network(value, &settings->network, &settings->resolver, complaint);
+}
+
+static bool set_network6(void *context, const char *value, struct cli_complaint *complaint)
+{
+    struct settings *settings = context;
+
+    return run_parse_network6(value, &settings->network6, &settings->resolver6, complaint);
+}
+
+static const struct cli_option option_list[] = {
+    {.kind = CLI_HEADING, .help = "What may pass"},
+    {.name = "allow",
+     .letter = 'a',
+     .kind = CLI_CALL,
+     .value = "RULE",
+     .call = add_allow,
+     .help = "a rule without its first word: 'out https to 10.0.0.7'; repeatable, in order"},
+    {.name = "deny",
+     .letter = 'd',
+     .kind = CLI_CALL,
+     .value = "RULE",
+     .call = add_deny,
+     .help = "the same, to deny"},
+    {.name = "policy",
+     .kind = CLI_CALL,
+     .value = "FILE",
+     .call = add_policy,
+     .help = "rules from a file, before those of the command line; repeatable; - is standard "
+             "input"},
+    {.name = "default",
+     .kind = CLI_CHOICE,
+     .value = "deny|allow",
+     .choices = defaults,
+     .offset = offsetof(struct settings, default_action),
+     .help = "what becomes of what no rule decides; deny unless said. The host's own addresses and "
+             "other special ones stay shut until a rule names them"},
+    {.name = "publish",
+     .letter = 'p',
+     .kind = CLI_CALL,
+     .value = "PORT",
+     .call = add_publish,
+     .help = "accept on the host, deliver to the program: "
+             "[ADDR:]PORT[-PORT][:PORT[-PORT]][/tcp|/udp]; ADDR is 127.0.0.1 and ::1 unless said; "
+             "implies the matching 'allow in'; repeatable"},
+    {.kind = CLI_HEADING, .help = "What is shown and kept"},
+    {.name = "log",
+     .kind = CLI_TEXT,
+     .value = "FILE",
+     .offset = offsetof(struct settings, log_file),
+     .help = "a JSON line for every connection and refusal, added to FILE"},
+    {.name = "pcap",
+     .kind = CLI_TEXT,
+     .value = "FILE",
+     .offset = offsetof(struct settings, pcap_file),
+     .help = "what crosses the program's link, for Wireshark"},
+    {.name = "summary",
+     .kind = CLI_FLAG,
+     .offset = offsetof(struct settings, has_summary),
+     .help = "always print the closing table; without it only when something was refused"},
+    {.name = "quiet",
+     .kind = CLI_FLAG,
+     .offset = offsetof(struct settings, is_quiet),
+     .help = "never print the closing table"},
+    {.kind = CLI_HEADING, .help = "Names"},
+    {.name = "dns",
+     .kind = CLI_CALL,
+     .value = "ADDR",
+     .call = add_nameserver,
+     .help = "ask this name server instead of those of the host's /etc/resolv.conf; repeatable"},
+    {.name = "no-dns",
+     .kind = CLI_FLAG,
+     .offset = offsetof(struct settings, has_no_dns),
+     .help = "no name server inside"},
+    {.name = "hosts",
+     .kind = CLI_CALL,
+     .value = "NAME=ADDR",
+     .call = add_host,
+     .help = "a name of your own; repeatable"},
+    {.kind = CLI_HEADING, .help = "The link"},
+    {.name = "network",
+     .kind = CLI_CALL,
+     .value = "CIDR",
+     .call = set_network,
+     .help = "the program's IPv4 network; " DEFAULT_NETWORK " unless said"},
+    {.name = "network6",
+     .kind = CLI_CALL,
+     .value = "CIDR",
+     .call = set_network6,
+     .help = "its IPv6 network; " DEFAULT_NETWORK6 " unless said"},
+    {.name = "ipv4-only",
+     .kind = CLI_FLAG,
+     .offset = offsetof(struct settings, is_v4_only),
+     .help = "no IPv6 inside"},
+    {.name = "ipv6-only",
+     .kind = CLI_FLAG,
+     .offset = offsetof(struct settings, is_v6_only),
+     .help = "no IPv4 inside"},
+    {.name = "mtu",
+     .kind = CLI_NUMBER,
+     .value = "N",
+     .min = LAUNCH_MTU_MIN,
+     .max = LAUNCH_MTU_MAX,
+     .offset = offsetof(struct settings, mtu),
+     .help = "bytes of a packet, 576 to 65520; 1500 unless said"},
+    {.name = "impair",
+     .kind = CLI_CALL,
+     .value = "TEXT",
+     .call = set_impairment,
+     .help = "a bad network, on purpose: 'delay 40ms jitter 5ms loss 1% duplicate 0.1% reorder 2% "
+             "corrupt 0.01% rate 10mbit queue 64kb seed 7', each at most once"},
+};
+
+static const struct cli_options options = {
+    .command = "berth run",
+    .usage = "[OPTION]... [--] COMMAND [ARG]...",
+    .about = "Runs COMMAND on a network stack of its own, behind a firewall that keeps every port "
+             "shut, in both directions, until a rule opens it. What is refused is refused at once, "
+             "and named at the end with the words that would allow it. Needs no root.\n"
+             "Inside, the program is 10.0.2.100 and fd00::100. The gateway, 10.0.2.2 and fd00::2, "
+             "is 'host' in rules: it stands for this host's own loopback.",
+    .options = option_list,
+    .count = sizeof option_list / sizeof option_list[0],
+    .stop_at_operand = true,
+    .notes = "Rules are in berth-policy(5).\n"
+             "\n"
+             "Exit status: the program's; 128+N when signal N ended it; 125 berth failed, 126 the\n"
+             "program cannot be executed, 127 it is not there; 2 a mistake, and nothing was run.\n"
+             "\n"
+             "Examples:\n"
+             "  berth run -- curl https://192.0.2.7/\n"
+             "  berth run --allow 'out https' -- npm ci\n"
+             "  berth run --allow 'out 5432/tcp to host' -- psql -h 10.0.2.2\n"
+             "  berth run -p 8080:80 -- python3 -m http.server 80\n",
+};
+
+static int refuse(const char *word, const char *expected)
+{
+    return cli_options_refuse(&options, word, expected);
+}
+
+/* What the options contradict. -1, or the exit status. */
+static int check(const struct settings *settings, const struct cli_words *operands)
+{
+    if (settings->is_policy_bad) {
+        return CLI_ERROR;
+    }
+    if (operands->count == 0) {
+        cli_message("run: expected a command to run; see berth run --help");
+        return CLI_ERROR;
+    }
+    if (settings->is_v4_only && settings->is_v6_only) {
+        return refuse("--ipv6-only", "not both it and --ipv4-only");
+    }
+    if (settings->has_summary && settings->is_quiet) {
+        return refuse("--quiet", "not both it and --summary");
+    }
+    if (settings->has_no_dns && settings->nameserver_count > 0) {
+        return refuse("--no-dns", "not both it and --dns");
+    }
+    if (settings->mtu < MTU_V6_MIN && !settings->is_v4_only) {
+        return refuse("--mtu", "1280 or more, as IPv6 needs; or --ipv4-only");
+    }
+    for (size_t i = 0; i < settings->publish_count; i++) {
+        const struct run_publish *publish = &settings->publishes[i];
+
+        if (publish->has_address &&
+            (berth_address_is_v4(&publish->address) ? settings->is_v6_only
+                                                    : settings->is_v4_only)) {
+            return refuse(publish->word, "an address of the family that the program has");
+        }
+    }
+    return -1;
+}
+
+/* ---- Rules ----------------------------------------------------------------------------------- */
+
+struct text {
+    char *bytes;
+    size_t used;
+};
+
+static void append(struct text *text, const char *bytes, size_t count)
+{
+    text->bytes = cli_memory(text->bytes, text->used + count + 1);
+    memcpy(text->bytes + text->used, bytes, count);
+    text->used += count;
+    text->bytes[text->used] = '\0';
+}
+
+/* How the program reaches its resolver. */
+static uint32_t append_own(struct text *text, const struct settings *settings)
+{
+    char v4[BERTH_ADDRESS_TEXT_BYTES];
+    char v6[BERTH_ADDRESS_TEXT_BYTES];
+    char line[TEXT_BYTES];
+
+    if (settings->has_no_dns) {
+        return 0;
+    }
+    (void)snprintf(line, sizeof line, "allow out 53/udp,53/tcp to %s,%s\n",
+                   berth_address_format(&settings->resolver, v4),
+                   berth_address_format(&settings->resolver6, v6));
+    append(text, line, strlen(line));
+    return 1;
+}
+
+/* What --publish implies: whoever reaches the host's port reaches the program's. */
+static uint32_t append_published(struct text *text, const struct settings *settings)
+{
+    for (size_t i = 0; i < settings->publish_count; i++) {
+        const struct run_publish *publish = &settings->publishes[i];
+        char line[TEXT_BYTES];
+
+        (void)snprintf(
+            line, sizeof line, "allow in %u-%u/%s from any,host,169.254.0.0/16,fe80::/10\n",
+            (unsigned)publish->program_first,
+            (unsigned)(publish->program_first + publish->host_last - publish->host_first),
+            publish->protocol == BERTH_UDP ? "udp" : "tcp");
+        append(text, line, strlen(line));
+    }
+    return (uint32_t)settings->publish_count;
+}
+
+static struct run_rules make_rules(struct text *text, const struct settings *settings)
+{
+    static const char allow_all[] = "allow out any\nallow in any\n";
+    struct run_rules rules = {.policy = settings->policy, .own = append_own(text, settings)};
+    size_t bytes;
+    const char *policy = cli_policy_text(settings->policy, &bytes);
+
+    append(text, policy, bytes);
+    for (size_t i = 0; i < bytes; i++) {
+        rules.policy_lines += policy[i] == '\n';
+    }
+    rules.published = append_published(text, settings);
+    if (settings->default_action == DEFAULT_ALLOW) {
+        append(text, allow_all, sizeof allow_all - 1);
+    }
+    return rules;
+}
+
+/* ---- The run --------------------------------------------------------------------------------- */
+
+static void say(const char *line)
+{
+    cli_message("%s", line);
+}
+
+static int run_it(const struct settings *settings, const struct run_config *config,
+                  const struct run_rules *rules)
+{
+    struct launch_failure failure = {.exit_status = LAUNCH_EXIT_BERTH_FAILED};
+    struct run *run = NULL;
+    int status = LAUNCH_EXIT_BERTH_FAILED;
+
+    if (run_new(&run, config, &failure) < 0 || run_go(run, &failure) < 0) {
+        cli_message("%s", failure.message);
+        run_free(run);
+        return failure.exit_status;
+    }
+    status = run_exit_status(run);
+    if (settings->has_summary || (!settings->is_quiet && (run_tally(run)->refused > 0 ||
+                                                          run_tally(run)->names_refused > 0))) {
+        run_print_table(run, config, rules);
+    }
+    run_free(run);
+    return status;
+}
+
+static int start(const struct settings *settings, const struct cli_words *operands)
+{
+    struct text text = {0};
+    struct run_rules rules = make_rules(&text, settings);
+    struct run_config config = {
+        .argv = operands->words,
+        .rules = text.bytes == NULL ? "" : text.bytes,
+        .rules_bytes = text.used,
+        .network = settings->network,
+        .network6 = settings->network6,
+        .resolver = settings->resolver,
+        .resolver6 = settings->resolver6,
+        .has_resolver = !settings->has_no_dns,
+        .mtu = (uint32_t)settings->mtu,
+        .publishes = settings->publishes,
+        .publish_count = settings->publish_count,
+        .nameservers = settings->nameservers,
+        .nameserver_count = settings->nameserver_count,
+        .hosts = settings->hosts,
+        .host_count = settings->host_count,
+        .log_file = settings->log_file,
+        .pcap_file = settings->pcap_file,
+        .impairment = settings->is_impaired ? &settings->impairment : NULL,
+        .say = say,
+    };
+    int status;
+
+    cli_policy_limits(settings->policy, &config.rules_max, &config.rule_bytes_max);
+    config.rules_max += RUN_PUBLISHES_MAX + 4;
+    config.rule_bytes_max += (RUN_PUBLISHES_MAX + 4) * TEXT_BYTES;
+    config.network.is_on = !settings->is_v6_only;
+    config.network6.is_on = !settings->is_v4_only;
+    status = run_it(settings, &config, &rules);
+    free(text.bytes);
+    return status;
+}
+
+static void free_settings(struct settings *settings)
+{
+    for (size_t i = 0; i < settings->host_count; i++) {
+        free((char *)(uintptr_t)settings->hosts[i].name);
+    }
+    cli_policy_free(settings->policy);
+    free(settings);
+}
+
+int cli_run_main(int argc, char **argv)
+{
+    struct settings *settings = cli_memory(NULL, sizeof *settings);
+    struct cli_complaint complaint;
+    struct cli_words operands;
+    int status;
+
+    *settings = (struct settings){.policy = cli_policy_new(), .mtu = 1500};
+    (void)set_network(settings, DEFAULT_NETWORK, &complaint);
+    (void)set_network6(settings, DEFAULT_NETWORK6, &complaint);
+    status = cli_options_parse(&options, argc, argv, settings, &operands);
+    if (status < 0) {
+        status = check(settings, &operands);
+    }
+    if (status < 0) {
+        status = start(settings, &operands);
+    }
+    free_settings(settings);
+    return status;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cli/run.h: between the files of `berth run`: run.c reads the command line and runs,
+ * run_values.c reads the values of its options, run_table.c prints the closing table.
+ */
+#ifndef BERTH_CLI_RUN_H
+#define BERTH_CLI_RUN_H
+
+#include <stdbool.h>
+
+#include "cli/options.h"
+#include "cli/policy.h"
+#include "run/run.h"
+
+/* ---- run_values.c: pure; false: *COMPLAINT says why ----------------------------------------- */
+
+/* "[ADDR:]PORT[-PORT][:PORT[-PORT]][/tcp|/udp]". */
+bool run_parse_publish(const char *text, struct run_publish *out, struct cli_complaint *complaint);
+/* "NAME=ADDRESS"; the name, cut off, is the caller's to free. */
+bool run_parse_host(const char *text, struct launch_host *out, struct cli_complaint *complaint);
+/* A network's prefix, and the addresses in it: gateway the second, resolver the third, program the
+ * hundredth (IPv4; the last where there are fewer) or the 256th (IPv6). */
+bool run_parse_network(const char *text, struct launch_network *out, struct berth_address *resolver,
+                       struct cli_complaint *complaint);
+bool run_parse_network6(const char *text, struct launch_network *out,
+                        struct berth_address *resolver, struct cli_complaint *complaint);
+
+/* ---- run_table.c ----------------------------------------------------------------------------- */
+
+/* Where the lines of run_config.rules come from. */
+struct run_rules {
+    const struct cli_policy *policy;
+    uint32_t own; /* lines before the policy's: berth's */
+    uint32_t policy_lines;
+    uint32_t published; /* lines after them: implied by --publish; then the default's */
+};
+
+/* Prints what RUN has used and been refused on standard error. */
+void run_print_table(const struct run *run, const struct run_config *config,
+                     const struct run_rules *rules);
+
+#endif

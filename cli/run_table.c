@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cli/run_table.c: see cli/run.h: the closing table of `berth run`: each port used or refused once,
+ * and under it the words that would allow what was refused.
+ *
+ * Words are printed only for what no rule decided: those would make it pass. What a rule of the
+ * user's own refused is named with that rule.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <berth/registry.h>
+
+#include "cli/message.h"
+#include "cli/run.h"
+#include "cli/table.h"
+
+enum {
+    PEERS_MAX = 8,  /* rows of one port; with more peers they become one */
+    HINTS_MAX = 40, /* lines */
+    CELL_BYTES = 400,
+};
+
+/* A row of the table: one of the tally's, or several of one port summed up. */
+struct row {
+    struct tally_row sum;
+    size_t peers;
+};
+
+/* ---- Rows ------------------------------------------------------------------------------------ */
+
+static int compare_number(uint64_t a, uint64_t b)
+{
+    return a < b ? -1 : a > b;
+}
+
+/* What was allowed first, then outwards before inwards, then by protocol and port. */
+static int compare_ports(const struct tally_key *a, const struct tally_key *b)
+{
+    int order = compare_number(a->action, b->action);
+
+    order = order != 0 ? order : compare_number(a->direction, b->direction);
+    order = order != 0 ? order : compare_number(a->protocol, b->protocol);
+    return order != 0 ? order : compare_number(a->port, b->port);
+}
+
+static int compare_rows(const void *a, const void *b)
+{
+    const struct tally_row *one = a;
+    const struct tally_row *other = b;
+    int order = compare_ports(&one->key, &other->key);
+
+    return order != 0 ? order : memcmp(&one->key.peer, &other->key.peer, sizeof one->key.peer);
+}
+
+static struct tally_row *sort_rows(const struct tally *tally)
+{
+    struct tally_row *rows = cli_memory(NULL, (tally->count + 1) * sizeof *rows);
+
+    if (tally->count > 0) {
+        memcpy(rows, tally->rows, tally->count * sizeof *rows);
+        qsort(rows, tally->count, sizeof *rows, compare_rows);
+    }
+    return rows;
+}
+
+static void sum_up(struct row *row, const struct tally_row *other)
+{
+    row->peers++;
+    row->sum.connections += other->connections;
+    row->sum.bytes_out += other->bytes_out;
+    row->sum.bytes_in += other->bytes_in;
+    row->sum.has_more_processes = row->sum.has_more_processes || other->has_more_processes ||
+                                  strcmp(row->sum.process, other->process) != 0;
+}
+
+/* ---- Cells ----------------------------------------------------------------------------------- */
+
+static bool is_host(const struct run_config *config, const struct berth_address *address)
+{
+    return berth_address_is_equal(address, &config->network.gateway) ||
+           berth_address_is_equal(address, &config->network6.gateway);
+}
+
+static void add_peer(struct cli_table *table, const struct run_config *config,
+                     const struct row *row)
+{
+    char address[BERTH_ADDRESS_TEXT_BYTES];
+    const char *name = row->sum.name;
+
+    if (row->peers > 1) {
+        cli_table_addf(table, CLI_PLAIN, "%zu peers", row->peers);
+        return;
+    }
+    (void)berth_address_format(&row->sum.key.peer, address);
+    if (is_host(config, &row->sum.key.peer)) {
+        name = "host";
+    }
+    if (name == NULL) {
+        cli_table_add(table, CLI_PLAIN, address);
+    } else {
+        cli_table_addf(table, CLI_PLAIN, "%s (%s)", name, address);
+    }
+}
+
+static void add_process(struct cli_table *table, const struct tally_row *row)
+{
+    if (row->pid == 0) {
+        cli_table_add(table, CLI_DIM, "-");
+    } else {
+        cli_table_addf(table, CLI_PLAIN, "%s%s", row->process,
+                       row->has_more_processes ? " and others" : "");
+    }
+}
+
+static void add_bytes(struct cli_table *table, uint64_t bytes)
+{
+    static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};
+    double value = (double)bytes / 1024;
+    size_t unit = 0;
+
+    if (bytes < 10000) {
+        cli_table_addf(table, CLI_PLAIN, "%u", (unsigned)bytes);
+        return;
+    }
+    while (value >= 1000 && unit + 1 < sizeof units / sizeof units[0]) {
+        value /= 1024;
+        unit++;
+    }
+    cli_table_addf(table, CLI_PLAIN, "%.1f %s", value, units[unit]);
+}
+
+static void add_port(struct cli_table *table, const struct tally_key *key)
+{
+    const char *service;
+
+    if (key->protocol == BERTH_ICMP) {
+        cli_table_add(table, CLI_BOLD, "icmp");
+        cli_table_add(table, CLI_PLAIN, "echo");
+        cli_table_add(table, CLI_PLAIN, "-");
+        return;
+    }
+    service = berth_service_name(key->port, key->protocol == BERTH_UDP ? BERTH_TRANSPORT_UDP
+                                                                       : BERTH_TRANSPORT_TCP);
+    cli_table_addf(table, CLI_BOLD, "%u/%s", (unsigned)key->port,
+                   key->protocol == BERTH_UDP ? "udp" : "tcp");
+    cli_table_add(table, CLI_PLAIN, service);
+    cli_table_add(table, CLI_PLAIN, berth_category_name(berth_port_category(key->port)));
+}
+
+static void add_row(struct cli_table *table, const struct run_config *config, const struct row *row)
+{
+    static const char *const verdicts[] = {"allowed", "refused", "dropped"};
+    const struct tally_key *key = &row->sum.key;
+
+    cli_table_add(table, CLI_PLAIN, key->direction == BERTH_OUT ? "out" : "in");
+    add_port(table, key);
+    add_peer(table, config, row);
+    add_process(table, &row->sum);
+    cli_table_addf(table, CLI_PLAIN, "%llu", (unsigned long long)row->sum.connections);
+    add_bytes(table, row->sum.bytes_out);
+    add_bytes(table, row->sum.bytes_in);
+    cli_table_add(table, key->action == BERTH_ALLOW ? CLI_GOOD : CLI_BAD, verdicts[key->action]);
+}
+
+static void print_rows(const struct tally_row *rows, size_t count, const struct run_config *config)
+{
+    static const struct cli_column columns[] = {
+        {"DIR", CLI_LEFT, false},     {"PORT", CLI_RIGHT, false}, {"SERVICE", CLI_LEFT, true},
+        {"CATEGORY", CLI_LEFT, true}, {"PEER", CLI_LEFT, true},   {"PROCESS", CLI_LEFT, true},
+        {"CONNS", CLI_RIGHT, false},  {"OUT", CLI_RIGHT, false},  {"IN", CLI_RIGHT, false},
+        {"VERDICT", CLI_LEFT, false},
+    };
+    struct cli_table *table = cli_table_new(columns, sizeof columns / sizeof columns[0]);
+
+    for (size_t i = 0; i < count;) {
+        size_t same = 1;
+        struct row row = {rows[i], 1};
+
+        while (i + same < count && compare_ports(&rows[i].key, &rows[i + same].key) == 0) {
+            same++;
+        }
+        if (same > PEERS_MAX) {
+            for (size_t j = 1; j < same; j++) {
+                sum_up(&row, &rows[i + j]);
+            }
+            i += same;
+        } else {
+            i++;
+        }
+        add_row(table, config, &row);
+    }
+    cli_table_print(table, stderr);
+    cli_table_free(table);
+}
+
+/* ---- Words that would allow it --------------------------------------------------------------- */
+
+static void print_hints(const struct tally_row *rows, size_t count, const struct run_config *config)
+{
+    const struct berth_address gateways[2] = {config->network.gateway, config->network6.gateway};
+    char last[TALLY_HINT_BYTES] = "";
+    uint64_t refused = 0;
+    size_t hints = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (rows[i].key.action != BERTH_ALLOW && rows[i].rule < 0) {
+            refused += rows[i].connections;
+        }
+    }
+    if (refused == 0) {
+        return;
+    }
+    cli_message("refused %llu connection%s; to allow %s next time:", (unsigned long long)refused,
+                refused == 1 ? "" : "s", refused == 1 ? "it" : "them");
+    for (size_t i = 0; i < count; i++) {
+        char hint[TALLY_HINT_BYTES];
+
+        if (rows[i].key.action == BERTH_ALLOW || rows[i].rule >= 0) {
+            continue;
+        }
+        /* The host by IPv4 and by IPv6 takes the same words. */
+        if (strcmp(tally_hint(&rows[i], gateways, 2, hint), last) != 0 && hints++ < HINTS_MAX) {
+            fprintf(stderr, "  --allow '%s'\n", hint);
+        }
+        memcpy(last, hint, sizeof last);
+    }
+    if (hints > HINTS_MAX) {
+        cli_message("and %zu more; --log FILE has them all", hints - HINTS_MAX);
+    }
+}
+
+/* Where the rule of LINE was written. */
+static const char *origin_of(const struct run_rules *rules, uint32_t line,
+                             char out[CLI_POLICY_ORIGIN_BYTES])
+{
+    if (line <= rules->own || line > rules->own + rules->policy_lines) {
+        return "berth";
+    }
+    return cli_policy_origin(rules->policy, line - rules->own, out);
+}
+
+/* What the user's own rules have refused, each rule once. */
+static void print_refusing_rules(const struct run *run, const struct run_rules *rules)
+{
+    const struct tally *tally = run_tally(run);
+
+    for (size_t i = 0; i < tally->count; i++) {
+        char origin[CLI_POLICY_ORIGIN_BYTES];
+        const struct tally_row *row = &tally->rows[i];
+        uint64_t refused = 0;
+        bool is_first = true;
+
+        if (row->key.action == BERTH_ALLOW || row->rule < 0) {
+            continue;
+        }
+        for (size_t j = 0; j < tally->count; j++) {
+            bool is_same =
+                tally->rows[j].key.action != BERTH_ALLOW && tally->rows[j].rule == row->rule;
+
+            refused += is_same ? tally->rows[j].connections : 0;
+            is_first = is_first && !(is_same && j < i);
+        }
+        if (is_first) {
+            cli_message("refused %llu connection%s by the rule '%s' (%s)",
+                        (unsigned long long)refused, refused == 1 ? "" : "s",
+                        run_rule_text(run, row->rule),
+                        origin_of(rules, run_rule_line(run, row->rule), origin));
+        }
+    }
+}
+
+static void print_names(const struct tally *tally)
+{
+    char line[CELL_BYTES] = "";
+    size_t used = 0;
+    size_t shown = 0;
+
+    if (tally->names_refused == 0) {
+        return;
+    }
+    for (; shown < tally->name_count; shown++) {
+        size_t bytes = strlen(tally->names[shown]) + 2;
+
+        if (used + bytes >= sizeof line) {
+            break;
+        }
+        used += (size_t)snprintf(line + used, sizeof line - used, "%s%s", shown == 0 ? "" : ", ",
+                                 tally->names[shown]);
+    }
+    cli_message("did not resolve %s%s: no rule lets a connection to the network out", line,
+                shown < tally->name_count ? " and others" : "");
+}
+
+void run_print_table(const struct run *run, const struct run_config *config,
+                     const struct run_rules *rules)
+{
+    const struct tally *tally = run_tally(run);
+    struct tally_row *rows = sort_rows(tally);
+    uint64_t lost = run_refusals_lost(run) + tally->uncounted;
+
+    print_rows(rows, tally->count, config);
+    if (lost > 0) {
+        cli_message("%llu more are not in the table: they came too fast, or from too many peers",
+                    (unsigned long long)lost);
+    }
+    print_names(tally);
+    print_refusing_rules(run, rules);
+    print_hints(rows, tally->count, config);
+    free(rows);
+}

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * run/conversation.c: see run/conversation.h.
+ */
+#include "run/conversation.h"
+
+#include <berth/registry.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/* The port that says what is talked about; 0 for ICMP. */
+static uint16_t served_port(const struct conversation *conversation)
+{
+    if (conversation->protocol == BERTH_ICMP) {
+        return 0;
+    }
+    return conversation->direction == BERTH_OUT ? conversation->peer.port
+                                                : conversation->program.port;
+}
+
+static const char *protocol_name(enum berth_protocol protocol)
+{
+    switch (protocol) {
+    case BERTH_TCP:
+        return "tcp";
+    case BERTH_UDP:
+        return "udp";
+    case BERTH_ICMP:
+        return "icmp";
+    }
+    return "";
+}
+
+/* ---- The process and the verdict ------------------------------------------------------------ */
+
+static uint8_t attribute_protocol(const struct conversation *conversation)
+{
+    switch (conversation->protocol) {
+    case BERTH_TCP:
+        return IPPROTO_TCP;
+    case BERTH_UDP:
+        return IPPROTO_UDP;
+    case BERTH_ICMP:
+        break;
+    }
+    return berth_address_is_v4(&conversation->peer.address) ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+}
+
+static void find_process(struct run *run, struct conversation *conversation)
+{
+    struct attribute_query query = {.protocol = attribute_protocol(conversation),
+                                    .local = conversation->program,
+                                    .remote = conversation->peer};
+
+    conversation->has_process = attribute_find(run->attribute, &query, &conversation->process);
+}
+
+void conversation_begin(struct run *run, struct conversation *conversation)
+{
+    conversation->begun_ns = run->loop.now_ns;
+    conversation->is_open = false;
+    conversation->bytes_out = 0;
+    conversation->bytes_in = 0;
+    find_process(run, conversation);
+    if (conversation->direction == BERTH_IN) {
+        struct berth_contact_query query = {.direction = BERTH_IN,
+                                            .protocol = conversation->protocol,
+                                            .peer = conversation->peer.address,
+                                            .port = served_port(conversation)};
+
+        conversation->verdict = berth_rules_judge(run->berth, &query);
+    }
+}
+
+/* ---- The journal ---------------------------------------------------------------------------- */
+
+static json_t *time_text(void)
+{
+    struct timespec now;
+    struct tm parts;
+    char day[32];
+    char text[48];
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    (void)gmtime_r(&now.tv_sec, &parts);
+    (void)strftime(day, sizeof day, "%Y-%m-%dT%H:%M:%S", &parts);
+    snprintf(text, sizeof text, "%s.%06uZ", day, (unsigned)(now.tv_nsec / 1000));
+    return json_string(text);
+}
+
+static void put(json_t *line, const char *key, json_t *value)
+{
+    if (value == NULL || json_object_set_new(line, key, value) < 0) {
+        return; /* no memory: the line lacks a field, and the next write says why */
+    }
+}
+
+static void put_end(json_t *line, const char *address_key, const char *port_key,
+                    const struct berth_endpoint *endpoint, bool has_port)
+{
+    char text[BERTH_ADDRESS_TEXT_BYTES];
+
+    put(line, address_key, json_string(berth_address_format(&endpoint->address, text)));
+    put(line, port_key, has_port ? json_integer(endpoint->port) : json_null());
+}
+
+static void put_service(json_t *line, const struct conversation *conversation)
+{
+    uint16_t port = served_port(conversation);
+    bool has_port = conversation->protocol != BERTH_ICMP;
+    const char *service = NULL;
+    const char *category = NULL;
+
+    if (has_port) {
+        service = berth_service_name(
+            port, conversation->protocol == BERTH_UDP ? BERTH_TRANSPORT_UDP : BERTH_TRANSPORT_TCP);
+        category = berth_category_name(berth_port_category(port));
+    }
+    put(line, "service", journal_text(service));
+    put(line, "category", journal_text(category));
+}
+
+static void put_process(json_t *line, const struct conversation *conversation)
+{
+    json_t *process;
+
+    if (!conversation->has_process) {
+        put(line, "process", json_null());
+        return;
+    }
+    process = json_object();
+    put(process, "pid", json_integer(conversation->process.pid));
+    put(process, "name", journal_text(conversation->process.name));
+    put(line, "process", process);
+}
+
+static json_t *line_new(const char *event)
+{
+    json_t *line = json_object();
+
+    put(line, "time", time_text());
+    put(line, "event", json_string(event));
+    return line;
+}
+
+static json_t *describe(const struct run *run, const char *event,
+                        const struct conversation *conversation)
+{
+    bool has_port = conversation->protocol != BERTH_ICMP;
+    json_t *line = line_new(event);
+
+    put(line, "direction", json_string(conversation->direction == BERTH_OUT ? "out" : "in"));
+    put(line, "protocol", json_string(protocol_name(conversation->protocol)));
+    put_end(line, "local_address", "local_port", &conversation->program, has_port);
+    put_end(line, "remote_address", "remote_port", &conversation->peer, has_port);
+    put(line, "host_name", journal_text(naming_find(&run->naming, &conversation->peer.address)));
+    put_service(line, conversation);
+    put_process(line, conversation);
+    put(line, "rule", journal_text(run_rule_text(run, conversation->verdict.rule)));
+    return line;
+}
+
+static void write_line(struct run *run, json_t *line)
+{
+    int error = journal_write(&run->journal, line);
+
+    if (error != 0) {
+        run_say(run, "cannot write to the log '%s': %s; it ends here, the program goes on",
+                run->journal.path, strerror(error));
+    }
+}
+
+static void write_end(struct run *run, const char *event, const struct conversation *conversation,
+                      enum run_end end)
+{
+    double duration_ms = (double)((run->loop.now_ns - conversation->begun_ns) / NS_PER_US) / 1000.0;
+    json_t *line;
+
+    if (!journal_is_on(&run->journal)) {
+        return;
+    }
+    line = describe(run, event, conversation);
+    put(line, "bytes_out", json_integer((json_int_t)conversation->bytes_out));
+    put(line, "bytes_in", json_integer((json_int_t)conversation->bytes_in));
+    put(line, "duration_ms", json_real(duration_ms));
+    put(line, "end", json_string(run_end_text(end)));
+    write_line(run, line);
+}
+
+/* What a rule with "log" asks for: a line on standard error. */
+static void tell(struct run *run, const struct conversation *conversation, const char *verdict)
+{
+    char program[BERTH_ENDPOINT_TEXT_BYTES];
+    char peer[BERTH_ENDPOINT_TEXT_BYTES];
+    bool is_out = conversation->direction == BERTH_OUT;
+    const char *from = berth_endpoint_format(is_out ? &conversation->program : &conversation->peer,
+                                             is_out ? program : peer);
+    const char *to = berth_endpoint_format(is_out ? &conversation->peer : &conversation->program,
+                                           is_out ? peer : program);
+
+    run_say(run, "%s %s %s from %s to %s, process %s, by the rule '%s'", verdict,
+            is_out ? "out" : "in", protocol_name(conversation->protocol), from, to,
+            conversation->has_process ? conversation->process.name : "unknown",
+            run_rule_text(run, conversation->verdict.rule));
+}
+
+/* ---- Its life ------------------------------------------------------------------------------- */
+
+static void count(struct run *run, const struct conversation *conversation)
+{
+    struct tally_entry entry = {
+        .key = {.peer = conversation->peer.address,
+                .port = served_port(conversation),
+                .direction = (uint8_t)conversation->direction,
+                .protocol = (uint8_t)conversation->protocol,
+                .action = (uint8_t)conversation->verdict.action},
+        .rule = conversation->verdict.rule,
+        .bytes_out = conversation->bytes_out,
+        .bytes_in = conversation->bytes_in,
+        .process = conversation->has_process ? &conversation->process : NULL,
+        .name = naming_find(&run->naming, &conversation->peer.address),
+    };
+
+    tally_add(&run->tally, &entry);
+}
+
+void conversation_open(struct run *run, struct conversation *conversation)
+{
+    conversation->is_open = true;
+    if (journal_is_on(&run->journal)) {
+        write_line(run, describe(run, "open", conversation));
+    }
+    if (conversation->verdict.log) {
+        tell(run, conversation, "allowed");
+    }
+}
+
+void conversation_end(struct run *run, struct conversation *conversation, enum run_end end)
+{
+    write_end(run, conversation->is_open ? "close" : "failed", conversation, end);
+    count(run, conversation);
+}
+
+void conversation_refused(struct run *run, const struct berth_contact *contact)
+{
+    bool is_drop = contact->verdict.action == BERTH_DROP;
+    struct conversation conversation = {
+        .direction = contact->direction,
+        .protocol = contact->protocol,
+        .program = contact->guarded,
+        .peer = contact->peer,
+        .verdict = contact->verdict,
+        .begun_ns = run->loop.now_ns,
+    };
+
+    find_process(run, &conversation);
+    write_end(run, "refused", &conversation, is_drop ? RUN_END_DROPPED : RUN_END_DENIED);
+    count(run, &conversation);
+    if (contact->verdict.log) {
+        tell(run, &conversation, is_drop ? "dropped" : "refused");
+    }
+}
+
+void conversation_name_refused(struct run *run, const char *name)
+{
+    tally_add_name(&run->tally, name);
+    if (journal_is_on(&run->journal)) {
+        json_t *line = line_new("name_refused");
+
+        put(line, "host_name", journal_text(name));
+        write_line(run, line);
+    }
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * run/conversation.h: the record of one conversation through the gate: a TCP connection, a UDP
+ * flow, an echo conversation, or a refusal. It becomes lines of the journal and a row of the tally.
+ * The relays embed it; the gate makes one for each refusal.
+ *
+ *   state   event                                     next    function
+ *   -       a first contact                           begun   conversation_begin
+ *   begun   both ends talk                            open    conversation_open
+ *   begun   it came to nothing ("failed" is logged)   over    conversation_end
+ *   open    it ended ("close" is logged)              over    conversation_end
+ */
+#ifndef RUN_CONVERSATION_H
+#define RUN_CONVERSATION_H
+
+#include "run/inside.h"
+#include "run/sockets.h"
+
+struct conversation {
+    enum berth_direction direction;
+    enum berth_protocol protocol;
+    struct berth_endpoint program; /* ICMP: the port is the echo identifier */
+    struct berth_endpoint peer;
+    struct berth_verdict verdict;
+    bool has_process;
+    bool is_open;
+    struct attribute_process process;
+    uint64_t begun_ns;
+    uint64_t bytes_out; /* from the program */
+    uint64_t bytes_in;
+};
+
+/* Fills the rest of CONVERSATION, whose direction, protocol and ends are set: its process, for an
+ * incoming one whoever listens; its verdict, for an incoming one what the rules say. */
+void conversation_begin(struct run *run, struct conversation *conversation);
+void conversation_open(struct run *run, struct conversation *conversation);
+void conversation_end(struct run *run, struct conversation *conversation, enum run_end end);
+/* A first contact that the firewall has refused. */
+void conversation_refused(struct run *run, const struct berth_contact *contact);
+/* NAME was not resolved. */
+void conversation_name_refused(struct run *run, const char *name);
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * run/inside.h: one run, seen from inside. Only run/ includes it.
+ *
+ *   program ── TUN ── link ── stack ─┬─ relay_tcp ─┐
+ *                                    ├─ relay_udp ─┼─ sockets of the host
+ *                                    ├─ relay_echo ┘      │
+ *                                    ├─ resolver ── name servers
+ *                                    └─ gate: first contacts, refused and held
+ *                     publish: listening sockets of the host ─ relay_tcp, relay_udp
+ *
+ * A turn (run.c): wait; packets in; the time; events and refusals (gate.c); the work that they
+ * queued (loop.h); packets out. A handler of an event or of a descriptor's readiness only notes and
+ * queues; calls that send, read or end something are made by the work.
+ *
+ * Invariants
+ *  1. A conversation is journaled and counted once, when it ends (conversation.h).
+ *  2. A refusal is attributed before the packet that answers it leaves: the asking socket is still
+ *     there then.
+ *  3. Bytes of a conversation are in the stack's queues or in the kernel's, never in run/.
+ */
+#ifndef RUN_INSIDE_H
+#define RUN_INSIDE_H
+
+#include <berth/berth.h>
+
+#include "link/link.h"
+#include "run/attribute.h"
+#include "run/hostnet.h"
+#include "run/journal.h"
+#include "run/launch.h"
+#include "run/loop.h"
+#include "run/naming.h"
+#include "run/run.h"
+#include "run/tally.h"
+
+/* What the stack's `user` pointers point to: whoever wants to know of events. */
+struct run_user {
+    void (*on_event)(struct run_user *user, const struct berth_event *event);
+};
+
+struct relay_tcp;
+struct relay_udp_table;
+struct relay_echo_table;
+struct publish;
+struct resolver;
+
+enum { RUN_HELD_CHAINS = 1024 };
+
+struct run {
+    const struct run_config *config;
+    struct loop loop;
+    struct launch *launch;
+    struct loop_source launch_source;
+    struct hostnet *hostnet;
+    struct loop_source hostnet_source;
+    struct attribute *attribute;
+    struct link *link;
+    struct loop_source link_source;
+    bool link_is_gone;
+    bool has_packets; /* the link may have more: do not wait */
+    struct berth *berth;
+    void *memory;
+    size_t memory_bytes;
+    struct journal journal;
+    struct tally tally;
+    struct naming naming;
+    struct list tcp_relays;                /* all of them */
+    struct list tcp_held[RUN_HELD_CHAINS]; /* those whose SYN is held, by id */
+    size_t tcp_relay_count;
+    struct relay_udp_table *udp;
+    struct relay_echo_table *echo;
+    struct publish *publish;
+    struct resolver *resolver; /* NULL: none */
+    uint64_t moved_bytes;      /* relayed so far, for run.c: is there progress? */
+    bool is_ending;            /* the program has ended */
+    bool has_said_exhausted;
+    bool has_said_ping;
+};
+
+/* A line for people, on standard error. */
+void run_say(const struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Says once that berth may open no more files. */
+void run_say_exhausted(struct run *run);
+
+/* Is ADDRESS the gateway, which stands for the host's own loopback? */
+bool run_is_gateway(const struct run *run, const struct berth_address *address);
+/* Is ADDRESS the resolver's, where nothing else lives? */
+bool run_is_resolver(const struct run *run, const struct berth_address *address);
+/* The endpoint of the host's network that PEER means: the gateway is the host's loopback. */
+struct berth_endpoint run_host_endpoint(const struct run *run, const struct berth_endpoint *peer);
+/* The gateway that a client of PEER's family sees for the host's loopback, and the program's own
+ * address of that family. */
+const struct launch_network *run_network(const struct run *run, const struct berth_address *like);
+
+/* gate.c: what has happened in the stack, handed to whom it concerns. */
+void gate_look(struct run *run);
+
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * run/journal.c: see run/journal.h.
+ */
+#include "run/journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+enum { TEXT_BYTES_MAX = 512 };
+
+int journal_open(struct journal *journal, const char *path)
+{
+    *journal = (struct journal){.fd = -1, .path = path};
+    if (path == NULL) {
+        return BERTH_OK;
+    }
+    journal->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644);
+    return journal->fd < 0 ? BERTH_E_DENIED : BERTH_OK;
+}
+
+void journal_done(struct journal *journal)
+{
+    if (journal->fd >= 0) {
+        close(journal->fd);
+        journal->fd = -1;
+    }
+}
+
+json_t *journal_text(const char *text)
+{
+    char clean[TEXT_BYTES_MAX];
+    json_t *value;
+
+    if (text == NULL || *text == '\0') {
+        return json_null();
+    }
+    value = json_string(text);
+    if (value != NULL) {
+        return value;
+    }
+    for (size_t i = 0; i < sizeof clean; i++) {
+        clean[i] = (text[i] & 0x80) != 0 ? '?' : text[i];
+        if (text[i] == '\0') {
+            break;
+        }
+    }
+    clean[sizeof clean - 1] = '\0';
+    return json_string(clean);
+}
+
+/* A part of a line is no line: it is taken off again, where the file lets itself be cut. */
+static void cut_back(int fd, ssize_t written)
+{
+    off_t end = lseek(fd, 0, SEEK_END);
+
+    if (written > 0 && end >= written && ftruncate(fd, end - written) < 0) {
+        return; /* a pipe or a terminal: nothing to mend */
+    }
+}
+
+static int write_line(int fd, const char *text, size_t bytes)
+{
+    ssize_t written;
+
+    do {
+        written = write(fd, text, bytes);
+    } while (written < 0 && errno == EINTR);
+    if (written == (ssize_t)bytes) {
+        return 0;
+    }
+    if (written < 0) {
+        return errno;
+    }
+    cut_back(fd, written);
+    return ENOSPC;
+}
+
+int journal_write(struct journal *journal, json_t *line)
+{
+    char *text = line == NULL ? NULL : json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(15));
+    int error = ENOMEM;
+
+    json_decref(line);
+    if (journal->fd < 0) {
+        free(text);
+        return 0;
+    }
+    if (text != NULL) {
+        size_t bytes = strlen(text);
+
+        text[bytes] = '\n'; /* in the place of its zero: the length is known */
+        error = write_line(journal->fd, text, bytes + 1);
+        free(text);
+    }
+    if (error != 0) {
+        journal_done(journal);
+    }
+    return error;
+}

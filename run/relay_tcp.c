@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * run/relay_tcp.c: see run/relay_tcp.h: the life of a relayed connection; relay_tcp_pump.c moves
+ * its bytes.
+ */
+#include "run/relay_tcp.h"
+
+#include <errno.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define LEAVE_LOOK_NS (20 * NS_PER_MS)
+#define LEAVE_NS_MAX  (10 * NS_PER_S)
+
+static void on_work(struct loop_source *source);
+static void on_event(struct run_user *user, const struct berth_event *event);
+static void on_timer(struct loop_timer *timer);
+
+/* ---- Making and ending ---------------------------------------------------------------------- */
+
+static struct list *held_chain(struct run *run, berth_id id)
+{
+    return &run->tcp_held[(id * UINT64_C(0x9e3779b97f4a7c15)) >> 54];
+}
+_Static_assert(RUN_HELD_CHAINS == 1 << (64 - 54), "the bits that held_chain leaves");
+
+static struct relay_tcp *relay_new(struct run *run)
+{
+    struct relay_tcp *relay = calloc(1, sizeof *relay);
+
+    if (relay == NULL) {
+        return NULL;
+    }
+    relay->run = run;
+    relay->fd = -1;
+    relay->source = (struct loop_source){.work = on_work, .fd = -1};
+    relay->user.on_event = on_event;
+    relay->timer.on_time = on_timer;
+    list_add_last(&run->tcp_relays, &relay->all);
+    run->tcp_relay_count++;
+    return relay;
+}
+
+/* Ends both ends and the relay: in order, or with a RST to whom has not ended it. */
+static void relay_end(struct relay_tcp *relay, enum run_end end)
+{
+    struct run *run = relay->run;
+    bool in_order = end == RUN_END_CLOSED;
+    int result = 0;
+
+    loop_forget(&run->loop, &relay->source);
+    loop_timer_clear(&run->loop, &relay->timer);
+    if (relay->id != 0) {
+        result = in_order ? berth_tcp_close(run->berth, relay->id)
+                          : berth_tcp_abort(run->berth, relay->id);
+        BERTH_CHECK(result != BERTH_E_STALE);
+    }
+    if (relay->fd >= 0 && in_order) {
+        close(relay->fd);
+    } else if (relay->fd >= 0) {
+        sockets_reset(relay->fd);
+    }
+    conversation_end(run, &relay->conversation, end);
+    list_remove(&relay->all);
+    list_remove(&relay->held);
+    run->tcp_relay_count--;
+    free(relay);
+}
+
+static enum run_end end_of_stack_error(const struct relay_tcp *relay)
+{
+    switch (relay->stack_error) {
+    case 0:
+        return RUN_END_CLOSED;
+    case BERTH_E_REFUSED:
+        return RUN_END_REFUSED;
+    case BERTH_E_TIMED_OUT:
+        return RUN_END_TIMED_OUT;
+    case BERTH_E_NET_UNREACHABLE:
+        return RUN_END_NETWORK_UNREACHABLE;
+    case BERTH_E_HOST_UNREACHABLE:
+        return RUN_END_HOST_UNREACHABLE;
+    case BERTH_E_PROHIBITED:
+        return RUN_END_PROHIBITED;
+    case BERTH_E_DENIED:
+        return RUN_END_DENIED;
+    default:
+        return RUN_END_RESET_BY_PROGRAM;
+    }
+}
+
+/* ---- Outwards: the program calls ------------------------------------------------------------ */
+
+/* The held SYN is answered with what the host's connect has come to. */
+static void answer_held(struct run *run, berth_id id, enum run_end end)
+{
+    int result = 0;
+
+    switch (end) {
+    case RUN_END_NETWORK_UNREACHABLE:
+        result = berth_held_reject(run->berth, id, BERTH_UNREACHABLE_NETWORK);
+        break;
+    case RUN_END_HOST_UNREACHABLE:
+        result = berth_held_reject(run->berth, id, BERTH_UNREACHABLE_HOST);
+        break;
+    case RUN_END_PROHIBITED:
+        result = berth_held_reject(run->berth, id, BERTH_UNREACHABLE_PROHIBITED);
+        break;
+    case RUN_END_TIMED_OUT: /* as it was met: with silence */
+        result = berth_held_drop(run->berth, id);
+        break;
+    default:
+        result = berth_held_refuse(run->berth, id);
+        break;
+    }
+    BERTH_CHECK(result != BERTH_E_STALE);
+}
+
+static void fail_call(struct relay_tcp *relay, enum run_end end)
+{
+    if (end == RUN_END_NO_DESCRIPTORS) {
+        run_say_exhausted(relay->run);
+    }
+    answer_held(relay->run, relay->id, end);
+    relay->id = 0;
+    relay_end(relay, end);
+}
+
+void relay_tcp_call(struct run *run, berth_id id, const struct berth_held *held)
+{
+    struct berth_endpoint to = run_host_endpoint(run, &held->local);
+    struct relay_tcp *relay = relay_new(run);
+
+    if (relay == NULL) {
+        answer_held(run, id, RUN_END_NO_DESCRIPTORS);
+        return;
+    }
+    relay->id = id;
+    relay->is_held = true;
+    list_add_first(held_chain(run, id), &relay->held);
+    relay->conversation = (struct conversation){.direction = BERTH_OUT,
+                                                .protocol = BERTH_TCP,
+                                                .program = held->remote,
+                                                .peer = held->local,
+                                                .verdict = held->verdict};
+    conversation_begin(run, &relay->conversation);
+    if (run_is_resolver(run, &held->local.address)) {
+        fail_call(relay, RUN_END_REFUSED); /* nothing but names there */
+        return;
+    }
+    relay->fd = sockets_connect(&to, 0, SOCK_STREAM, 0);
+    if (relay->fd < 0) {
+        fail_call(relay, run_end_of_errno(errno));
+        return;
+    }
+    sockets_set(relay->fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (loop_watch(&run->loop, &relay->source, relay->fd,
+                   EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) < 0) {
+        fail_call(relay, RUN_END_NO_DESCRIPTORS);
+    }
+}
+
+/* The host's connect is over, one way or the other. */
+static void on_called(struct relay_tcp *relay)
+{
+    int error = sockets_take_error(relay->fd);
+
+    if (error != 0) {
+        fail_call(relay, run_end_of_errno(error));
+        return;
+    }
+    relay->is_held = false;
+    list_remove(&relay->held);
+    if (berth_held_accept(relay->run->berth, relay->id, &relay->user) < 0) {
+        answer_held(relay->run, relay->id, RUN_END_REFUSED);
+        relay->id = 0;
+        relay_end(relay, RUN_END_GIVEN_UP);
+        return;
+    }
+    relay->state = RELAY_TCP_SHAKING;
+}
+
+void relay_tcp_on_held_closed(struct run *run, const struct berth_event *event)
+{
+    struct list *chain = held_chain(run, event->id);
+
+    for (struct list_node *at = list_first(chain); at != NULL; at = list_next(chain, at)) {
+        struct relay_tcp *relay = CONTAINER_OF(at, struct relay_tcp, held);
+
+        if (relay->id == event->id) {
+            on_event(&relay->user, event);
+            return;
+        }
+    }
+}
+
+/* ---- Inwards: a client of the host's calls -------------------------------------------------- */
+
+/* The stack connects as CLIENT; where its four-tuple is taken, a client of the host's loopback,
+ * whose address is the gateway's, gets another port. */
+static int connect_as(struct relay_tcp *relay, struct berth_endpoint client,
+                      const struct berth_endpoint *program)
+{
+    struct berth *berth = relay->run->berth;
+    int result = berth_tcp_connect(berth, &client, program, &relay->user, &relay->id);
+
+    if (result == BERTH_E_IN_USE && run_is_gateway(relay->run, &client.address)) {
+        client.port = 0;
+        result = berth_tcp_connect(berth, &client, program, &relay->user, &relay->id);
+    }
+    return result;
+}
+
+void relay_tcp_answer(struct run *run, int fd, const struct berth_endpoint *client,
+                      const struct berth_endpoint *program)
+{
+    struct relay_tcp *relay = relay_new(run);
+    int result;
+
+    if (relay == NULL) {
+        sockets_reset(fd);
+        return;
+    }
+    relay->fd = fd;
+    relay->conversation = (struct conversation){
+        .direction = BERTH_IN, .protocol = BERTH_TCP, .program = *program, .peer = *client};
+    conversation_begin(run, &relay->conversation);
+    sockets_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    result = connect_as(relay, *client, program);
+    if (result == BERTH_E_DENIED) {
+        /* The stack has noted a refused contact: that is its record. */
+        loop_forget(&run->loop, &relay->source);
+        list_remove(&relay->all);
+        run->tcp_relay_count--;
+        sockets_reset(fd);
+        free(relay);
+        return;
+    }
+    if (result < 0) {
+        relay_end(relay, RUN_END_HOST_UNREACHABLE);
+        return;
+    }
+    if (loop_watch(&run->loop, &relay->source, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) < 0) {
+        run_say_exhausted(run);
+        relay_end(relay, RUN_END_NO_DESCRIPTORS);
+    }
+}
+
+/* ---- Open ----------------------------------------------------------------------------------- */
+
+static void on_connected(struct relay_tcp *relay)
+{
+    relay->state = RELAY_TCP_OPEN;
+    relay->stack_has = true;
+    if (berth_tcp_set(relay->run->berth, relay->id, BERTH_TCP_NO_DELAY, 1) < 0) {
+        relay->stack_error = BERTH_E_RESET; /* it is gone: the next call says so too */
+    }
+    conversation_open(relay->run, &relay->conversation);
+}
+
+/* The host's socket has failed. What came before goes to the program first; then the RST. */
+static void on_host_failed(struct relay_tcp *relay, int error)
+{
+    relay->state = RELAY_TCP_LEAVING;
+    relay->end = run_end_of_errno(error);
+    relay->leave_ns = relay->run->loop.now_ns + LEAVE_NS_MAX;
+    loop_queue(&relay->run->loop, &relay->source);
+}
+
+static void on_leaving(struct relay_tcp *relay)
+{
+    struct run *run = relay->run;
+    struct berth_tcp_info info;
+    enum relay_tcp_pumped pumped = relay_tcp_pump_in(relay);
+
+    if (pumped == RELAY_TCP_FAILED) {
+        relay->host_has = false;
+    }
+    if (pumped == RELAY_TCP_LOST || relay->stack_closed ||
+        berth_tcp_info(run->berth, relay->id, &info) < 0 ||
+        (info.send_queue_bytes == 0 && !relay->host_has) || run->loop.now_ns >= relay->leave_ns) {
+        relay_end(relay, relay->end);
+        return;
+    }
+    loop_timer_set(&run->loop, &relay->timer, run->loop.now_ns + LEAVE_LOOK_NS);
+}
+
+static void on_timer(struct loop_timer *timer)
+{
+    struct relay_tcp *relay = CONTAINER_OF(timer, struct relay_tcp, timer);
+
+    loop_queue(&relay->run->loop, &relay->source);
+}
+
+static void pump(struct relay_tcp *relay)
+{
+    switch (relay_tcp_pump(relay)) {
+    case RELAY_TCP_PUMPED:
+        break;
+    case RELAY_TCP_MORE:
+        loop_queue(&relay->run->loop, &relay->source);
+        break;
+    case RELAY_TCP_DONE:
+        relay_end(relay, RUN_END_CLOSED);
+        break;
+    case RELAY_TCP_FAILED:
+        on_host_failed(relay, errno);
+        break;
+    case RELAY_TCP_LOST:
+        relay_end(relay, end_of_stack_error(relay));
+        break;
+    }
+}
+
+/* ---- Events --------------------------------------------------------------------------------- */
+
+static void on_event(struct run_user *user, const struct berth_event *event)
+{
+    struct relay_tcp *relay = CONTAINER_OF(user, struct relay_tcp, user);
+
+    relay->noted |= event->bits;
+    if ((event->bits & BERTH_EVENT_CLOSED) != 0 && relay->stack_error == 0) {
+        relay->stack_error = event->error;
+    }
+    loop_queue(&relay->run->loop, &relay->source);
+}
+
+static void note_host(struct relay_tcp *relay)
+{
+    uint32_t ready = relay->source.ready;
+
+    relay->source.ready = 0;
+    if ((ready & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
+        relay->host_has = true;
+    }
+    if ((ready & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
+        relay->host_hangs_up = true;
+    }
+    if ((ready & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) {
+        relay->host_may = true;
+    }
+}
+
+static void note_stack(struct relay_tcp *relay, uint32_t noted)
+{
+    if ((noted & (BERTH_EVENT_READABLE | BERTH_EVENT_PEER_CLOSED | BERTH_EVENT_CLOSED)) != 0) {
+        relay->stack_has = true;
+    }
+    if ((noted & BERTH_EVENT_WRITABLE) != 0) {
+        relay->stack_is_full = false;
+    }
+    if ((noted & BERTH_EVENT_CLOSED) != 0) {
+        relay->stack_closed = true;
+    }
+}
+
+/* Before the connection stands. */
+static void work_unopened(struct relay_tcp *relay, uint32_t noted)
+{
+    if ((noted & BERTH_EVENT_CLOSED) != 0) {
+        bool is_answer = relay->conversation.direction == BERTH_IN;
+
+        relay->id = relay->is_held ? 0 : relay->id;
+        relay_end(relay, is_answer ? end_of_stack_error(relay) : RUN_END_GIVEN_UP);
+        return;
+    }
+    if ((noted & BERTH_EVENT_CONNECTED) != 0) {
+        on_connected(relay);
+        pump(relay);
+        return;
+    }
+    if (relay->is_held && relay->host_may) {
+        on_called(relay);
+        return;
+    }
+    /* A client that has reset does not wait for the program's answer. */
+    if (!relay->is_held && relay->host_hangs_up && sockets_take_error(relay->fd) != 0) {
+        relay_end(relay, RUN_END_GIVEN_UP);
+    }
+}
+
+static void on_work(struct loop_source *source)
+{
+    struct relay_tcp *relay = CONTAINER_OF(source, struct relay_tcp, source);
+    uint32_t noted = relay->noted;
+
+    relay->noted = 0;
+    note_host(relay);
+    note_stack(relay, noted);
+    if (relay->state == RELAY_TCP_CALLING || relay->state == RELAY_TCP_SHAKING) {
+        work_unopened(relay, noted);
+    } else if (relay->stack_error != 0) {
+        relay_end(relay, end_of_stack_error(relay));
+    } else if (relay->state == RELAY_TCP_LEAVING) {
+        on_leaving(relay);
+    } else {
+        pump(relay);
+    }
+}
+
+/* ---- The end of a run ----------------------------------------------------------------------- */
+
+/* Does the kernel hold bytes for the far end that closing would throw away, since there are unread
+ * ones too? (A socket closed with unread bytes resets.) */
+static bool kernel_has_rest(const struct relay_tcp *relay)
+{
+    int unsent = 0;
+    int unread = 0;
+
+    return ioctl(relay->fd, SIOCINQ, &unread) == 0 && unread > 0 &&
+           ioctl(relay->fd, SIOCOUTQ, &unsent) == 0 && unsent > 0;
+}
+
+bool relay_tcp_has_rest(const struct run *run)
+{
+    for (const struct list_node *at = list_first(&run->tcp_relays); at != NULL;
+         at = list_next(&run->tcp_relays, at)) {
+        const struct relay_tcp *relay = CONTAINER_OF(at, const struct relay_tcp, all);
+
+        if (relay->state == RELAY_TCP_OPEN && (!relay->stack_ended || kernel_has_rest(relay))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void relay_tcp_end_all(struct run *run)
+{
+    struct list_node *at;
+
+    while ((at = list_first(&run->tcp_relays)) != NULL) {
+        struct relay_tcp *relay = CONTAINER_OF(at, struct relay_tcp, all);
+
+        if (relay->is_held) {
+            answer_held(run, relay->id, RUN_END_TIMED_OUT);
+            relay->id = 0;
+        }
+        /* The program ended this direction in order, so the far end gets it so. */
+        if (relay->state == RELAY_TCP_OPEN && relay->stack_ended && relay->fd >= 0) {
+            loop_forget(&run->loop, &relay->source);
+            close(relay->fd);
+            relay->fd = -1;
+        }
+        relay_end(relay, RUN_END_RUN_ENDED);
+    }
+}

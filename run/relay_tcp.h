@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * run/relay_tcp.h: one TCP connection between the program and the host's network: a connection of
+ * the stack's and a socket of the host's, and bytes both ways between their queues, without a copy
+ * here. Owns both ends. The gate and publishing make relays; they end by themselves.
+ *
+ *   state      event                                        next      function
+ *   -          a SYN of the program's is held               calling   relay_tcp_call
+ *   -          a published port has accepted a client       calling   relay_tcp_answer
+ *   calling    the host's connect has succeeded             shaking   on_called
+ *   calling    it has failed: the program is told how       -         on_called
+ *   calling    the program has given up                     -         on_work
+ *   calling    the program's port has accepted (answer)     open      on_connected
+ *   calling    it has not: the client is reset (answer)     -         on_work
+ *   shaking    the program's ACK                            open      on_connected
+ *   open       both directions have ended in order          -         pump
+ *   open       the program has reset, or is gone            -         on_work
+ *   open       the host's socket has failed                 leaving   on_host_failed
+ *   leaving    the program has all that came before         -         on_leaving
+ *
+ * Invariants
+ *  1. What is read from one end is in the other end's queue before the next call on either.
+ *  2. A side that is full is not read for: back-pressure reaches the sender by its window.
+ *  3. A direction ends when all its bytes have been handed over, and the other goes on.
+ *  4. The program gets its SYN-ACK only when the host's connection stands: the true outcome.
+ */
+#ifndef RUN_RELAY_TCP_H
+#define RUN_RELAY_TCP_H
+
+#include "run/conversation.h"
+#include "run/inside.h"
+
+enum relay_tcp_state {
+    RELAY_TCP_CALLING,
+    RELAY_TCP_SHAKING,
+    RELAY_TCP_OPEN,
+    RELAY_TCP_LEAVING,
+};
+
+struct relay_tcp {
+    struct loop_source source; /* the host's socket */
+    struct run_user user;
+    struct loop_timer timer; /* leaving: looks again whether the program has it all */
+    struct list_node all;    /* run.tcp_relays */
+    struct list_node held;   /* run.tcp_held, while the SYN is */
+    struct run *run;
+    struct conversation conversation;
+    berth_id id; /* 0: the stack has it no more */
+    int fd;      /* -1: closed */
+    enum relay_tcp_state state;
+    enum run_end end;   /* leaving: how it will have ended */
+    uint64_t leave_ns;  /* leaving: when it is over in any case */
+    uint32_t noted;     /* enum berth_event_bit, since the work last took them away */
+    int stack_error;    /* with BERTH_EVENT_CLOSED */
+    bool is_held;       /* the id is of a held SYN */
+    bool stack_is_full; /* the stack's send queue has no room: BERTH_EVENT_WRITABLE follows */
+    bool stack_has;     /* bytes, or the end, may wait in the stack */
+    bool stack_ended;   /* the program sends no more, and all of it is handed over */
+    bool stack_closed;  /* BERTH_EVENT_CLOSED in order: nothing more goes to the program */
+    bool host_has;      /* bytes, or the end, may wait in the host's socket */
+    bool host_hangs_up; /* its end has been announced: read until it is there */
+    bool host_may;      /* the host's socket may have room */
+    bool host_ended;    /* the far end sends no more, and all of it is handed over */
+};
+
+/* The SYN held as ID, HELD by the stack, and allowed: calls its destination. */
+void relay_tcp_call(struct run *run, berth_id id, const struct berth_held *held);
+/* FD (taken): a client, seen as LOCAL by the program, for the program's end REMOTE. */
+void relay_tcp_answer(struct run *run, int fd, const struct berth_endpoint *client,
+                      const struct berth_endpoint *program);
+/* The held SYN of ID is no more. */
+void relay_tcp_on_held_closed(struct run *run, const struct berth_event *event);
+
+/* Is there anything of the program's still to be delivered? For the end of a run. */
+bool relay_tcp_has_rest(const struct run *run);
+/* Ends all, at the end of a run. */
+void relay_tcp_end_all(struct run *run);
+
+/* relay_tcp_pump.c: moves what can be moved. */
+enum relay_tcp_pumped {
+    RELAY_TCP_PUMPED, /* nothing can be moved now; the next event brings it on */
+    RELAY_TCP_MORE,   /* its share is used up: queue it again */
+    RELAY_TCP_DONE,   /* both directions have ended */
+    RELAY_TCP_FAILED, /* the host's socket: errno says how */
+    RELAY_TCP_LOST,   /* the stack's connection: see stack_error */
+};
+enum relay_tcp_pumped relay_tcp_pump(struct relay_tcp *relay);
+/* Only from the host to the program; for a socket that can no longer be written to. */
+enum relay_tcp_pumped relay_tcp_pump_in(struct relay_tcp *relay);
+
+#endif

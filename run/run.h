@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * run/run.h: one run of one program, from set-up to exit status: its namespaces (launch.h), the
+ * stack between it and the host, and the relays, the resolver, the journal and the tally around
+ * them. The run command calls it; only run/ sees inside (inside.h).
+ *
+ *   state    event                                 next     function
+ *   -        everything is ready, program held     ready    run_new
+ *   ready    the program ended, all is relayed     over     run_go
+ *   any      -                                     -        run_free
+ *
+ * Invariants
+ *  1. Nothing of the program runs before everything that can fail has been set up.
+ *  2. A process makes one run at a time (launch.h).
+ */
+#ifndef RUN_RUN_H
+#define RUN_RUN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "link/link.h"
+#include "run/hostnet.h"
+#include "run/launch.h"
+#include "run/tally.h"
+
+enum {
+    RUN_PUBLISHES_MAX = 256,
+    RUN_NAMESERVERS_MAX = HOSTNET_NAMESERVERS_MAX,
+};
+
+/* Ports of the host, each delivered to a port of the program. */
+struct run_publish {
+    const char *word;             /* as it was given, for messages */
+    bool has_address;             /* else 127.0.0.1 and ::1 */
+    struct berth_address address; /* of the host; 0.0.0.0 and :: for every one */
+    uint16_t host_first;
+    uint16_t host_last;
+    uint16_t program_first;
+    enum berth_protocol protocol; /* BERTH_TCP, BERTH_UDP */
+};
+
+/* Everything is borrowed until run_free. */
+struct run_config {
+    char *const *argv;
+    const char *rules; /* checked already: what berth_rules_load takes */
+    size_t rules_bytes;
+    uint32_t rules_max; /* limits that the rules need */
+    uint32_t rule_bytes_max;
+    struct launch_network network;
+    struct launch_network network6;
+    struct berth_address resolver; /* where the program asks for names; used where IPv4 is on */
+    struct berth_address resolver6;
+    bool has_resolver;
+    uint32_t mtu;
+    const struct run_publish *publishes;
+    size_t publish_count;
+    const struct hostnet_nameserver *nameservers; /* none: the host's own */
+    size_t nameserver_count;
+    const struct launch_host *hosts;
+    size_t host_count;
+    const char *log_file;                     /* NULL: none */
+    const char *pcap_file;                    /* NULL: none */
+    const struct link_impairment *impairment; /* NULL: none */
+    /* A line for people, without "berth: " and newline. */
+    void (*say)(const char *line);
+};
+
+struct run;
+
+/* Sets everything up; the program is held. On failure *out is untouched, *failure is filled.
+ * Returns 0, BERTH_E_INVALID (a file that cannot be opened: status 2) or BERTH_E_STATE. */
+BERTH_MUST_CHECK int run_new(struct run **out, const struct run_config *config,
+                             struct launch_failure *failure);
+/* Lets the program go and relays until it has ended and what it left has been delivered. Returns
+ * 0, or BERTH_E_DENIED: the program could not be executed (*failure filled). */
+BERTH_MUST_CHECK int run_go(struct run *run, struct launch_failure *failure);
+/* The program's exit status as berth's; only after run_go. */
+int run_exit_status(const struct run *run);
+void run_free(struct run *run);
+
+/* For the closing table; borrowed until run_free. */
+const struct tally *run_tally(const struct run *run);
+/* Rule INDEX of a tally's row: its text, and its line in run_config.rules; NULL and 0: no rule. */
+const char *run_rule_text(const struct run *run, int32_t index);
+uint32_t run_rule_line(const struct run *run, int32_t index);
+/* Refusals that came too fast to be noted. */
+uint64_t run_refusals_lost(const struct run *run);
+
+#endif

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * run/tally.c: see run/tally.h.
+ */
+#include "run/tally.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+
+void tally_done(struct tally *tally)
+{
+    for (size_t i = 0; i < tally->count; i++) {
+        free(tally->rows[i].name);
+    }
+    for (size_t i = 0; i < tally->name_count; i++) {
+        free(tally->names[i]);
+    }
+    free(tally->rows);
+    *tally = (struct tally){0};
+}
+
+static size_t chain_of(const struct tally_key *key)
+{
+    uint64_t mixed = load_u64(key->peer.bytes) ^ load_u64(key->peer.bytes + 8) * 31;
+
+    mixed = (mixed ^ key->port ^ (uint64_t)key->direction << 16 ^ (uint64_t)key->protocol << 20 ^
+             (uint64_t)key->action << 28) *
+            UINT64_C(0x9e3779b97f4a7c15);
+    return (size_t)(mixed >> 40) % TALLY_CHAINS;
+}
+
+static bool is_same(const struct tally_key *a, const struct tally_key *b)
+{
+    return berth_address_is_equal(&a->peer, &b->peer) && a->port == b->port &&
+           a->direction == b->direction && a->protocol == b->protocol && a->action == b->action;
+}
+
+/* A new row, zeroed but for its key; NULL: no room. */
+static struct tally_row *row_new(struct tally *tally, const struct tally_key *key)
+{
+    uint32_t *head = &tally->chains[chain_of(key)];
+    struct tally_row *row;
+
+    if (tally->count == tally->capacity) {
+        size_t capacity = tally->capacity == 0 ? 64 : tally->capacity * 2;
+        struct tally_row *rows;
+
+        if (capacity > TALLY_ROWS_MAX) {
+            return NULL;
+        }
+        rows = realloc(tally->rows, capacity * sizeof *rows);
+        if (rows == NULL) {
+            return NULL;
+        }
+        tally->rows = rows;
+        tally->capacity = capacity;
+    }
+    row = &tally->rows[tally->count++];
+    *row = (struct tally_row){.key = *key, .next = *head};
+    *head = (uint32_t)tally->count;
+    return row;
+}
+
+static struct tally_row *row_of(struct tally *tally, const struct tally_key *key)
+{
+    for (uint32_t at = tally->chains[chain_of(key)]; at != 0; at = tally->rows[at - 1].next) {
+        if (is_same(&tally->rows[at - 1].key, key)) {
+            return &tally->rows[at - 1];
+        }
+    }
+    return row_new(tally, key);
+}
+
+static void note_process(struct tally_row *row, const struct attribute_process *process)
+{
+    if (process == NULL) {
+        return;
+    }
+    if (row->pid == 0) {
+        row->pid = process->pid;
+        memcpy(row->process, process->name, sizeof row->process);
+    } else if (strncmp(row->process, process->name, sizeof row->process) != 0) {
+        row->has_more_processes = true;
+    }
+}
+
+void tally_add(struct tally *tally, const struct tally_entry *entry)
+{
+    struct tally_row *row = row_of(tally, &entry->key);
+
+    tally->refused += entry->key.action != BERTH_ALLOW;
+    if (row == NULL) {
+        tally->uncounted++;
+        return;
+    }
+    row->rule = entry->rule;
+    row->connections++;
+    row->bytes_out += entry->bytes_out;
+    row->bytes_in += entry->bytes_in;
+    note_process(row, entry->process);
+    if (row->name == NULL && entry->name != NULL) {
+        row->name = strdup(entry->name);
+    }
+}
+
+void tally_add_name(struct tally *tally, const char *name)
+{
+    tally->names_refused++;
+    for (size_t i = 0; i < tally->name_count; i++) {
+        if (strcasecmp(tally->names[i], name) == 0) {
+            return;
+        }
+    }
+    if (tally->name_count < TALLY_NAMES_MAX) {
+        tally->names[tally->name_count] = strdup(name);
+        tally->name_count += tally->names[tally->name_count] != NULL;
+    }
+}
+
+char *tally_hint(const struct tally_row *row, const struct berth_address *gateways, size_t count,
+                 char out[TALLY_HINT_BYTES])
+{
+    const struct tally_key *key = &row->key;
+    bool is_out = key->direction == BERTH_OUT;
+    char address[BERTH_ADDRESS_TEXT_BYTES];
+    char what[16] = "icmp";
+    const char *peer = berth_address_format(&key->peer, address);
+
+    for (size_t i = 0; i < count; i++) {
+        if (berth_address_is_equal(&key->peer, &gateways[i])) {
+            peer = "host";
+        }
+    }
+    if (key->protocol != BERTH_ICMP) {
+        snprintf(what, sizeof what, "%u/%s", (unsigned)key->port,
+                 key->protocol == BERTH_UDP ? "udp" : "tcp");
+    }
+    snprintf(out, TALLY_HINT_BYTES, "%s %s %s %s", is_out ? "out" : "in", what,
+             is_out ? "to" : "from", peer);
+    return out;
+}

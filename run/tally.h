@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * run/tally.h: what a run has used and what it was refused, summed up for the closing table. Owns
+ * the rows. Conversations are counted when they end; the run command prints the rows.
+ *
+ * Invariants
+ *  1. One row for each direction, protocol, port, peer and verdict.
+ *  2. At most TALLY_ROWS_MAX rows and TALLY_NAMES_MAX names; what comes after is only counted.
+ */
+#ifndef RUN_TALLY_H
+#define RUN_TALLY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <berth/firewall.h>
+
+#include "run/attribute.h"
+#include "run/naming.h"
+
+enum {
+    TALLY_ROWS_MAX = 8192,
+    TALLY_CHAINS = 1024,
+    TALLY_NAMES_MAX = 64,
+    TALLY_HINT_BYTES = 96,
+};
+
+struct tally_key {
+    struct berth_address peer;
+    uint16_t port;     /* out: the peer's, in: the program's; 0 for ICMP */
+    uint8_t direction; /* enum berth_direction */
+    uint8_t protocol;  /* enum berth_protocol */
+    uint8_t action;    /* enum berth_action */
+};
+
+struct tally_row {
+    struct tally_key key;
+    uint32_t next; /* in its chain: index + 1 */
+    int32_t rule;  /* the deciding rule, as the stack counts them; -1: none matched */
+    uint64_t connections;
+    uint64_t bytes_out;
+    uint64_t bytes_in;
+    pid_t pid; /* of the first process seen; 0: not known */
+    bool has_more_processes;
+    char process[ATTRIBUTE_NAME_BYTES];
+    char *name; /* the peer's, NULL: not known */
+};
+
+struct tally {
+    struct tally_row *rows;
+    size_t count;
+    size_t capacity;
+    uint32_t chains[TALLY_CHAINS]; /* index + 1 */
+    uint64_t refused;              /* conversations refused, those without a row too */
+    uint64_t uncounted;            /* conversations without a row */
+    char *names[TALLY_NAMES_MAX];  /* that were not resolved, each once */
+    size_t name_count;
+    uint64_t names_refused; /* questions, repeated ones too */
+};
+
+struct tally_entry {
+    struct tally_key key;
+    int32_t rule;
+    uint64_t bytes_out;
+    uint64_t bytes_in;
+    const struct attribute_process *process; /* NULL: not known */
+    const char *name;                        /* NULL: not known */
+};
+
+void tally_done(struct tally *tally);
+void tally_add(struct tally *tally, const struct tally_entry *entry);
+/* NAME was asked for and not resolved, since no rule could let a connection to it through. */
+void tally_add_name(struct tally *tally, const char *name);
+
+/* The words after "--allow" that would let ROW through: "out 8000/tcp to host". GATEWAYS: the
+ * addresses that `host` stands for here, COUNT of them. Returns OUT. */
+char *tally_hint(const struct tally_row *row, const struct berth_address *gateways, size_t count,
+                 char out[TALLY_HINT_BYTES]);
+
+#endif
