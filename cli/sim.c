@@ -174,7 +174,7 @@ static const char *const scenarios[] = {"transfer", "mixed", "idle", "many", NUL
     }
 
 static const struct cli_option option_list[] = {
-    {.kind = CLI_HEADING, .help = "Runs:"},
+    {.kind = CLI_HEADING, .help = "Runs"},
     {.name = "seed",
      .kind = CLI_NUMBER,
      .value = "N",
@@ -198,7 +198,7 @@ static const struct cli_option option_list[] = {
      .choices = scenarios,
      .offset = offsetof(struct settings, scenario),
      .help = "what the flows do; transfer unless said"},
-    {.kind = CLI_HEADING, .help = "Flows:"},
+    {.kind = CLI_HEADING, .help = "Flows"},
     CALL("flows", "N", set_flows, "connections at once; 1 unless said"),
     CALL("bytes", "N", set_bytes, "per flow, from host A to host B; 1mb unless said"),
     CALL("cc", "NAME", set_cc, "congestion control: newreno"),
@@ -210,7 +210,7 @@ static const struct cli_option option_list[] = {
      .kind = CLI_FLAG,
      .offset = offsetof(struct settings, is_ipv6),
      .help = "over IPv6; with --ipv4 either, as the seed says"},
-    {.kind = CLI_HEADING, .help = "The path, each way:"},
+    {.kind = CLI_HEADING, .help = "The path, each way"},
     CALL("delay", "TIME", set_delay, "20ms unless said"),
     CALL("jitter", "TIME", set_jitter, "up to so much more, order kept"),
     CALL("rate", "RATE", set_rate, "20mbit unless said; 0: no limit"),
@@ -220,7 +220,7 @@ static const struct cli_option option_list[] = {
     CALL("reorder", "PERCENT", set_reorder, "packets held back, so that later ones overtake"),
     CALL("corrupt", "PERCENT", set_corrupt, "packets with one bit turned"),
     CALL("mtu", "N", set_mtu, "1500 unless said"),
-    {.kind = CLI_HEADING, .help = "What is shown:"},
+    {.kind = CLI_HEADING, .help = "What is shown"},
     {.name = "plot",
      .kind = CLI_TEXT,
      .value = "FILE.svg",

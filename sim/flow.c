@@ -92,7 +92,7 @@ static void open_end(struct world *world, struct end *end)
     bool both = flow->plan->opener == PLAN_OPENER_BOTH;
     struct berth_endpoint local = {.address = end->host->addresses[which]};
     struct berth_endpoint remote = {.address = peer->host->addresses[which]};
-    struct berth_tcp_info info;
+    struct berth_tcp_info info = {0};
     int result;
 
     local.port = both ? (uint16_t)(PLAN_OWN_PORT + flow->index) : 0;
