@@ -17,11 +17,11 @@ import time
 import lab as laboratory
 import peers
 from lab import Lab, Trouble
+from report_run import BULK, SMALL, text  # text: the area's report
 
+ABOUT = "a program behind berth run, pasta, slirp4netns, and a plain veth pair"
+LOAD = "build/bench/bench-load"
 WARMUP_S = 0.5
-BULK = {"out": "program sends", "in": "program receives", "published": "published port, host sends"}
-SMALL = {"rr": "one byte back and forth", "crr": "connect, one byte each way, close",
-         "crr-in": "the same, to a published port"}
 
 
 def cells(options):
@@ -206,7 +206,7 @@ def run(options):
                 "congestion_control": options.cc, "seconds": options.seconds,
                 "runs": options.runs, "pinned": options.pin}
     with tempfile.TemporaryDirectory(prefix="berth-bench-") as folder:
-        lab = Lab(shlex.quote(os.path.abspath("build/bench/bench-load")), folder, options.cc,
+        lab = Lab(shlex.quote(os.path.abspath(LOAD)), folder, options.cc,
                   options.ipv6)
         for mtu in options.mtu:
             rows, memory, troubles = measure_mtu(
@@ -216,3 +216,7 @@ def run(options):
             for name, why in troubles.items():
                 missing.setdefault(name, why)
     return document
+
+
+def missing():
+    return None if os.access(LOAD, os.X_OK) else f"{LOAD} is not built"
