@@ -26,6 +26,7 @@
 
 #define RUNS_MAX      1000000000U
 #define REPEAT_BYTES  1024
+#define FAILURES_MAX  10 /* then enough is known */
 #define PROGRESS_STEP 16 /* runs between two looks at whether to show progress */
 
 struct settings {
@@ -333,10 +334,10 @@ static void show_progress(uint64_t done, uint64_t runs)
     }
 }
 
-/* One run after the other into REPORT, to the first failure. */
+/* One run after the other into REPORT, until FAILURES_MAX were not right. */
 static int run_all(struct settings *settings, const char *words, struct sim_report *report)
 {
-    for (uint64_t i = 0; i < settings->runs; i++) {
+    for (uint64_t i = 0; i < settings->runs && report->wrong < FAILURES_MAX; i++) {
         struct sim_result result;
         int error;
 
@@ -355,12 +356,10 @@ static int run_all(struct settings *settings, const char *words, struct sim_repo
             cli_message("seed %" PRIu64 " (%s): %s", settings->config.seed,
                         sim_scenario_name(settings->config.scenario), result.failure);
             (void)fputs(repeat, stderr);
-            sim_result_done(&result);
-            return CLI_NOTHING;
         }
         sim_result_done(&result);
     }
-    return CLI_OK;
+    return report->wrong > 0 ? CLI_NOTHING : CLI_OK;
 }
 
 static void settle(struct settings *settings)
