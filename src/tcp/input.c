@@ -12,13 +12,15 @@ static uint32_t receive_window(const struct tcp_conn *conn)
     return seq_gt(conn->rcv_adv, conn->rcv_nxt) ? conn->rcv_adv - conn->rcv_nxt : 0;
 }
 
-/* RFC 9293 3.10.7.4, the four cases of an acceptable segment. */
+/* RFC 9293 3.10.7.4, the four cases of an acceptable segment; but an ACK without payload may also
+   stand at the right edge of an open window: there a peer's ACKs are that has filled the window, and
+   while a piece of that is lost they are the only ones there are. */
 static bool is_acceptable(const struct tcp_conn *conn, uint32_t seq, uint32_t length)
 {
     uint32_t window = receive_window(conn);
     uint32_t nxt = conn->rcv_nxt;
     if (length == 0) {
-        return window == 0 ? seq == nxt : seq - nxt < window;
+        return seq - nxt <= window;
     }
     uint32_t last = seq + length - 1;
     return window > 0 &&
