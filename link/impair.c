@@ -106,7 +106,7 @@ static bool serialize(struct line *line, uint32_t bytes, uint64_t now_ns, uint64
         uint64_t wait_ns = line->free_ns - now_ns;
         uint64_t backlog = link_mul_div(wait_ns, rate_bps, BITS_NS);
 
-        if (backlog + bytes > line->config.queue_bytes) {
+        if (backlog >= line->config.queue_bytes) {
             return false;
         }
     }

@@ -174,8 +174,8 @@ struct link_impairment {
     uint32_t corrupt_ppm;      /* one bit is flipped */
     uint64_t reorder_delay_ns; /* 0: a quarter of the delay, at least 1 ms */
     uint64_t rate_bps;         /* 0: no limit */
-    uint32_t queue_bytes; /* of the rate limit; beyond it: lost. 0: 100 ms at the rate, at least 64
-                             KiB */
+    uint32_t queue_bytes; /* of the rate limit; what comes while so many wait is lost. 0: 100 ms at
+                             the rate, at least 64 KiB */
 };
 /* "delay 40ms jitter 5ms loss 1% duplicate 0.1% reorder 2% reorder-delay 10ms corrupt 0.01% rate
    10mbit queue 64kb seed 7", each at most once; on failure BERTH_E_SYNTAX and *ERROR tells: the bad
