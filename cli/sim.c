@@ -251,8 +251,9 @@ static const struct cli_options usage = {
              "behind.\n"
              "All chance comes from the seed: the same command gives the same packets at the same "
              "nanoseconds. The trace is a hash over all of them.",
-    .notes = "Exit status: 0 all was right; 1 something was not, and the command that repeats it "
-             "was printed;\n2 a bad option, or a file that cannot be written.\n"
+    .notes = "Exit status: 0 every byte arrived; 1 something was not right, and the command that "
+             "repeats it\nwas printed, or flows gave up on a path that loses 10 % or more; 2 a bad "
+             "option, or a file\nthat cannot be written.\n"
              "\n"
              "Examples:\n"
              "  berth sim --loss 1% --plot loss.svg\n"
@@ -359,7 +360,7 @@ static int run_all(struct settings *settings, const char *words, struct sim_repo
         }
         sim_result_done(&result);
     }
-    return report->wrong > 0 ? CLI_NOTHING : CLI_OK;
+    return report->wrong > 0 || report->gave_up > 0 ? CLI_NOTHING : CLI_OK;
 }
 
 static void settle(struct settings *settings)

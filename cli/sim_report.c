@@ -147,6 +147,7 @@ static json_t *run_object(const struct sim_config *config, const struct sim_resu
     put_trace(object, result->trace);
     cli_json_put_number(object, "packets", (int64_t)result->packets);
     cli_json_put_number(object, "lost", (int64_t)result->lost);
+    cli_json_put_number(object, "gave_up", result->gave_up);
     cli_json_put_number(object, "retransmissions", (int64_t)result->retransmissions);
     cli_json_put_number(object, "bytes", (int64_t)result->bytes);
     cli_json_put_number(object, "virtual_ns", (int64_t)result->virtual_ns);
@@ -178,6 +179,7 @@ void sim_report_add(struct sim_report *report, const struct sim_config *config,
     }
     report->count++;
     report->wrong += !result->is_right;
+    report->gave_up += result->gave_up;
     report->flow_count += result->flow_count;
     report->bytes += result->bytes;
     report->packets += result->packets;
@@ -220,6 +222,13 @@ void sim_report_print(struct sim_report *report, uint64_t wanted)
            report->bytes, report->packets, report->lost, report->retransmissions,
            (double)report->virtual_ns / SECOND_NS);
     printf("trace %016" PRIx64 "\n", report->trace);
-    printf("%s\n", report->wrong == 0 ? "every byte arrived, once and in order; nothing was left"
-                                      : "NOT RIGHT: see above");
+    if (report->wrong > 0) {
+        printf("NOT RIGHT: see above\n");
+    } else if (report->gave_up > 0) {
+        printf("%" PRIu64 " flows gave up, as they may on such a path; what arrived was right, and "
+               "nothing was left\n",
+               report->gave_up);
+    } else {
+        printf("every byte arrived, once and in order; nothing was left\n");
+    }
 }

@@ -19,6 +19,7 @@ struct sim_report {
     uint64_t seed;           /* of the first run */
     uint64_t count;
     uint64_t wrong;
+    uint64_t gave_up;
     uint64_t flow_count;
     uint64_t bytes;
     uint64_t packets;

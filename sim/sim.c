@@ -59,6 +59,8 @@ static int copy_flows(const struct world *world, struct sim_result *out)
             .ends = {flow->ends[0].result, flow->ends[1].result},
         };
         out->bytes += flow->ends[0].result.received + flow->ends[1].result.received;
+        out->gave_up += flow->ends[0].result.error == BERTH_E_TIMED_OUT ||
+                        flow->ends[1].result.error == BERTH_E_TIMED_OUT;
     }
     return 0;
 }

@@ -95,7 +95,8 @@ struct sim_result {
     uint64_t virtual_ns;
     uint64_t bytes; /* payload that readers got */
     uint64_t retransmissions;
-    uint64_t lost; /* by the network, on purpose */
+    uint64_t lost;    /* by the network, on purpose */
+    uint32_t gave_up; /* flows that timed out on a path so bad that it is no fault of theirs */
     uint32_t flow_count;
     struct sim_flow_result *flows;
 };
