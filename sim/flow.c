@@ -184,7 +184,9 @@ static void leave(struct world *world, struct end *end, bool abort)
 
 static void on_error(struct world *world, struct end *end, int error)
 {
-    bool may_time_out = world->plan.may_time_out && error == BERTH_E_TIMED_OUT;
+    /* Of the few SYNs most may have met the time when the path was down, and the rest bad luck. */
+    bool down_at_open = world->plan.down_from_ns != PLAN_NEVER && !end->is_open;
+    bool may_time_out = (world->plan.may_time_out || down_at_open) && error == BERTH_E_TIMED_OUT;
 
     end->result.error = error;
     if (error == BERTH_E_STALE || !(end->flow->plan->may_break || may_time_out)) {
