@@ -109,7 +109,7 @@ static void draw_paths(struct drawing *drawing)
     if (drawing->vary && draw_chance(&drawing->random, 15)) {
         plan->down_from_ns = draw_log(&drawing->random, NS_PER_MS, 10 * NS_PER_S);
         plan->down_until_ns =
-            plan->down_from_ns + draw_log(&drawing->random, 10 * NS_PER_MS, 40 * NS_PER_S);
+            plan->down_from_ns + draw_log(&drawing->random, 10 * NS_PER_MS, 15 * NS_PER_S);
     }
 }
 
