@@ -12,9 +12,9 @@ static uint32_t receive_window(const struct tcp_conn *conn)
     return seq_gt(conn->rcv_adv, conn->rcv_nxt) ? conn->rcv_adv - conn->rcv_nxt : 0;
 }
 
-/* RFC 9293 3.10.7.4, the four cases of an acceptable segment; but an ACK without payload may also
-   stand at the right edge of an open window: there a peer's ACKs are that has filled the window, and
-   while a piece of that is lost they are the only ones there are. */
+/* RFC 9293 3.10.7.4, the four cases of an acceptable segment; but a segment without payload may also
+   stand at the right edge of an open window: a peer that has filled the window acknowledges there,
+   and nowhere else while a piece of what filled it is lost. */
 static bool is_acceptable(const struct tcp_conn *conn, uint32_t seq, uint32_t length)
 {
     uint32_t window = receive_window(conn);
