@@ -12,7 +12,7 @@ static uint32_t receive_window(const struct tcp_conn *conn)
     return seq_gt(conn->rcv_adv, conn->rcv_nxt) ? conn->rcv_adv - conn->rcv_nxt : 0;
 }
 
-/* RFC 9293 3.10.7.4, the four cases of an acceptable segment; but a segment without payload may also
+/* RFC 9293 3.10.7.4, the four cases of an acceptable segment; but one without payload may also
    stand at the right edge of an open window: a peer that has filled the window acknowledges there,
    and nowhere else while a piece of what filled it is lost. */
 static bool is_acceptable(const struct tcp_conn *conn, uint32_t seq, uint32_t length)
