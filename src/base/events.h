@@ -23,6 +23,11 @@ static inline void events_init(struct events *events)
     list_init(&events->queue);
 }
 
+static inline bool events_is_empty(const struct events *events)
+{
+    return list_is_empty(&events->queue);
+}
+
 static inline void event_note(struct events *events, struct event_node *event, uint32_t bits)
 {
     event->bits |= bits;

@@ -82,7 +82,10 @@ uint32_t berth_transmit(struct berth *berth, struct berth_frame *frames, uint32_
                         uint64_t now_ns)
 {
     stack_set_now(berth, now_ns);
+    bool quiet = events_is_empty(&berth->events);
     take_back(berth);
+    tcp_feed(&berth->tcp); /* before the frames: a window that opens is told in this call */
+    udp_on_room(&berth->udp);
     uint32_t count = 0;
     while (count < frames_max) {
         struct berth_buffer *buffer = outbox_next(&berth->outbox);
@@ -93,9 +96,6 @@ uint32_t berth_transmit(struct berth *berth, struct berth_frame *frames, uint32_
         }
         count++;
     }
-    if (count == 0) {
-        tcp_feed(&berth->tcp);
-        udp_on_room(&berth->udp);
-    }
+    berth->has_news = berth->has_news || (quiet && !events_is_empty(&berth->events));
     return count;
 }

@@ -33,6 +33,7 @@ bool berth_next_event(struct berth *berth, struct berth_event *out)
 {
     struct event_node *node = events_next(&berth->events);
     if (node == NULL) {
+        berth->has_news = false;
         return false;
     }
     *out = (struct berth_event){.bits = node->bits, .kind = (enum berth_kind)node->kind};

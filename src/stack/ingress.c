@@ -92,7 +92,7 @@ void berth_receive(struct berth *berth, struct berth_buffer *buffer, uint64_t no
 
 uint64_t berth_deadline(const struct berth *berth)
 {
-    return timers_next(&berth->timers);
+    return berth->has_news ? berth->now_ns : timers_next(&berth->timers);
 }
 
 static void on_timer(struct berth *berth, struct timer *timer)
@@ -115,6 +115,7 @@ static void on_timer(struct berth *berth, struct timer *timer)
 void berth_advance(struct berth *berth, uint64_t now_ns)
 {
     stack_set_now(berth, now_ns);
+    berth->has_news = false;
     struct timer *timer = timers_expire(&berth->timers, berth->now_ns);
     while (timer != NULL) {
         on_timer(berth, timer);

@@ -35,6 +35,7 @@ struct berth {
     struct berth_config config;
     uint64_t now_ns;
     bool intercept;
+    bool has_news; /* berth_transmit was the first to note an event: the owner may not sleep yet */
     struct buffers buffers;
     struct timers timers;
     struct events events;

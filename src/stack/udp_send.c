@@ -27,9 +27,9 @@ static uint32_t payload_max(const struct berth_address *to)
 
 /* ---- Reserve --------------------------------------------------------------------------------- */
 
-static int again(struct berth *berth, struct udp_socket *socket)
+static int again(struct berth *berth, struct udp_socket *socket, uint32_t packets)
 {
-    udp_wait_for_room(&berth->udp, socket);
+    udp_wait_for_room(&berth->udp, socket, packets);
     return BERTH_E_AGAIN;
 }
 
@@ -50,12 +50,12 @@ int berth_udp_reserve(struct berth *berth, berth_id id, size_t want, struct bert
     }
     if (socket->reserved == NULL) {
         if (!ip_may_send(&berth->ip, 1)) {
-            return again(berth, socket);
+            return again(berth, socket, 1);
         }
         socket->reserved = buffers_get_for_queue(&berth->buffers);
     }
     if (socket->reserved == NULL) {
-        return again(berth, socket);
+        return again(berth, socket, 1);
     }
     socket->reserved->bytes = (uint32_t)want;
     *out = (struct berth_view){socket->reserved->data + socket->reserved->begin, want};
@@ -160,7 +160,7 @@ static int check_room(struct berth *berth, struct udp_socket *socket,
         packets + (uint64_t)berth->buffers.reserved > berth->buffers.count) {
         return BERTH_E_TOO_LONG;
     }
-    return ip_may_send(&berth->ip, packets) ? BERTH_OK : again(berth, socket);
+    return ip_may_send(&berth->ip, packets) ? BERTH_OK : again(berth, socket, packets);
 }
 
 /* Puts the transport header in front of the payload and hands it to the IP layer. */

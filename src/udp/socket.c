@@ -208,8 +208,9 @@ void udp_on_error(struct udp *udp, struct udp_socket *socket, int error)
     }
 }
 
-void udp_wait_for_room(struct udp *udp, struct udp_socket *socket)
+void udp_wait_for_room(struct udp *udp, struct udp_socket *socket, uint32_t packets)
 {
+    socket->waiting_packets = packets;
     if (!list_has(&socket->waiting)) {
         list_add_last(&udp->waiting, &socket->waiting);
     }
@@ -217,12 +218,15 @@ void udp_wait_for_room(struct udp *udp, struct udp_socket *socket)
 
 void udp_on_room(struct udp *udp)
 {
-    struct list_node *node = list_take_first(&udp->waiting);
+    struct list_node *node = list_first(&udp->waiting);
 
     while (node != NULL) {
         struct udp_socket *socket = CONTAINER_OF(node, struct udp_socket, waiting);
 
-        event_note(udp->events, &socket->event, BERTH_EVENT_WRITABLE);
-        node = list_take_first(&udp->waiting);
+        node = list_next(&udp->waiting, node);
+        if (udp->buffers->free >= (uint64_t)udp->buffers->reserved + socket->waiting_packets) {
+            list_remove(&socket->waiting);
+            event_note(udp->events, &socket->event, BERTH_EVENT_WRITABLE);
+        }
     }
 }

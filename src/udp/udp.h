@@ -47,6 +47,7 @@ struct udp_socket {
     void *user;
     struct event_node event;
     struct list_node waiting;   /* in udp.waiting: told BERTH_E_AGAIN, WRITABLE is owed */
+    uint32_t waiting_packets;   /* once there are buffers for so many */
     struct timer timer;         /* held ones */
     struct berth_buffer *first; /* queue of datagrams; a buffer has one, or is a page of them */
     struct berth_buffer *last;
@@ -142,9 +143,9 @@ void udp_close(struct udp *udp, struct udp_socket *socket);
 void udp_on_timer(struct udp *udp, struct timer *timer);
 /* ICMP told of ERROR (enum berth_error): noted until the owner peeks. */
 void udp_on_error(struct udp *udp, struct udp_socket *socket, int error);
-/* SOCKET was told BERTH_E_AGAIN; udp_on_room, called when buffers or room have come back, notes
- * BERTH_EVENT_WRITABLE for all such. */
-void udp_wait_for_room(struct udp *udp, struct udp_socket *socket);
+/* SOCKET was told BERTH_E_AGAIN for a datagram of PACKETS; udp_on_room, called when buffers or room
+ * may have come back, notes BERTH_EVENT_WRITABLE for all those whose datagram finds buffers now. */
+void udp_wait_for_room(struct udp *udp, struct udp_socket *socket, uint32_t packets);
 void udp_on_room(struct udp *udp);
 
 /* ---- The queue (queue.c) -------------------------------------------------------------------- */

@@ -167,9 +167,9 @@ static void room_is_told_once_to_each_that_waits(void **state)
     assert_int_equal(udp_open(&f->udp, &other, NULL, &b), BERTH_OK);
     udp_on_room(&f->udp);
     assert_null(events_next(&f->events));
-    udp_wait_for_room(&f->udp, a);
-    udp_wait_for_room(&f->udp, a);
-    udp_wait_for_room(&f->udp, b);
+    udp_wait_for_room(&f->udp, a, 1);
+    udp_wait_for_room(&f->udp, a, 1);
+    udp_wait_for_room(&f->udp, b, 1);
     udp_close(&f->udp, b); /* leaves the line */
     udp_on_room(&f->udp);
     assert_ptr_equal(events_next(&f->events), &a->event);
