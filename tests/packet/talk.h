@@ -7,7 +7,7 @@
  *     talk_in(&talk, ". 1 ack 1");
  *
  *     FLAGS SEQ[+BYTES] [ack N] [win N] [urg N] [mss N] [wscale N] [sackok] [ts VAL ECR]
- *           [sack L-R[,L-R]...]
+ *           [sack L-R[,L-R]...] [tos N] [ttl N]
  *
  * FLAGS: S F R P U E C and '.' for ACK; '-' for none. Numbers are relative: SEQ of what the test
  * sends, and ack of what it expects, count from the test's own initial sequence number; the others
@@ -15,7 +15,10 @@
  * BYTES of payload are checked against the stream of the pattern talk_byte(offset). In talk_out
  * what is not stated is not compared.
  *
- *     the test's peer 10.9.0.2:PEER_PORT  <->  the stack 10.9.0.1
+ * In talk_in also: [from ADDRESS] [to ADDRESS] [opts HEX] (TCP options, as they are, after the
+ * others) [ipopts HEX] (IPv4 options) [badsum] (a wrong TCP checksum).
+ *
+ *     the test's peer 10.9.0.2:PEER_PORT  <->  the stack 10.9.0.1     (fd09::2, fd09::1 if v6)
  */
 #ifndef TESTS_PACKET_TALK_H
 #define TESTS_PACKET_TALK_H
@@ -25,6 +28,11 @@
 #define TALK_PEER_PORT 33000
 #define TALK_PORT      8080
 #define TALK_OUT_MAX   256
+
+#define TALK_STACK  "10.9.0.1"
+#define TALK_PEER   "10.9.0.2"
+#define TALK_STACK6 "fd09::1"
+#define TALK_PEER6  "fd09::2"
 
 struct talk_packet {
     uint8_t data[2048];
@@ -37,7 +45,7 @@ struct talk {
     void *memory;
     size_t memory_bytes;
     uint64_t now_ns;
-    bool v6;
+    bool v6;           /* the test sets it after talk_begin */
     uint32_t peer_iss; /* what the test's SEQ 0 is on the wire */
     uint32_t iss;      /* the stack's, once its SYN was seen */
     bool iss_known;
@@ -53,6 +61,7 @@ struct talk {
     uint32_t last_window; /* of the segment last taken by talk_out, and its timestamps */
     uint32_t last_tsval;
     uint32_t last_tsecr;
+    struct talk_packet last; /* as it was */
 };
 
 /* CHANGE may be NULL; it gets the defaults, without timestamps unless it turns them on. */
@@ -70,6 +79,18 @@ void talk_established(struct talk *talk);
 void talk_accept(struct talk *talk);
 
 void talk_in(struct talk *talk, const char *segment);
+/* The same, and what the stack wants to send waits for the next talk_in or talk_collect. */
+void talk_post(struct talk *talk, const char *segment);
+void talk_collect(struct talk *talk);
+/* An ICMP error (by number; ICMPv6 if v6) about what the stack sent with sequence number SEQ. MTU
+ * is the second word. */
+struct talk_icmp {
+    uint8_t type;
+    uint8_t code;
+    uint32_t seq;
+    uint32_t mtu;
+};
+void talk_icmp(struct talk *talk, const struct talk_icmp *icmp);
 /* The next segment that the stack sent is this one. */
 void talk_out(struct talk *talk, const char *segment);
 /* The stack has sent nothing (more). */
@@ -93,5 +114,8 @@ uint32_t talk_time_waits(struct talk *talk);
 uint64_t talk_drops(struct talk *talk, enum berth_drop drop);
 
 uint8_t talk_byte(uint64_t offset);
+struct berth_address talk_address(const char *text);
+struct berth_address talk_stack(const struct talk *talk);
+struct berth_address talk_peer(const struct talk *talk);
 
 #endif
