@@ -63,22 +63,35 @@ static enum berth_drop on_first_contact(struct berth *berth, const struct wire_p
     return BERTH_DROP_SILENT;
 }
 
+/* Only a SYN of which a connection came ends TIME-WAIT: one that is refused leaves it (RFC 9293
+ * MUST-13). */
+static enum berth_drop on_time_wait(struct berth *berth, const struct wire_packet *packet,
+                                    const struct pair *pair, struct tcp_time_wait *wait)
+{
+    bool reopen = false;
+    enum berth_drop drop = tcp_on_time_wait(&berth->tcp, wait, packet, &reopen);
+    if (!reopen) {
+        return drop;
+    }
+    tcp_time_wait_reopen(&berth->tcp, wait);
+    drop = on_first_contact(berth, packet, pair);
+    berth->tcp.reopening = false;
+    if (drop == BERTH_DROP_NONE) {
+        tcp_time_wait_end(&berth->tcp, wait);
+    }
+    return drop;
+}
+
 static enum berth_drop on_no_connection(struct berth *berth, const struct wire_packet *packet,
                                         const struct pair *pair)
 {
     struct tcp_time_wait *wait = tcp_find_time_wait(&berth->tcp, &pair->local, &pair->remote);
     if (wait != NULL) {
-        bool reopen = false;
-        enum berth_drop drop = tcp_on_time_wait(&berth->tcp, wait, packet, &reopen);
-        if (!reopen) {
-            return drop;
-        }
+        return on_time_wait(berth, packet, pair, wait);
     }
     uint32_t opening = packet->tcp.flags & (WIRE_SYN | WIRE_ACK | WIRE_RST);
-    enum berth_drop drop =
-        opening == WIRE_SYN ? on_first_contact(berth, packet, pair) : on_stray(berth, packet, pair);
-    berth->tcp.reopening = false;
-    return drop;
+    return opening == WIRE_SYN ? on_first_contact(berth, packet, pair)
+                               : on_stray(berth, packet, pair);
 }
 
 enum berth_drop stack_on_tcp(struct berth *berth, struct wire_packet *packet,

@@ -66,7 +66,7 @@ static void on_new_ack(struct tcp *tcp, struct tcp_conn *conn, uint32_t ack,
     tcp_sendq_trim(tcp, conn, data);
     conn->bytes_acked += data;
     conn->progress_ns = tcp->now_ns;
-    conn->backoff = 0; /* RFC 6298 5.7: a new measurement ends the backoff */
+    conn->snd_small = seq_max(conn->snd_small, ack); /* so that it cannot fall 2^31 behind */
 }
 
 static bool is_duplicate(const struct tcp_conn *conn, const struct wire_packet *packet,
@@ -91,6 +91,7 @@ static void take_rtt(struct tcp *tcp, struct tcp_conn *conn, const struct wire_t
     }
     if (acked->rtt_ns != 0) {
         tcp_rtt_sample(tcp, conn, acked->rtt_ns);
+        conn->backoff = 0; /* RFC 6298 5: it takes a new measurement to end the backoff (Karn) */
     }
 }
 
@@ -108,6 +109,14 @@ static void control_congestion(struct tcp *tcp, struct tcp_conn *conn,
     conn->cc.table->on_ack(&conn->cc, &ack);
 }
 
+/* The peer lives, and its window holds up what waits: nothing new, or after it has shrunk not even
+ * the next segment. No reason to give up, however long it lasts (RFC 9293 MUST-37, SHLD-17). */
+static bool is_window_in_the_way(const struct tcp_conn *conn)
+{
+    uint32_t out = conn->snd_nxt - conn->snd_una;
+    return conn_has(conn, CONN_PERSIST) || (conn->snd_wnd < out && conn->snd_wnd < conn->mss);
+}
+
 /* RFC 9293 3.10.7.4, fifth check, in the synchronised states. The ACK number has been judged
  * already. */
 enum berth_drop tcp_on_ack(struct tcp *tcp, struct tcp_conn *conn, const struct wire_packet *packet)
@@ -121,10 +130,11 @@ enum berth_drop tcp_on_ack(struct tcp *tcp, struct tcp_conn *conn, const struct 
     }
     if (seq_gt(segment->ack, conn->snd_una)) {
         on_new_ack(tcp, conn, segment->ack, &acked);
-    } else if (conn_has(conn, CONN_PERSIST)) {
-        conn->progress_ns = tcp->now_ns; /* it lives, its window is shut (RFC 9293 MUST-37) */
     }
     update_window(conn, segment);
+    if (is_window_in_the_way(conn)) {
+        conn->progress_ns = tcp->now_ns;
+    }
     if (segment->sack_count > 0 && conn_has(conn, CONN_SACK)) {
         tcp_recovery_sacked(tcp, conn, segment, &acked);
     }
@@ -133,11 +143,9 @@ enum berth_drop tcp_on_ack(struct tcp *tcp, struct tcp_conn *conn, const struct 
         tcp_recovery_react(tcp, conn, &acked);
         control_congestion(tcp, conn, &acked);
     }
-    bool opened = conn->snd_wnd > window_before;
+    bool opened = conn->snd_wnd > window_before && conn_has(conn, CONN_PERSIST);
     if (acked.bytes > 0 || opened) {
-        if (opened && conn_has(conn, CONN_PERSIST)) {
-            conn->backoff = 0;
-        }
+        conn->backoff = opened ? 0 : conn->backoff;
         tcp_timer_retransmit(tcp, conn);
         wake_writer(tcp, conn);
     }

@@ -355,9 +355,6 @@ void tcp_timer_idle(struct tcp *tcp, struct tcp_conn *conn);       /* (re)start 
 
 /* timewait.c */
 void tcp_time_wait_enter(struct tcp *tcp, struct tcp_conn *conn);
-void tcp_time_wait_end(struct tcp *tcp, struct tcp_time_wait *wait);
-void tcp_time_wait_reopen(struct tcp *tcp,
-                          struct tcp_time_wait *wait); /* the record goes, its numbers bind */
 
 /* reset.c */
 void tcp_reset_for(struct tcp *tcp, const struct wire_packet *packet); /* RFC 9293 3.10.7.1 */

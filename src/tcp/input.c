@@ -12,19 +12,25 @@ static uint32_t receive_window(const struct tcp_conn *conn)
     return seq_gt(conn->rcv_adv, conn->rcv_nxt) ? conn->rcv_adv - conn->rcv_nxt : 0;
 }
 
-/* RFC 9293 3.10.7.4, the four cases of an acceptable segment; but one without payload may also
-   stand at the right edge of an open window: a peer that has filled the window acknowledges there,
-   and nowhere else while a piece of what filled it is lost. */
-static bool is_acceptable(const struct tcp_conn *conn, uint32_t seq, uint32_t length)
+/* RFC 9293 3.10.7.4, the four cases of an acceptable segment. What a RST carries explains it
+   (SHLD-2) and has no length. More is taken in two cases: the ACK of a segment for a shut window
+   (MUST-66), and one without length at the window's edge: there a peer's ACKs are that has filled
+   the window, and while a piece of that is lost they are the only ones there are. */
+static bool is_acceptable(const struct tcp_conn *conn, const struct wire_packet *packet)
 {
+    uint32_t flags = packet->tcp.flags;
     uint32_t window = receive_window(conn);
-    uint32_t nxt = conn->rcv_nxt;
-    if (length == 0) {
-        return seq - nxt <= window;
+    uint32_t from = packet->tcp.seq - conn->rcv_nxt;
+    uint32_t length = packet->payload_bytes + ((flags & WIRE_SYN) != 0 ? 1 : 0) +
+                      ((flags & WIRE_FIN) != 0 ? 1 : 0);
+    if ((flags & WIRE_RST) != 0) {
+        return from < max_u32(window, 1);
     }
-    uint32_t last = seq + length - 1;
-    return window > 0 &&
-           (seq - nxt < window || last - nxt < window || (seq_leq(seq, nxt) && seq_geq(last, nxt)));
+    if (window == 0 || length == 0) {
+        return from <= window;
+    }
+    uint32_t last = from + length - 1;
+    return from < window || last < window || (seq_leq(from, 0) && seq_geq(last, 0));
 }
 
 /* Does the segment fail PAWS (RFC 7323 5.3 R1)? RSTs are exempt. */
@@ -66,13 +72,6 @@ static enum berth_drop on_unacceptable(struct tcp *tcp, struct tcp_conn *conn,
     if ((segment->flags & WIRE_RST) != 0) {
         return BERTH_DROP_TCP_OUT_OF_WINDOW;
     }
-    bool again = conn->state == BERTH_TCP_SYN_RECEIVED && (segment->flags & WIRE_SYN) != 0 &&
-                 segment->seq == conn->irs;
-    if (again) { /* our SYN,ACK was lost */
-        conn_set(conn, CONN_SYN_NOW);
-        tcp_conn_ready(tcp, conn);
-        return BERTH_DROP_TCP_DUPLICATE;
-    }
     bool probe = segment->seq == conn->rcv_nxt - 1 || packet->payload_bytes > 0 ||
                  (segment->flags & WIRE_FIN) != 0;
     if (probe) {
@@ -95,6 +94,17 @@ static enum berth_drop on_reset(struct tcp *tcp, struct tcp_conn *conn,
     bool over = conn->state == BERTH_TCP_CLOSING || conn->state == BERTH_TCP_LAST_ACK;
     tcp_conn_end(tcp, conn, active ? BERTH_E_REFUSED : over ? 0 : BERTH_E_RESET);
     return BERTH_DROP_NONE;
+}
+
+/* Fourth check, the SYN bit. */
+static enum berth_drop on_syn_bit(struct tcp *tcp, struct tcp_conn *conn)
+{
+    if (conn->state == BERTH_TCP_SYN_RECEIVED && !conn_has(conn, CONN_ACTIVE)) {
+        tcp_conn_end(tcp, conn, BERTH_E_RESET); /* the peer begins anew: back to LISTEN */
+        return BERTH_DROP_TCP_STATE;
+    }
+    tcp_challenge(tcp, conn); /* RFC 5961 4.2 */
+    return BERTH_DROP_TCP_BLIND;
 }
 
 /* Fifth check, first half: is the ACK number one that this connection can have caused? */
@@ -129,22 +139,36 @@ static void on_syn_acked(struct tcp *tcp, struct tcp_conn *conn, const struct wi
     conn->snd_wnd_max = max_u32(conn->snd_wnd_max, conn->snd_wnd);
     conn->snd_wl1 = segment->seq;
     conn->snd_wl2 = segment->ack;
-    if (conn->backoff == 0) {
-        tcp_rtt_sample(tcp, conn, max_u64(tcp->now_ns - conn->sent_ns, 1));
-    }
     tcp_establish(tcp, conn);
 }
 
-/* Eighth check: the FIN, if everything before it is here; else its place is kept. */
+/* Eighth check: the FIN, if everything before it is here; else its place is kept. One that stands
+ * past the window comes again; one just at its edge needs no room and is taken. */
 static void on_fin_bit(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_arrival *arrival)
 {
-    if (conn_has(conn, CONN_FIN_RECEIVED)) {
-        ack_now(tcp, conn);
-        return;
+    uint32_t place = arrival->seq + arrival->bytes;
+    if (!conn_has(conn, CONN_FIN_RECEIVED) && seq_leq(place, conn->rcv_adv)) {
+        conn->rcv_fin = place;
+        conn_set(conn, CONN_FIN_SEEN);
     }
-    conn->rcv_fin = arrival->seq + arrival->bytes;
-    conn_set(conn, CONN_FIN_SEEN);
     ack_now(tcp, conn);
+}
+
+/* In SYN-RECEIVED the peer's SYN comes again. With an ACK it is a simultaneous open's, and its ACK
+ * is what counts (RFC 9293 3.5). true: without, our SYN,ACK was lost. */
+static bool is_syn_again(struct tcp_conn *conn, struct wire_tcp *segment)
+{
+    if (conn->state != BERTH_TCP_SYN_RECEIVED || (segment->flags & WIRE_SYN) == 0 ||
+        segment->seq != conn->irs) {
+        return false;
+    }
+    if ((segment->flags & WIRE_ACK) == 0) {
+        return true;
+    }
+    segment->flags &= (uint16_t)~WIRE_SYN;
+    segment->seq++;
+    segment->window = (uint16_t)(segment->window >> conn->snd_wscale); /* unscaled in a SYN */
+    return false;
 }
 
 /* The checks that come before the ACK: sequence, timestamps, RST, SYN. */
@@ -152,33 +176,23 @@ static enum berth_drop check_first(struct tcp *tcp, struct tcp_conn *conn,
                                    struct wire_packet *packet)
 {
     struct wire_tcp *segment = &packet->tcp;
-    bool crossed = conn->state == BERTH_TCP_SYN_RECEIVED && segment->seq == conn->irs &&
-                   (segment->flags & (WIRE_SYN | WIRE_ACK)) == (WIRE_SYN | WIRE_ACK);
-    if (crossed) { /* simultaneous open: the SYN is known, its ACK is what counts (RFC 9293 3.5) */
-        segment->flags &= (uint16_t)~WIRE_SYN;
-        segment->seq++;
-        segment->window = (uint16_t)(segment->window >> conn->snd_wscale); /* unscaled in a SYN */
-    }
-    uint32_t length = packet->payload_bytes + ((segment->flags & WIRE_SYN) != 0 ? 1 : 0) +
-                      ((segment->flags & WIRE_FIN) != 0 ? 1 : 0);
     bool reset = (segment->flags & WIRE_RST) != 0;
+    if (is_syn_again(conn, segment)) {
+        conn_set(conn, CONN_SYN_NOW);
+        tcp_conn_ready(tcp, conn);
+        return BERTH_DROP_TCP_DUPLICATE;
+    }
     if (!reset && is_old_timestamp(tcp, conn, segment)) {
         ack_now(tcp, conn);
         return BERTH_DROP_TCP_OLD_TIMESTAMP;
     }
-    bool shut = receive_window(conn) == 0 && segment->seq == conn->rcv_nxt && !reset;
-    if (!shut && !is_acceptable(conn, segment->seq, length)) {
+    if (!is_acceptable(conn, packet)) {
         return on_unacceptable(tcp, conn, packet);
     }
     if (reset) {
         return on_reset(tcp, conn, segment);
     }
-    if ((segment->flags & WIRE_SYN) != 0) { /* RFC 5961 4.2 */
-        tcp_challenge(tcp, conn);
-        return BERTH_DROP_TCP_BLIND;
-    }
-    take_timestamp(tcp, conn, segment);
-    return BERTH_DROP_NONE;
+    return (segment->flags & WIRE_SYN) != 0 ? on_syn_bit(tcp, conn) : BERTH_DROP_NONE;
 }
 
 /* After the first checks: ACK, payload, FIN. CONN may end on the way (state CLOSED). */
@@ -245,6 +259,7 @@ enum berth_drop tcp_on_segment(struct tcp *tcp, struct tcp_conn *conn, struct wi
     } else if (!conn_has(conn, CONN_RST_NOW)) {
         drop = check_first(tcp, conn, packet);
         if (drop == BERTH_DROP_NONE && conn->state != BERTH_TCP_CLOSED) {
+            take_timestamp(tcp, conn, &packet->tcp);
             drop = process(tcp, conn, &arrival);
         }
     }

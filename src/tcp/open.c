@@ -116,6 +116,9 @@ static void remember_times(struct tcp *tcp, struct tcp_conn *conn)
 void tcp_establish(struct tcp *tcp, struct tcp_conn *conn)
 {
     conn->state = BERTH_TCP_ESTABLISHED;
+    if (conn->probes == 1) { /* the SYN was sent once: Karn (RFC 6298 3) */
+        tcp_rtt_sample(tcp, conn, max_u64(tcp->now_ns - conn->sent_ns, 1));
+    }
     uint32_t window = tcp->settings.initial_window;
     if (conn->backoff > 0) {
         window = 1; /* the SYN was lost: RFC 5681 3.1, RFC 6298 (5.7) */
@@ -143,20 +146,21 @@ void tcp_establish(struct tcp *tcp, struct tcp_conn *conn)
 int tcp_connect(struct tcp *tcp, const struct berth_endpoint *local,
                 const struct berth_endpoint *remote, bool owns_port, struct tcp_conn **out)
 {
-    bool taken = tcp_find(tcp, local, remote) != NULL;
     struct tcp_time_wait *wait = tcp_find_time_wait(tcp, local, remote);
-    if (!taken && wait != NULL && wait->timestamps) {
-        tcp_time_wait_reopen(tcp, wait); /* RFC 6191 2: a newer timestamp tells old from new */
-        wait = NULL;
-    }
-    struct tcp_conn *conn = taken || wait != NULL ? NULL : tcp_conn_new(tcp, local, remote);
+    bool taken = tcp_find(tcp, local, remote) != NULL || (wait != NULL && !wait->timestamps);
+    struct tcp_conn *conn = taken ? NULL : tcp_conn_new(tcp, local, remote);
     if (conn == NULL) {
-        if (owns_port) {
+        if (owns_port && (wait == NULL || !wait->owns_port)) {
             struct ports_use use = {
                 .local = local->address, .remote = *remote, .protocol = BERTH_TCP};
             ports_give(tcp->ports, &use, local->port);
         }
-        return taken || wait != NULL ? BERTH_E_IN_USE : BERTH_E_LIMIT;
+        return taken ? BERTH_E_IN_USE : BERTH_E_LIMIT;
+    }
+    if (wait != NULL) { /* RFC 6191 2: a newer timestamp tells old from new */
+        tcp_time_wait_reopen(tcp, wait);
+        wait->owns_port = wait->owns_port && !owns_port; /* else it is the new connection's now */
+        tcp_time_wait_end(tcp, wait);
     }
     conn->state = BERTH_TCP_SYN_SENT;
     conn_set(conn, CONN_ACTIVE | CONN_SYN_NOW | (owns_port ? (uint32_t)CONN_OWNS_PORT : 0));
@@ -273,9 +277,6 @@ static void on_syn(struct tcp *tcp, struct tcp_conn *conn, const struct wire_tcp
     }
     conn->snd_una = segment->ack;
     conn->snd_wl2 = segment->ack;
-    if (conn->backoff == 0) {
-        tcp_rtt_sample(tcp, conn, max_u64(tcp->now_ns - conn->sent_ns, 1));
-    }
     tcp_establish(tcp, conn);
     conn_set(conn, CONN_ACK_NOW);
     tcp_conn_ready(tcp, conn);

@@ -95,9 +95,13 @@ struct tcp_time_wait *tcp_find_time_wait(const struct tcp *tcp, const struct ber
 /* A segment of CONN (RFC 9293 3.10.7.3 and 3.10.7.4). BUFFER is taken. */
 enum berth_drop tcp_on_segment(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
                                struct berth_buffer *buffer);
-/* A segment for a TIME-WAIT record. *REOPEN: it is a SYN that may open anew; the record is gone. */
+/* A segment for a TIME-WAIT record. *REOPEN: it is a SYN that may open anew: tcp_time_wait_reopen,
+ * then if a connection came of it, tcp_time_wait_end. */
 enum berth_drop tcp_on_time_wait(struct tcp *tcp, struct tcp_time_wait *wait,
                                  const struct wire_packet *packet, bool *reopen);
+/* The connection made next takes WAIT's four-tuple over: its numbers begin past WAIT's. */
+void tcp_time_wait_reopen(struct tcp *tcp, const struct tcp_time_wait *wait);
+void tcp_time_wait_end(struct tcp *tcp, struct tcp_time_wait *wait);
 /* A SYN that the firewall allowed, for LISTENER (RFC 9293 3.10.7.2). */
 enum berth_drop tcp_on_listen(struct tcp *tcp, struct tcp_listener *listener,
                               const struct wire_packet *packet);

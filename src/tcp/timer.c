@@ -132,9 +132,10 @@ static void on_idle(struct tcp *tcp, struct tcp_conn *conn)
         tcp_conn_end(tcp, conn, BERTH_E_TIMED_OUT);
         return;
     }
-    if (tcp->now_ns - conn->heard_ns < conn->keepalive_idle_ns) {
-        conn->probes = 0; /* it spoke meanwhile */
-        tcp_timer_idle(tcp, conn);
+    bool heard = tcp->now_ns - conn->heard_ns < conn->keepalive_idle_ns;
+    if (heard || conn_has_unsent(conn) || conn->snd_una != conn->snd_nxt) {
+        conn->probes = 0; /* what is under way finds out by itself (RFC 9293 MUST-26) */
+        conn->idle_ns = add_sat_u64(heard ? conn->heard_ns : tcp->now_ns, conn->keepalive_idle_ns);
         return;
     }
     if (conn->probes >= conn->keepalive_probes) {

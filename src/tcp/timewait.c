@@ -53,13 +53,12 @@ void tcp_time_wait_end(struct tcp *tcp, struct tcp_time_wait *wait)
     tcp->stats->tcp_time_wait--;
 }
 
-/* The next connection of this four-tuple begins past every number the old one used. */
-void tcp_time_wait_reopen(struct tcp *tcp, struct tcp_time_wait *wait)
+/* The next connection of this four-tuple begins past every number the old one used (RFC 9293 3.6.1,
+ * MAY-2). */
+void tcp_time_wait_reopen(struct tcp *tcp, const struct tcp_time_wait *wait)
 {
     tcp->reopening = true;
     tcp->reopen_iss = wait->snd_nxt + 65537;
-    wait->owns_port = false;
-    tcp_time_wait_end(tcp, wait);
 }
 
 static void start_clock(struct tcp *tcp, struct tcp_time_wait *wait)
@@ -153,7 +152,6 @@ enum berth_drop tcp_on_time_wait(struct tcp *tcp, struct tcp_time_wait *wait,
     const struct wire_tcp *segment = &packet->tcp;
     *reopen = is_new_syn(wait, segment);
     if (*reopen) {
-        tcp_time_wait_reopen(tcp, wait);
         return BERTH_DROP_NONE;
     }
     if ((segment->flags & WIRE_RST) != 0) {

@@ -103,6 +103,7 @@ static void fill_syn(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
         conn->rcv_adv = seq_max(conn->rcv_adv, conn->rcv_nxt + window);
     }
     conn_clear(conn, CONN_SYN_NOW | CONN_ACK_NOW);
+    conn->probes = (uint8_t)min_u32(conn->probes + 1U, UINT8_MAX);
     conn->snd_nxt = conn->iss + 1;
     conn->sent_ns = tcp->now_ns;
     if (conn->rto_ns == BERTH_NEVER) {
@@ -293,7 +294,7 @@ static bool fill_new(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
         tcp_fin_sent(conn);
     }
     if (conn->rto_ns == BERTH_NEVER || conn_has(conn, CONN_PERSIST)) {
-        conn->backoff = 0;
+        conn->backoff = conn_has(conn, CONN_PERSIST) ? 0 : conn->backoff; /* probes are no losses */
         tcp_timer_retransmit(tcp, conn);
     }
     return true;
@@ -311,6 +312,16 @@ static bool fill_probe(struct tcp *tcp, struct tcp_conn *conn, struct wire_packe
     return true;
 }
 
+static bool fill_ack(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet)
+{
+    if (!conn_has(conn, CONN_ACK_NOW)) {
+        return false;
+    }
+    describe(tcp, conn, conn->snd_nxt, packet);
+    acknowledge(tcp, conn, packet);
+    return true;
+}
+
 static bool fill_synchronised(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
                               struct berth_frame *frame)
 {
@@ -320,15 +331,7 @@ static bool fill_synchronised(struct tcp *tcp, struct tcp_conn *conn, struct wir
     if (conn->rto_ns == BERTH_NEVER && conn_has_unsent(conn)) {
         tcp_timer_retransmit(tcp, conn); /* as persist timer */
     }
-    if (fill_probe(tcp, conn, packet)) {
-        return true;
-    }
-    if (!conn_has(conn, CONN_ACK_NOW)) {
-        return false;
-    }
-    describe(tcp, conn, conn->snd_nxt, packet);
-    acknowledge(tcp, conn, packet);
-    return true;
+    return fill_probe(tcp, conn, packet) || fill_ack(tcp, conn, packet);
 }
 
 bool tcp_fill(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
@@ -344,6 +347,8 @@ bool tcp_fill(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet
         filled = true;
     } else if (conn_is_synchronised(conn)) {
         filled = fill_synchronised(tcp, conn, packet, frame);
+    } else if (conn->state == BERTH_TCP_SYN_RECEIVED) {
+        filled = fill_ack(tcp, conn, packet); /* to what was not acceptable */
     }
     if (!filled) {
         list_remove(&conn->ready);

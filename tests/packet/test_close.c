@@ -204,6 +204,117 @@ static void time_wait_gives_way_to_a_new_syn(void **state)
     talk_end(&talk);
 }
 
+static void to_time_wait(struct talk *talk)
+{
+    assert_int_equal(berth_tcp_close(talk->berth, talk->id), 0);
+    transmit(talk);
+    talk_out(talk, "F. 1 ack 1");
+    talk_in(talk, "F. 1 ack 2");
+    talk_out(talk, ". 2 ack 2");
+    assert_int_equal(talk_time_waits(talk), 1);
+}
+
+static void time_wait_lasts(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    to_time_wait(&talk);
+    uint64_t all_ms = talk.config.tcp.time_wait_ns / NS_PER_MS;
+    talk_wait_ms(&talk, all_ms - 1);
+    assert_int_equal(talk_time_waits(&talk), 1);
+    talk_in(&talk, "F. 1 ack 2"); /* again: from here on (3.10.7.4, eighth) */
+    talk_out(&talk, ". 2 ack 2");
+    talk_wait_ms(&talk, all_ms - 1);
+    assert_int_equal(talk_time_waits(&talk), 1);
+    talk_wait_ms(&talk, 2);
+    assert_int_equal(talk_time_waits(&talk), 0);
+    talk_end(&talk);
+}
+
+static void a_refused_syn_leaves_time_wait(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    assert_int_equal(berth_tcp_close(talk.berth, talk.listener), 0);
+    to_time_wait(&talk);
+    talk_in(&talk, "S 100 win 1000"); /* new, but nobody listens */
+    talk_out(&talk, "R. 0 ack 101");
+    assert_int_equal(talk_time_waits(&talk), 1);
+    struct berth_rules_error error;
+    assert_int_equal(berth_rules_load(talk.berth, "drop in any\n", 12, &error), 0);
+    talk_in(&talk, "S 100 win 1000");
+    talk_silent(&talk);
+    assert_int_equal(talk_time_waits(&talk), 1);
+    talk_end(&talk);
+}
+
+static void stamped(struct berth_config *config)
+{
+    config->tcp.timestamps = true;
+}
+
+static void timestamps_shorten_time_wait(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, stamped);
+    talk_listen(&talk);
+    talk_in(&talk, "S 0 win 65535 ts 1000 0");
+    talk_out(&talk, "S. 0 ack 1");
+    talk_in(&talk, ". 1 ack 1 ts 1001 0");
+    talk_accept(&talk);
+    assert_int_equal(berth_tcp_close(talk.berth, talk.id), 0);
+    transmit(&talk);
+    talk_out(&talk, "F. 1 ack 1");
+    talk_in(&talk, "F. 1 ack 2 ts 1002 0");
+    talk_out(&talk, ". 2 ack 2");
+    uint32_t last_tsval = talk.last_tsval;
+    talk_in(&talk, "S 900 win 1000 ts 1000 0"); /* older: an old duplicate, whatever its number */
+    talk_out(&talk, ". 2 ack 2");
+    uint32_t old_iss = talk.iss;
+    talk_wait_ms(&talk, 1);
+    talk_in(&talk, "S -5000 win 1000 ts 1003 0"); /* newer: a new connection, whatever its number */
+    assert_int_equal(talk_time_waits(&talk), 0);
+    talk.iss = old_iss + 2 + 65537;
+    talk_out(&talk, "S. 0 ack -4999");
+    assert_true(talk.last_tsval - last_tsval < 1000); /* ours goes on too */
+    talk_end(&talk);
+}
+
+static void the_owner_learns_how_it_ended(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    talk_in(&talk, "F. 1 ack 1"); /* normally: the end of the stream */
+    talk_forget(&talk);
+    assert_true((talk.events & BERTH_EVENT_PEER_CLOSED) != 0);
+    assert_true((talk.events & BERTH_EVENT_CLOSED) == 0);
+    talk_in(&talk, "R 2"); /* and then it is aborted */
+    assert_true((talk.events & BERTH_EVENT_CLOSED) != 0);
+    assert_int_equal(talk.error, BERTH_E_RESET);
+    uint8_t byte;
+    size_t got = 1;
+    assert_int_equal(berth_tcp_read(talk.berth, talk.id, &byte, 1, &got), BERTH_E_RESET);
+    talk_end(&talk);
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    talk_in(&talk, "F. 1 ack 1");
+    assert_int_equal(berth_tcp_shutdown(talk.berth, talk.id), 0);
+    talk_in(&talk, ". 2 ack 1");
+    talk_in(&talk, ". 2 ack 2");
+    assert_true((talk.events & BERTH_EVENT_CLOSED) != 0);
+    assert_int_equal(talk.error, 0);
+    assert_int_equal(berth_tcp_read(talk.berth, talk.id, &byte, 1, &got), 0);
+    assert_int_equal(got, 0);
+    talk_end(&talk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,12 +325,19 @@ int main(void)
         {"RFC 9293 3.10.7.4: a FIN out of order", fin_out_of_order, NULL, NULL, NULL},
         {"RFC 9293 3.8.1: a FIN is sent again", fin_is_repeated, NULL, NULL, NULL},
         {"RFC 9293 3.10.5: abort", abort_sends_reset, NULL, NULL, NULL},
-        {"RFC 2525 2.17: closing with unread bytes", close_with_unread_bytes_resets, NULL, NULL,
-         NULL},
-        {"RFC 9293 3.6.1: data after close", data_after_close_resets, NULL, NULL, NULL},
+        {"RFC 9293 MAY-1, SHLD-3: closing with unread bytes (RFC 2525 2.17)",
+         close_with_unread_bytes_resets, NULL, NULL, NULL},
+        {"RFC 9293 SHLD-3: data after close", data_after_close_resets, NULL, NULL, NULL},
         {"an orphan does not wait for ever", orphan_does_not_wait_for_ever, NULL, NULL, NULL},
-        {"RFC 6191: TIME-WAIT gives way to a new SYN", time_wait_gives_way_to_a_new_syn, NULL, NULL,
+        {"RFC 9293 MUST-13: TIME-WAIT lasts 2 MSL", time_wait_lasts, NULL, NULL, NULL},
+        {"RFC 9293 MUST-13: a SYN that is refused leaves TIME-WAIT", a_refused_syn_leaves_time_wait,
+         NULL, NULL, NULL},
+        {"RFC 9293 MAY-2: TIME-WAIT gives way to a new SYN", time_wait_gives_way_to_a_new_syn, NULL,
+         NULL, NULL},
+        {"RFC 9293 SHLD-4: timestamps shorten TIME-WAIT", timestamps_shorten_time_wait, NULL, NULL,
          NULL},
+        {"RFC 9293 MUST-12: the owner learns how it ended", the_owner_learns_how_it_ended, NULL,
+         NULL, NULL},
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -138,6 +138,55 @@ static void syn_received_repeats_syn_ack(void **state)
     talk_end(&talk);
 }
 
+static void syn_received_answers_what_it_cannot_take(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_listen(&talk);
+    talk_in(&talk, "S 0 win 1000");
+    talk_out(&talk, "S. 0 ack 1");
+    talk_in(&talk, ". 9000000 ack 1"); /* first check: an ACK goes back */
+    talk_out(&talk, ". 1 ack 1");
+    talk_in(&talk, "S 9000000 win 1000"); /* a peer that begins anew is told so too */
+    talk_out(&talk, ". 1 ack 1");
+    talk_in(&talk, "R 500"); /* second check, RFC 5961 3.2 */
+    talk_out(&talk, ". 1 ack 1");
+    talk_in(&talk, "S 0+20 win 1000"); /* the same SYN, with text (RFC 7413) */
+    talk_out(&talk, "S. 0 ack 1");
+    assert_int_equal(talk_connections(&talk), 1);
+    talk_in(&talk, "S 500 win 1000"); /* fourth check: back to LISTEN */
+    talk_silent(&talk);
+    assert_int_equal(talk_connections(&talk), 0);
+    talk_in(&talk, "S 500 win 1000");
+    talk_out(&talk, "S. 0 ack 501");
+    talk_end(&talk);
+}
+
+static void text_on_a_syn_comes_again(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_listen(&talk);
+    talk_in(&talk, "S 0+20 win 1000");
+    talk_out(&talk, "S. 0 ack 1"); /* without Fast Open it is not taken, and not acknowledged */
+    talk_in(&talk, "P. 1+20 ack 1 win 1000");
+    talk_out(&talk, ". 1 ack 21");
+    talk_accept(&talk);
+    talk_read(&talk, 0, 20);
+    talk_end(&talk);
+    talk_begin(&talk, NULL);
+    talk_connect(&talk);
+    talk_out(&talk, "S 0");
+    talk_in(&talk, "S. 0+20 ack 1 win 1000");
+    talk_out(&talk, ". 1 ack 1");
+    talk_in(&talk, "P. 1+20 ack 1 win 1000");
+    talk_out(&talk, ". 1 ack 21");
+    talk_read(&talk, 0, 20);
+    talk_end(&talk);
+}
+
 static void without_options_the_defaults_hold(void **state)
 {
     (void)state;
@@ -217,9 +266,13 @@ int main(void)
         {"RFC 9293 3.10.7.3: SYN-SENT believes only what acknowledges its SYN",
          syn_sent_ignores_foreign_ack, NULL, NULL, NULL},
         {"RFC 9293 3.10.7.1: RST for a closed port", closed_port_answers_syn, NULL, NULL, NULL},
-        {"RFC 9293 MUST-23: a SYN is repeated for three minutes", syn_is_repeated_with_backoff,
-         NULL, NULL, NULL},
+        {"RFC 9293 MUST-22, MUST-23: a SYN is repeated for three minutes",
+         syn_is_repeated_with_backoff, NULL, NULL, NULL},
         {"RFC 9293 3.10.7.4: SYN-RECEIVED", syn_received_repeats_syn_ack, NULL, NULL, NULL},
+        {"RFC 9293 3.10.7.4: SYN-RECEIVED answers what it cannot take",
+         syn_received_answers_what_it_cannot_take, NULL, NULL, NULL},
+        {"RFC 9293 3.10.7.2, 3.10.7.3: text on a SYN comes again", text_on_a_syn_comes_again, NULL,
+         NULL, NULL},
         {"RFC 9293 MUST-15: the MSS without an option", without_options_the_defaults_hold, NULL,
          NULL, NULL},
         {"RFC 9293 3.10.7.4: data with the handshake's ACK", data_before_the_last_ack_is_kept, NULL,

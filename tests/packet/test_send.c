@@ -288,24 +288,27 @@ static void window_that_shrinks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        {"RFC 9293 MUST-61: PSH at the end", segments_of_mss_with_push_at_the_end, NULL, NULL,
-         NULL},
+        {"RFC 9293 MUST-61, SHLD-27, SHLD-28: full segments, and PSH at the end",
+         segments_of_mss_with_push_at_the_end, NULL, NULL, NULL},
         {"RFC 9293 SHLD-7: Nagle's algorithm", nagle_waits, NULL, NULL, NULL},
         {"RFC 9293 MUST-17: Nagle can be turned off", nagle_can_be_turned_off, NULL, NULL, NULL},
-        {"RFC 9293 3.8.6.2.1: no silly segments", the_peers_window_holds, NULL, NULL, NULL},
-        {"RFC 9293 MUST-36: a zero window is probed", zero_window_is_probed, NULL, NULL, NULL},
+        {"RFC 9293 MUST-38: no silly segments", the_peers_window_holds, NULL, NULL, NULL},
+        {"RFC 9293 MUST-36, MUST-37, SHLD-30: a zero window is probed", zero_window_is_probed, NULL,
+         NULL, NULL},
         {"RFC 9293 3.8.3: probes without an answer", lone_probe_without_answer_gives_up, NULL, NULL,
          NULL},
-        {"RFC 9293 3.8.6.2.1: the override timer", override_sends_what_fits, NULL, NULL, NULL},
-        {"RFC 6298 5: the retransmission timer", retransmission_timeout, NULL, NULL, NULL},
-        {"RFC 9293 MUST-20: data without an answer", data_without_answer_times_out, NULL, NULL,
+        {"RFC 9293 MUST-60, MUST-38: the override timer", override_sends_what_fits, NULL, NULL,
          NULL},
+        {"RFC 6298 5: the retransmission timer", retransmission_timeout, NULL, NULL, NULL},
+        {"RFC 9293 MUST-20, SHLD-11: data without an answer", data_without_answer_times_out, NULL,
+         NULL, NULL},
         {"RFC 6675 5: fast retransmit by SACK", fast_retransmit_by_sack, NULL, NULL, NULL},
         {"RFC 5681 3.2, RFC 6582 3.2: fast retransmit without SACK", fast_retransmit_by_duplicates,
          NULL, NULL, NULL},
         {"RFC 2018 8: reneging is survived", reneging_is_survived, NULL, NULL, NULL},
-        {"RFC 9293 MUST-28: keep-alive", keep_alive, NULL, NULL, NULL},
-        {"RFC 9293 MUST-34: a window that shrinks", window_that_shrinks, NULL, NULL, NULL},
+        {"RFC 9293 MUST-28, MUST-29: keep-alive", keep_alive, NULL, NULL, NULL},
+        {"RFC 9293 MUST-34, SHLD-15, SHLD-16: a window that shrinks", window_that_shrinks, NULL,
+         NULL, NULL},
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/* What is done by time: retransmission, giving up, keep-alive, ACKs (RFC 9293 3.8.1 to 3.8.4,
+ * 3.8.6.3, RFC 6298, RFC 5681), segment by segment. */
+#include "talk.h"
+
+#include "base/bytes.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#define HOUR_MS 3600000ULL
+
+static void karn(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    talk_write(&talk, 100);
+    talk_out(&talk, "P. 1+100");
+    talk_wait_ms(&talk, 50);
+    talk_in(&talk, ". 1 ack 101");
+    uint64_t srtt = talk_info(&talk).srtt_ns;
+    uint64_t rto = talk_info(&talk).rto_ns;
+    talk_write(&talk, 100);
+    talk_out(&talk, "P. 101+100");
+    talk_wait_out_ms(&talk, 60000);
+    talk_out(&talk, "P. 101+100");
+    talk_wait_ms(&talk, 3);
+    talk_in(&talk, ". 1 ack 201"); /* of which copy? It says nothing of the path */
+    assert_int_equal(talk_info(&talk).srtt_ns, srtt);
+    assert_int_equal(talk_info(&talk).rto_ns, 2 * rto); /* and the doubled RTO stays */
+    talk_write(&talk, 100);
+    talk_out(&talk, "P. 201+100");
+    uint64_t waited = talk_wait_out_ms(&talk, 60000);
+    assert_in_range(waited, 2 * rto / NS_PER_MS, 2 * rto / NS_PER_MS + 2);
+    talk_out(&talk, "P. 201+100");
+    talk_in(&talk, ". 1 ack 301");
+    talk_write(&talk, 100);
+    talk_out(&talk, "P. 301+100");
+    talk_in(&talk, ". 1 ack 401"); /* sent once: a sample, and the RTO is what it says again */
+    assert_true(talk_info(&talk).rto_ns <= rto);
+    talk_end(&talk);
+}
+
+static void karn_and_the_syn(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_listen(&talk);
+    talk_in(&talk, "S 0 win 1000");
+    talk_out(&talk, "S. 0 ack 1");
+    talk_wait_ms(&talk, 900);
+    talk_in(&talk, "S 0 win 1000"); /* the peer thinks that it was lost */
+    talk_out(&talk, "S. 0 ack 1");
+    talk_wait_ms(&talk, 1);
+    talk_in(&talk, ". 1 ack 1 win 1000");
+    talk_accept(&talk);
+    assert_int_equal(talk_info(&talk).srtt_ns, 0);
+    talk_end(&talk);
+    talk_begin(&talk, NULL);
+    talk_listen(&talk);
+    talk_in(&talk, "S 0 win 1000");
+    talk_out(&talk, "S. 0 ack 1");
+    talk_wait_ms(&talk, 30);
+    talk_in(&talk, ". 1 ack 1 win 1000"); /* sent once: the first sample (RFC 6298 2.2) */
+    talk_accept(&talk);
+    assert_int_equal(talk_info(&talk).srtt_ns, 30 * NS_PER_MS);
+    assert_int_equal(talk_info(&talk).rttvar_ns, 15 * NS_PER_MS);
+    talk_end(&talk);
+}
+
+static void ack_all(struct talk *talk, uint32_t upto)
+{
+    char text[64];
+    talk_forget(talk);
+    snprintf(text, sizeof text, ". 1 ack %u", upto);
+    talk_in(talk, text);
+}
+
+static void slow_start_then_avoidance(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    talk_write(&talk, 300000);
+    assert_int_equal(talk.out_count, 10); /* IW10 */
+    ack_all(&talk, 14601);
+    assert_int_equal(talk_info(&talk).cwnd_bytes, 20 * 1460); /* slow start: what was acked, more */
+    ack_all(&talk, 14601 + 29200);
+    assert_int_equal(talk_info(&talk).cwnd_bytes, 40 * 1460);
+    talk_forget(&talk);
+    talk_wait_out_ms(&talk, 60000);
+    assert_int_equal(talk_info(&talk).cwnd_bytes, 1460); /* the loss window */
+    uint32_t ssthresh = talk_info(&talk).ssthresh_bytes;
+    assert_int_equal(ssthresh, 20 * 1460); /* half of what was out */
+    assert_int_equal(talk.out_count, 1);
+    uint32_t acked = 43801;
+    while (talk_info(&talk).cwnd_bytes < ssthresh) {
+        uint32_t before = talk_info(&talk).cwnd_bytes;
+        acked += 1460;
+        ack_all(&talk, acked);
+        assert_true(talk_info(&talk).cwnd_bytes <= before + 1460);
+    }
+    uint32_t at = talk_info(&talk).cwnd_bytes;
+    for (unsigned i = 0; i < at / 1460; i++) { /* a window's worth: one segment more */
+        acked += 1460;
+        ack_all(&talk, acked);
+    }
+    assert_in_range(talk_info(&talk).cwnd_bytes, at + 1, at + 1460);
+    talk_end(&talk);
+}
+
+static void exponential_backoff(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    talk_write(&talk, 100);
+    talk_out(&talk, "P. 1+100");
+    uint64_t last = talk_wait_out_ms(&talk, 60000);
+    for (unsigned i = 0; i < 6; i++) {
+        talk_out(&talk, "P. 1+100");
+        uint64_t waited = talk_wait_out_ms(&talk, 200000);
+        assert_in_range(waited, 2 * last - 2, 2 * last + 2);
+        last = waited;
+    }
+    talk_end(&talk);
+}
+
+static void the_owner_sets_r2(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    assert_int_equal(berth_tcp_set(talk.berth, talk.id, BERTH_TCP_USER_TIMEOUT_NS, 20 * NS_PER_S),
+                     0);
+    talk_write(&talk, 100);
+    talk_wait_ms(&talk, 19000);
+    assert_int_equal(talk_state(&talk), BERTH_TCP_ESTABLISHED);
+    talk_wait_ms(&talk, 21000);
+    assert_int_equal(talk.error, BERTH_E_TIMED_OUT);
+    talk_end(&talk);
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    assert_int_equal(berth_tcp_set(talk.berth, talk.id, BERTH_TCP_USER_TIMEOUT_NS, BERTH_NEVER), 0);
+    talk_write(&talk, 100);
+    for (unsigned i = 0; i < 24; i++) {
+        talk_wait_ms(&talk, HOUR_MS);
+        talk_forget(&talk);
+    }
+    assert_int_equal(talk_state(&talk), BERTH_TCP_ESTABLISHED); /* R2 of infinity */
+    talk_end(&talk);
+}
+
+static void keep_alive_is_off(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    talk_wait_ms(&talk, 100 * HOUR_MS);
+    talk_silent(&talk);
+    talk_end(&talk);
+}
+
+static void keep_alive_is_asked_for(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    assert_int_equal(berth_tcp_set(talk.berth, talk.id, BERTH_TCP_KEEPALIVE, 1), 0);
+    assert_int_equal(berth_tcp_set(talk.berth, talk.id, BERTH_TCP_KEEPALIVE_IDLE_NS, 60 * NS_PER_S),
+                     0);
+    uint64_t waited = talk_wait_out_ms(&talk, HOUR_MS);
+    assert_in_range(waited, 60000, 60002);
+    talk_out(&talk, ". 0+0 ack 1"); /* no data, a number that it has: it must answer */
+    talk_in(&talk, ". 1 ack 1");
+    assert_int_equal(berth_tcp_set(talk.berth, talk.id, BERTH_TCP_KEEPALIVE, 0), 0);
+    talk_wait_ms(&talk, 10 * HOUR_MS);
+    talk_silent(&talk);
+    talk_end(&talk);
+}
+
+static void keep_alive_only_when_idle(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    assert_int_equal(berth_tcp_set(talk.berth, talk.id, BERTH_TCP_KEEPALIVE, 1), 0);
+    assert_int_equal(berth_tcp_set(talk.berth, talk.id, BERTH_TCP_KEEPALIVE_IDLE_NS, 60 * NS_PER_S),
+                     0);
+    talk_wait_ms(&talk, 50000);
+    talk_in(&talk, ". 1 ack 1"); /* it spoke */
+    talk_wait_ms(&talk, 50000);
+    talk_silent(&talk);
+    talk_in(&talk, ". 1+10 ack 1");
+    talk_out(&talk, ". 1 ack 11");
+    talk_wait_ms(&talk, 59000);
+    talk_silent(&talk);
+    assert_int_equal(berth_tcp_set(talk.berth, talk.id, BERTH_TCP_USER_TIMEOUT_NS, BERTH_NEVER), 0);
+    talk_write(&talk, 100); /* outstanding for longer than the interval: its own copies ask */
+    uint64_t until = talk.now_ns + 600 * NS_PER_S;
+    while (talk.now_ns < until) {
+        talk_wait_out_ms(&talk, 60000);
+        while (talk.out_count > 0) {
+            talk_out(&talk, "P. 1+100");
+        }
+    }
+    talk_end(&talk);
+}
+
+static void acks_are_aggregated(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    for (uint32_t i = 0; i < 10; i++) { /* all that have come are looked at, then one is sent */
+        char text[64];
+        snprintf(text, sizeof text, ". %u+1460 ack 1", 1 + i * 1460);
+        talk_post(&talk, text);
+    }
+    talk_collect(&talk);
+    talk_out(&talk, ". 1 ack 14601");
+    talk_silent(&talk);
+    talk_post(&talk, ". 14601+100 ack 1");
+    talk_post(&talk, ". 14801+100 ack 1"); /* a gap between */
+    talk_post(&talk, ". 14701+100 ack 1");
+    talk_collect(&talk);
+    talk_out(&talk, ". 1 ack 14901");
+    talk_silent(&talk);
+    talk_end(&talk);
+}
+
+static void acks_ride_on_data(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    talk_post(&talk, "P. 1+100 ack 1");
+    talk_write(&talk, 40);
+    talk_out(&talk, "P. 1+40 ack 101");
+    talk_silent(&talk);
+    talk_end(&talk);
+}
+
+static void every_second_full_segment(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    for (uint32_t i = 0; i < 20; i++) { /* past the quick ACKs at the start */
+        char text[64];
+        snprintf(text, sizeof text, ". %u+1460 ack 1", 1 + i * 1460);
+        talk_in(&talk, text);
+    }
+    talk_wait_ms(&talk, 1000);
+    talk_read(&talk, 0, 20 * 1460);
+    talk_forget(&talk);
+    for (uint32_t i = 20; i < 40; i++) {
+        char text[64];
+        snprintf(text, sizeof text, ". %u+1460 ack 1", 1 + i * 1460);
+        talk_in(&talk, text);
+        assert_int_equal(talk.out_count, i % 2); /* 2 * RMSS, and not before */
+        talk_forget(&talk);
+    }
+    talk_end(&talk);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        {"RFC 9293 MUST-18: Karn's algorithm", karn, NULL, NULL, NULL},
+        {"RFC 9293 MUST-18: Karn's algorithm and the SYN", karn_and_the_syn, NULL, NULL, NULL},
+        {"RFC 9293 MUST-19: slow start and congestion avoidance", slow_start_then_avoidance, NULL,
+         NULL, NULL},
+        {"RFC 9293 MUST-19: exponential backoff", exponential_backoff, NULL, NULL, NULL},
+        {"RFC 9293 MUST-21: the owner sets R2", the_owner_sets_r2, NULL, NULL, NULL},
+        {"RFC 9293 MUST-25: keep-alive is off", keep_alive_is_off, NULL, NULL, NULL},
+        {"RFC 9293 MUST-24, MUST-27, MAY-5, SHLD-12: keep-alive is asked for",
+         keep_alive_is_asked_for, NULL, NULL, NULL},
+        {"RFC 9293 MUST-26: keep-alive only when idle", keep_alive_only_when_idle, NULL, NULL,
+         NULL},
+        {"RFC 9293 MUST-58, MUST-59: ACKs are aggregated", acks_are_aggregated, NULL, NULL, NULL},
+        {"RFC 9293 MUST-58: ACKs ride on data", acks_ride_on_data, NULL, NULL, NULL},
+        {"RFC 9293 SHLD-19: every second full segment", every_second_full_segment, NULL, NULL,
+         NULL},
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
