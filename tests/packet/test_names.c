@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-/* The stack's initial sequence number to a SYN from PORT after MS milliseconds, seeded with SEED. */
+/* The number that the stack begins with, seeded with SEED, for a SYN from PORT after MS. */
 static uint8_t the_seed;
 static void seeded(struct berth_config *config)
 {
