@@ -298,6 +298,7 @@ enum berth_drop tcp_on_payload(struct tcp *tcp, struct tcp_conn *conn, struct tc
 void tcp_on_fin(struct tcp *tcp, struct tcp_conn *conn);
 uint32_t tcp_receive_window(const struct tcp *tcp,
                             const struct tcp_conn *conn); /* that could be offered now */
+uint32_t tcp_first_window(const struct tcp *tcp, const struct tcp_conn *conn); /* of a SYN */
 void tcp_ack_schedule(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes);
 void tcp_receive_append(struct tcp *tcp, struct tcp_conn *conn, struct tcp_arrival *arrival);
 void tcp_receive_clear(struct tcp *tcp, struct tcp_conn *conn);

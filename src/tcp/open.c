@@ -79,7 +79,7 @@ static void take_syn(struct tcp *tcp, struct tcp_conn *conn, const struct wire_t
     conn->irs = syn->seq;
     conn->rcv_nxt = syn->seq + 1;
     conn->rcv_acked = conn->rcv_nxt;
-    conn->rcv_adv = conn->rcv_nxt + min_u32(tcp->settings.receive_bytes_initial, 65535);
+    conn->rcv_adv = conn->rcv_nxt + max_u32(conn->rcv_adv, tcp_first_window(tcp, conn));
     conn->snd_wnd = syn->window; /* never scaled in a SYN (RFC 7323 2.2) */
     conn->snd_wnd_max = syn->window;
     conn->snd_wl1 = syn->seq;

@@ -24,6 +24,12 @@ uint32_t tcp_receive_window(const struct tcp *tcp, const struct tcp_conn *conn)
     return (uint32_t)min_u64(room, max_u64(share, least));
 }
 
+uint32_t tcp_first_window(const struct tcp *tcp, const struct tcp_conn *conn)
+{
+    uint32_t most = min_u32(tcp->settings.receive_bytes_initial, 65535); /* not scaled yet */
+    return min_u32(most, tcp_receive_window(tcp, conn));
+}
+
 void tcp_receive_clear(struct tcp *tcp, struct tcp_conn *conn)
 {
     while (conn->receive_first != NULL) {

@@ -93,14 +93,15 @@ static void fill_syn(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
     describe(tcp, conn, conn->iss, packet);
     tcp_syn_options(tcp, conn, &packet->tcp);
     packet->tcp.flags = WIRE_SYN;
-    uint32_t window = min_u32(tcp->settings.receive_bytes_initial, 65535);
-    window = min_u32(window, conn->receive_bytes_max);
+    uint32_t window = tcp_first_window(tcp, conn);
     packet->tcp.window = (uint16_t)window;
     if (conn->state == BERTH_TCP_SYN_RECEIVED) {
         packet->tcp.flags |= WIRE_ACK;
         packet->tcp.ack = conn->rcv_nxt;
         conn->rcv_acked = conn->rcv_nxt;
         conn->rcv_adv = seq_max(conn->rcv_adv, conn->rcv_nxt + window);
+    } else {
+        conn->rcv_adv = max_u32(conn->rcv_adv, window); /* from 0 on, until the peer's SYN is here */
     }
     conn_clear(conn, CONN_SYN_NOW | CONN_ACK_NOW);
     conn->probes = (uint8_t)min_u32(conn->probes + 1U, UINT8_MAX);
