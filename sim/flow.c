@@ -459,20 +459,25 @@ static void begin(struct world *world, struct end *end)
     }
 }
 
-/* Whose connection was accepted. A port of the opener's may be in use towards several listeners. */
+/* Whose connection was accepted. A port of the opener's may be in use towards several listeners, and
+   be used again after a connection that broke before it was accepted: the one that lives counts. */
 static struct end *find_accepting(struct world *world, const struct host *host,
                                   const struct berth_tcp_info *info)
 {
+    struct end *found = NULL;
+
     for (uint32_t i = 0; i < world->plan.flow_count; i++) {
         struct flow *flow = &world->flows[i];
         struct end *end = &flow->ends[host == &world->hosts[0] ? 0 : 1];
+        bool matches = flow->has_started && end->id == 0 && !end->is_done &&
+                       info->local.port == listening_port(flow) &&
+                       berth_endpoint_is_equal(&flow->opener, &info->remote);
 
-        if (flow->has_started && berth_endpoint_is_equal(&flow->opener, &info->remote) &&
-            info->local.port == listening_port(flow) && end->id == 0 && !end->is_done) {
-            return end;
+        if (matches && (found == NULL || !peer_of(end)->is_done)) {
+            found = end;
         }
     }
-    return NULL;
+    return found;
 }
 
 static void accept_one(struct world *world, struct accepted *accepted, struct host *host,
