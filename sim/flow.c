@@ -459,7 +459,7 @@ static void begin(struct world *world, struct end *end)
     }
 }
 
-/* Whose connection was accepted. A port of the opener's may be in use towards several listeners, and
+/* Whose connection was accepted. A port of the opener may be in use towards several listeners, and
    be used again after a connection that broke before it was accepted: the one that lives counts. */
 static struct end *find_accepting(struct world *world, const struct host *host,
                                   const struct berth_tcp_info *info)
