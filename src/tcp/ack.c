@@ -61,7 +61,7 @@ static void on_new_ack(struct tcp *tcp, struct tcp_conn *conn, uint32_t ack,
     acked->bytes = ack - conn->snd_una;
     bool fin = conn_fin_is_sent(conn) && ack == conn->snd_nxt;
     uint32_t data = acked->bytes - (fin ? 1 : 0);
-    tcp_recovery_acked(tcp, conn, ack, acked);
+    tcp_score_acked(tcp, conn, ack, acked);
     conn->snd_una = ack;
     tcp_sendq_trim(tcp, conn, data);
     conn->bytes_acked += data;
@@ -78,21 +78,55 @@ static bool is_duplicate(const struct tcp_conn *conn, const struct wire_packet *
            (uint32_t)segment->window << conn->snd_wscale == window_before;
 }
 
-static void take_rtt(struct tcp *tcp, struct tcp_conn *conn, const struct wire_tcp *segment,
-                     struct tcp_acked *acked)
+static void take_rtt(struct tcp *tcp, struct tcp_conn *conn, struct tcp_acked *acked)
 {
-    bool echoed = conn_has(conn, CONN_TIMESTAMPS) && acked->bytes > 0 &&
-                  (segment->options & WIRE_OPTION_TIMESTAMPS) != 0 && segment->tsecr != 0;
-    if (acked->rtt_ns == 0 && echoed) { /* RFC 7323 4.1: also right for what was sent again */
-        uint32_t elapsed = tcp_ts_now(tcp, conn) - segment->tsecr;
+    if (acked->rtt_ns == 0 && acked->echoed && acked->bytes > 0) {
+        /* RFC 7323 4.1: also right for what was sent again */
+        uint32_t elapsed = tcp_ts_now(tcp, conn) - acked->tsecr;
         if (elapsed < 1U << 31) {
-            acked->rtt_ns = max_u64((uint64_t)elapsed * NS_PER_MS, 1);
+            acked->rtt_ns = max_u64(elapsed, 1) * NS_PER_MS;
         }
     }
     if (acked->rtt_ns != 0) {
         tcp_rtt_sample(tcp, conn, acked->rtt_ns);
         conn->backoff = 0; /* RFC 6298 5: it takes a new measurement to end the backoff (Karn) */
     }
+}
+
+/* The peer lives, and its window holds up what waits: nothing new, or after it has shrunk not even
+ * the next segment. No reason to give up, however long it lasts (RFC 9293 MUST-37, SHLD-17). */
+static bool is_window_in_the_way(const struct tcp_conn *conn)
+{
+    uint32_t out = conn->snd_nxt - conn->snd_una;
+    return conn_has(conn, CONN_PERSIST) || (conn->snd_wnd < out && conn->snd_wnd < conn->mss);
+}
+
+/* Takes the segment's ACK number, window and SACK blocks in; says what is new in them. */
+static void take_in(struct tcp *tcp, struct tcp_conn *conn, const struct wire_packet *packet,
+                    struct tcp_acked *acked)
+{
+    const struct wire_tcp *segment = &packet->tcp;
+    uint32_t sacked_before = conn->sacked_bytes;
+    acked->flight = conn_pipe(conn);
+    acked->tsecr = segment->tsecr;
+    acked->echoed = conn_has(conn, CONN_TIMESTAMPS) &&
+                    (segment->options & WIRE_OPTION_TIMESTAMPS) != 0 && segment->tsecr != 0;
+    acked->duplicate = is_duplicate(conn, packet, conn->snd_wnd);
+    if (acked->duplicate && conn->dup_acks < UINT8_MAX) {
+        conn->dup_acks++;
+    }
+    if (seq_gt(segment->ack, conn->snd_una)) {
+        on_new_ack(tcp, conn, segment->ack, acked);
+    }
+    update_window(conn, segment);
+    if (is_window_in_the_way(conn)) {
+        conn->progress_ns = tcp->now_ns;
+    }
+    if (segment->sack_count > 0 && conn_has(conn, CONN_SACK)) {
+        tcp_score_sacked(tcp, conn, segment, acked);
+    }
+    acked->delivered = acked->bytes + conn->sacked_bytes - sacked_before;
+    take_rtt(tcp, conn, acked);
 }
 
 static void control_congestion(struct tcp *tcp, struct tcp_conn *conn,
@@ -109,37 +143,14 @@ static void control_congestion(struct tcp *tcp, struct tcp_conn *conn,
     conn->cc.table->on_ack(&conn->cc, &ack);
 }
 
-/* The peer lives, and its window holds up what waits: nothing new, or after it has shrunk not even
- * the next segment. No reason to give up, however long it lasts (RFC 9293 MUST-37, SHLD-17). */
-static bool is_window_in_the_way(const struct tcp_conn *conn)
-{
-    uint32_t out = conn->snd_nxt - conn->snd_una;
-    return conn_has(conn, CONN_PERSIST) || (conn->snd_wnd < out && conn->snd_wnd < conn->mss);
-}
-
 /* RFC 9293 3.10.7.4, fifth check, in the synchronised states. The ACK number has been judged
  * already. */
 enum berth_drop tcp_on_ack(struct tcp *tcp, struct tcp_conn *conn, const struct wire_packet *packet)
 {
-    const struct wire_tcp *segment = &packet->tcp;
-    struct tcp_acked acked = {.flight = conn_pipe(conn)};
+    struct tcp_acked acked = {0};
     uint32_t window_before = conn->snd_wnd;
-    acked.duplicate = is_duplicate(conn, packet, window_before);
-    if (acked.duplicate && conn->dup_acks < UINT8_MAX) {
-        conn->dup_acks++;
-    }
-    if (seq_gt(segment->ack, conn->snd_una)) {
-        on_new_ack(tcp, conn, segment->ack, &acked);
-    }
-    update_window(conn, segment);
-    if (is_window_in_the_way(conn)) {
-        conn->progress_ns = tcp->now_ns;
-    }
-    if (segment->sack_count > 0 && conn_has(conn, CONN_SACK)) {
-        tcp_recovery_sacked(tcp, conn, segment, &acked);
-    }
-    take_rtt(tcp, conn, segment, &acked);
-    if (acked.bytes > 0 || acked.sacked > 0 || acked.duplicate) {
+    take_in(tcp, conn, packet, &acked);
+    if (acked.bytes > 0 || acked.sacked > 0 || acked.duplicate || acked.dsack) {
         tcp_recovery_react(tcp, conn, &acked);
         control_congestion(tcp, conn, &acked);
     }
@@ -149,7 +160,7 @@ enum berth_drop tcp_on_ack(struct tcp *tcp, struct tcp_conn *conn, const struct 
         tcp_timer_retransmit(tcp, conn);
         wake_writer(tcp, conn);
     }
-    if (conn_has_unsent(conn) || tcp_recovery_has_lost(conn)) {
+    if (conn_has_unsent(conn) || tcp_score_has_lost(conn)) {
         tcp_conn_ready(tcp, conn);
     }
     if (conn_has(conn, CONN_FIN_QUEUED) && conn->snd_una == conn->snd_end + 1) {

@@ -80,6 +80,7 @@ struct tcp_conn *tcp_conn_new(struct tcp *tcp, const struct berth_endpoint *loca
     conn->timer.kind = TCP_TIMER_CONN;
     conn->event.kind = BERTH_KIND_TCP;
     conn->rto_ns = BERTH_NEVER;
+    conn->rack_ns = BERTH_NEVER;
     conn->ack_ns = BERTH_NEVER;
     conn->idle_ns = BERTH_NEVER;
     conn->progress_ns = tcp->now_ns;
@@ -87,6 +88,7 @@ struct tcp_conn *tcp_conn_new(struct tcp *tcp, const struct berth_endpoint *loca
     conn->sent_ns = tcp->now_ns;
     conn->quick_acks = (uint8_t)quick_acks_initial;
     list_init(&conn->sent);
+    list_init(&conn->in_flight);
     list_init(&conn->reorder);
     list_init(&conn->reorder_recent);
     conn_settings(tcp, conn);
@@ -99,7 +101,7 @@ void tcp_conn_free(struct tcp *tcp, struct tcp_conn *conn)
 {
     BERTH_CHECK(conn->state == BERTH_TCP_CLOSED);
     tcp_sendq_clear(tcp, conn);
-    tcp_recovery_clear(tcp, conn);
+    tcp_score_clear(tcp, conn);
     tcp_reorder_clear(tcp, conn);
     tcp_receive_clear(tcp, conn);
     timer_clear(tcp->timers, &conn->timer);
@@ -149,11 +151,12 @@ void tcp_conn_end(struct tcp *tcp, struct tcp_conn *conn, int error)
     conn->state = BERTH_TCP_CLOSED;
     conn->error = error;
     conn->rto_ns = BERTH_NEVER;
+    conn->rack_ns = BERTH_NEVER;
     conn->ack_ns = BERTH_NEVER;
     conn->idle_ns = BERTH_NEVER;
     timer_clear(tcp->timers, &conn->timer);
     tcp_sendq_clear(tcp, conn);
-    tcp_recovery_clear(tcp, conn);
+    tcp_score_clear(tcp, conn);
     tcp_reorder_clear(tcp, conn);
     list_remove(&conn->ready);
     list_remove(&conn->starved);

@@ -78,8 +78,9 @@ enum tcp_sent_flag {
 
 /* A transmitted, unacknowledged piece: [seq, end), FIN counted. */
 struct tcp_sent {
-    struct list_node node;
-    uint64_t sent_ns; /* last transmission */
+    struct list_node node;    /* by sequence */
+    struct list_node by_time; /* by sent_ns, while neither SACKed nor believed lost */
+    uint64_t sent_ns;         /* last transmission */
     uint32_t seq;
     uint32_t end;
     uint8_t flags; /* enum tcp_sent_flag */
@@ -126,13 +127,34 @@ struct tcp_conn {
     uint32_t recover; /* snd_nxt when recovery began */
     uint32_t sacked_bytes;
     uint32_t lost_bytes;
+    uint32_t prr_delivered; /* recovery.c: bytes that arrived, and were sent, in this recovery */
+    uint32_t prr_out;
+    uint32_t prr_flight; /* in flight when it began */
+    uint32_t retrans_ts; /* retrans_stamped: the first retransmission's timestamp */
+    uint32_t rack_end;   /* rack.c: of the newest piece that arrived */
+    uint32_t rack_fack;  /* the highest sequence number that arrived */
+    uint32_t rack_dsack_round;
+    uint32_t tlp_end;    /* tlp_out: snd_nxt when the probe left */
+    uint32_t dsack_left; /* dsack_owed: what arrived twice (RFC 2883) */
+    uint32_t dsack_right;
+    uint8_t rack_multiple; /* of min_rtt / 4, less one: the reordering window */
+    uint8_t rack_persist;  /* recoveries until the window shrinks again */
+    bool rack_pto;         /* rack_ns is the tail loss probe's */
+    bool rack_reordering;  /* the path has reordered */
+    bool rack_in_dsack_round;
+    bool tlp_now;   /* a probe is to be sent */
+    bool tlp_out;   /* one is unacknowledged */
+    bool tlp_again; /* it was a retransmission */
+    bool retrans_stamped;
+    bool dsack_owed;
     uint32_t dup_bytes;  /* without SACK: what duplicate ACKs say has left (RFC 6582) */
     uint32_t cursor_seq; /* of the first byte in cursor: sendq.c */
     struct berth_buffer *cursor;
     struct berth_buffer *send_first;
     struct berth_buffer *send_last;
     struct berth_buffer *reserved; /* between reserve and commit */
-    struct list sent;              /* struct tcp_sent, by sequence: recovery.c */
+    struct list sent;              /* struct tcp_sent, by sequence: scoreboard.c */
+    struct list in_flight;         /* of them those in the network, by time */
     /* receiving: receive.c, reorder.c */
     uint32_t irs;
     uint32_t rcv_nxt;
@@ -156,8 +178,13 @@ struct tcp_conn {
     /* time: rtt.c, timer.c */
     uint64_t srtt_ns;
     uint64_t rttvar_ns;
-    uint64_t rto_ns_base; /* without backoff */
-    uint64_t rto_ns;      /* deadline: retransmission, persist or SYN; UINT64_MAX: not running */
+    uint64_t rto_ns_base;  /* without backoff */
+    uint64_t rto_ns;       /* deadline: retransmission, persist or SYN; UINT64_MAX: not running */
+    uint64_t rack_ns;      /* deadline: RACK's reordering timer, or with rack_pto the probe */
+    uint64_t rack_sent_ns; /* when the newest piece that arrived was sent */
+    uint64_t rack_rtt_ns;
+    uint64_t min_rtt_ns; /* 0: none yet */
+    uint64_t min_rtt_at_ns;
     uint64_t ack_ns;      /* deadline of the delayed ACK */
     uint64_t idle_ns;     /* deadline: keep-alive, FIN-WAIT-2, held */
     uint64_t progress_ns; /* the peer last acknowledged something new, or answered a probe */
@@ -296,6 +323,7 @@ void tcp_on_fin_acked(struct tcp *tcp, struct tcp_conn *conn);
 /* receive.c */
 enum berth_drop tcp_on_payload(struct tcp *tcp, struct tcp_conn *conn, struct tcp_arrival *arrival);
 void tcp_on_fin(struct tcp *tcp, struct tcp_conn *conn);
+void tcp_owe_dsack(struct tcp_conn *conn, uint32_t left, uint32_t right);
 uint32_t tcp_receive_window(const struct tcp *tcp,
                             const struct tcp_conn *conn); /* that could be offered now */
 uint32_t tcp_first_window(const struct tcp *tcp, const struct tcp_conn *conn); /* of a SYN */
@@ -319,35 +347,63 @@ void tcp_sendq_release(struct tcp *tcp,
 uint32_t tcp_sendq_views(struct tcp_conn *conn, uint32_t seq, uint32_t bytes,
                          struct berth_frame *frame);
 
-/* recovery.c */
 struct tcp_acked {
-    uint32_t bytes;  /* newly acknowledged, cumulatively */
-    uint32_t sacked; /* newly SACKed */
-    uint32_t flight; /* pipe before */
-    uint64_t rtt_ns; /* 0: no sample */
-    bool duplicate;  /* RFC 5681 2: a duplicate ACK */
+    uint32_t bytes;     /* newly acknowledged, cumulatively */
+    uint32_t sacked;    /* newly SACKed */
+    uint32_t delivered; /* newly known to have arrived, either way (RFC 9937 6.2) */
+    uint32_t flight;    /* pipe before */
+    uint64_t rtt_ns;    /* 0: no sample */
+    uint32_t tsecr;     /* echoed: the timestamp that came back */
+    bool echoed;
+    bool duplicate; /* RFC 5681 2: a duplicate ACK */
+    bool dsack;     /* it tells of data that arrived twice (RFC 2883) */
+    bool lost_more; /* it showed a loss */
 };
-bool tcp_recovery_sent(struct tcp *tcp, struct tcp_conn *conn,
-                       uint32_t bytes); /* new: snd_nxt on */
-void tcp_recovery_acked(struct tcp *tcp, struct tcp_conn *conn, uint32_t ack,
-                        struct tcp_acked *acked);
-void tcp_recovery_sacked(struct tcp *tcp, struct tcp_conn *conn, const struct wire_tcp *segment,
-                         struct tcp_acked *acked);
-void tcp_recovery_react(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_acked *acked);
-void tcp_recovery_timeout(struct tcp *tcp, struct tcp_conn *conn);
+
+/* scoreboard.c */
+struct tcp_sent *tcp_score_first(const struct tcp_conn *conn);
+void tcp_score_mark(struct tcp_conn *conn, struct tcp_sent *sent, uint8_t flags);
+bool tcp_score_split(struct tcp *tcp, struct tcp_sent *sent, uint32_t at);
+bool tcp_score_sent(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes); /* new: snd_nxt on */
+void tcp_score_acked(struct tcp *tcp, struct tcp_conn *conn, uint32_t ack, struct tcp_acked *acked);
+void tcp_score_sacked(struct tcp *tcp, struct tcp_conn *conn, const struct wire_tcp *segment,
+                      struct tcp_acked *acked);
+bool tcp_score_has_lost(const struct tcp_conn *conn);
 /* The next piece to send again, [*seq, *end), at most MAX bytes; false: none. It is marked as
  * sent. */
-bool tcp_recovery_resend(struct tcp *tcp, struct tcp_conn *conn, uint32_t max, uint32_t *seq,
-                         uint32_t *end);
-void tcp_recovery_repack(struct tcp_conn *conn);
-bool tcp_recovery_has_lost(const struct tcp_conn *conn);
-void tcp_recovery_clear(struct tcp *tcp, struct tcp_conn *conn);
+bool tcp_score_resend(struct tcp *tcp, struct tcp_conn *conn, uint32_t max, uint32_t *seq,
+                      uint32_t *end);
+void tcp_score_again(struct tcp *tcp, struct tcp_conn *conn, struct tcp_sent *sent);
+struct tcp_sent *tcp_score_tail(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes);
+void tcp_score_all_lost(struct tcp_conn *conn, bool reneged);
+void tcp_score_none_lost(struct tcp_conn *conn);
+void tcp_score_clear(struct tcp *tcp, struct tcp_conn *conn);
+
+/* rack.c */
+void tcp_rack_delivered(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_sent *sent,
+                        const struct tcp_acked *acked);
+void tcp_rack_detect(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_acked *acked);
+void tcp_rack_recovered(struct tcp_conn *conn);
+void tcp_rack_arm_probe(struct tcp *tcp, struct tcp_conn *conn);
+void tcp_rack_timeout(struct tcp *tcp, struct tcp_conn *conn);
+void tcp_rack_probed(struct tcp *tcp, struct tcp_conn *conn, bool again);
+bool tcp_rack_probe_acked(struct tcp_conn *conn, const struct tcp_acked *acked);
+void tcp_rack_stop_probe(struct tcp_conn *conn);
+void tcp_rack_rest(struct tcp_conn *conn);
+void tcp_rack_stop(struct tcp_conn *conn);
+
+/* recovery.c */
+void tcp_recovery_judge(struct tcp *tcp, struct tcp_conn *conn);
+void tcp_recovery_react(struct tcp *tcp, struct tcp_conn *conn, struct tcp_acked *acked);
+void tcp_recovery_timeout(struct tcp *tcp, struct tcp_conn *conn);
 
 /* rtt.c */
 void tcp_rtt_init(const struct tcp *tcp, struct tcp_conn *conn);
+void tcp_rtt_min(const struct tcp *tcp, struct tcp_conn *conn, uint64_t rtt_ns);
 void tcp_rtt_sample(const struct tcp *tcp, struct tcp_conn *conn, uint64_t rtt_ns);
 uint64_t tcp_rto(const struct tcp *tcp, const struct tcp_conn *conn); /* with backoff */
 uint32_t tcp_ts_now(const struct tcp *tcp, const struct tcp_conn *conn);
+uint32_t tcp_ts_at(const struct tcp_conn *conn, uint64_t at_ns);
 
 /* timer.c */
 void tcp_timer_arm(struct tcp *tcp, struct tcp_conn *conn); /* after any deadline has changed */

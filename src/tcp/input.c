@@ -72,6 +72,9 @@ static enum berth_drop on_unacceptable(struct tcp *tcp, struct tcp_conn *conn,
     if ((segment->flags & WIRE_RST) != 0) {
         return BERTH_DROP_TCP_OUT_OF_WINDOW;
     }
+    if (packet->payload_bytes > 0 && seq_leq(segment->seq + packet->payload_bytes, conn->rcv_nxt)) {
+        tcp_owe_dsack(conn, segment->seq, segment->seq + packet->payload_bytes);
+    }
     bool probe = segment->seq == conn->rcv_nxt - 1 || packet->payload_bytes > 0 ||
                  (segment->flags & WIRE_FIN) != 0;
     if (probe) {

@@ -117,6 +117,7 @@ void tcp_establish(struct tcp *tcp, struct tcp_conn *conn)
 {
     conn->state = BERTH_TCP_ESTABLISHED;
     if (conn->probes == 1) { /* the SYN was sent once: Karn (RFC 6298 3) */
+        tcp_rtt_min(tcp, conn, tcp->now_ns - conn->sent_ns);
         tcp_rtt_sample(tcp, conn, max_u64(tcp->now_ns - conn->sent_ns, 1));
     }
     uint32_t window = tcp->settings.initial_window;

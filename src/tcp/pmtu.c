@@ -24,6 +24,8 @@ void tcp_on_too_big(struct tcp *tcp, struct tcp_conn *conn, uint32_t seq, uint32
     }
     conn->mss = (uint16_t)mss;
     conn->cc.mss = mss;
-    tcp_recovery_repack(conn);
+    /* Dropped for their size, not for congestion: sent again without a word to `cc` (RFC 1191
+     * 6.5). */
+    tcp_score_all_lost(conn, false);
     tcp_conn_ready(tcp, conn);
 }

@@ -102,11 +102,22 @@ static void ack_at_once(struct tcp *tcp, struct tcp_conn *conn)
     tcp_conn_ready(tcp, conn);
 }
 
+/* [left, right) arrived a second time: the next ACK says so (RFC 2883). */
+void tcp_owe_dsack(struct tcp_conn *conn, uint32_t left, uint32_t right)
+{
+    if (conn_has(conn, CONN_SACK) && left != right) {
+        conn->dsack_owed = true;
+        conn->dsack_left = left;
+        conn->dsack_right = right;
+    }
+}
+
 /* Cuts what lies outside the window off the payload, FIN with it. */
-static void trim(const struct tcp_conn *conn, struct tcp_arrival *arrival)
+static void trim(struct tcp_conn *conn, struct tcp_arrival *arrival)
 {
     if (seq_lt(arrival->seq, conn->rcv_nxt)) {
         uint32_t old = min_u32(conn->rcv_nxt - arrival->seq, arrival->bytes);
+        tcp_owe_dsack(conn, arrival->seq, arrival->seq + old);
         arrival->payload += old;
         arrival->bytes -= old;
         arrival->seq += old;

@@ -97,6 +97,7 @@ enum berth_drop tcp_reorder_add(struct tcp *tcp, struct tcp_conn *conn, struct t
     struct tcp_reorder *before = range_before(conn, arrival->seq);
     if (before != NULL && seq_gt(before->end, arrival->seq)) {
         uint32_t known = min_u32(before->end - arrival->seq, arrival->bytes);
+        tcp_owe_dsack(conn, arrival->seq, arrival->seq + known);
         arrival->seq += known;
         arrival->payload += known;
         arrival->bytes -= known;

@@ -4,6 +4,8 @@
  */
 #include "tcp/conn.h"
 
+#define MIN_RTT_LIFE_NS (300 * NS_PER_S) /* a path may have become longer for good */
+
 static uint64_t clamp_rto(const struct tcp *tcp, uint64_t rto_ns)
 {
     rto_ns = max_u64(rto_ns, tcp->settings.rto_min_ns);
@@ -13,6 +15,16 @@ static uint64_t clamp_rto(const struct tcp *tcp, uint64_t rto_ns)
 void tcp_rtt_init(const struct tcp *tcp, struct tcp_conn *conn)
 {
     conn->rto_ns_base = tcp->settings.rto_initial_ns; /* RFC 6298 (2.1) */
+}
+
+/* The least round trip of late: RACK's measure of reordering (RFC 8985 6.2 step 1). */
+void tcp_rtt_min(const struct tcp *tcp, struct tcp_conn *conn, uint64_t rtt_ns)
+{
+    bool old = tcp->now_ns - conn->min_rtt_at_ns > MIN_RTT_LIFE_NS;
+    if (conn->min_rtt_ns == 0 || rtt_ns <= conn->min_rtt_ns || old) {
+        conn->min_rtt_ns = max_u64(rtt_ns, 1);
+        conn->min_rtt_at_ns = tcp->now_ns;
+    }
 }
 
 void tcp_rtt_sample(const struct tcp *tcp, struct tcp_conn *conn, uint64_t rtt_ns)
@@ -41,5 +53,11 @@ uint64_t tcp_rto(const struct tcp *tcp, const struct tcp_conn *conn)
  * 5.4, 7.1). */
 uint32_t tcp_ts_now(const struct tcp *tcp, const struct tcp_conn *conn)
 {
-    return (uint32_t)(tcp->now_ns / NS_PER_MS) + conn->ts_offset;
+    return tcp_ts_at(conn, tcp->now_ns);
+}
+
+/* The same at another time. */
+uint32_t tcp_ts_at(const struct tcp_conn *conn, uint64_t at_ns)
+{
+    return (uint32_t)(at_ns / NS_PER_MS) + conn->ts_offset;
 }

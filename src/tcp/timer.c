@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A connection's timers: three deadlines, one entry in the wheel.
+ * A connection's timers: four deadlines, one entry in the wheel.
  *
  *   rto_ns   retransmission of data, SYN, FIN (RFC 6298 5); persist while the window is shut
  *            (RFC 9293 3.8.6.1); the sender's override of silly-window avoidance
+ *   rack_ns  RACK's reordering timer, or the tail loss probe (RFC 8985)
  *   ack_ns   the delayed ACK (RFC 9293 3.8.6.3)
  *   idle_ns  keep-alive (RFC 9293 3.8.4), an orphan's FIN-WAIT-2, a held SYN
  *
@@ -14,7 +15,8 @@
 
 static uint64_t earliest(const struct tcp_conn *conn)
 {
-    return min_u64(conn->rto_ns, min_u64(conn->ack_ns, conn->idle_ns));
+    uint64_t soon = min_u64(conn->rto_ns, conn->rack_ns);
+    return min_u64(soon, min_u64(conn->ack_ns, conn->idle_ns));
 }
 
 void tcp_timer_arm(struct tcp *tcp, struct tcp_conn *conn)
@@ -40,6 +42,7 @@ void tcp_timer_retransmit(struct tcp *tcp, struct tcp_conn *conn)
     if (conn->snd_una != conn->snd_nxt) {
         conn_clear(conn, CONN_PERSIST);
         conn->rto_ns = add_sat_u64(tcp->now_ns, tcp_rto(tcp, conn));
+        tcp_rack_arm_probe(tcp, conn);
     } else if (is_window_shut(conn)) {
         if (!conn_has(conn, CONN_PERSIST)) {
             conn_set(conn, CONN_PERSIST);
@@ -49,6 +52,7 @@ void tcp_timer_retransmit(struct tcp *tcp, struct tcp_conn *conn)
     } else {
         conn_clear(conn, CONN_PERSIST);
         conn->rto_ns = BERTH_NEVER;
+        tcp_rack_rest(conn);
     }
     tcp_timer_arm(tcp, conn);
 }
@@ -154,6 +158,9 @@ static void on_conn_timer(struct tcp *tcp, struct tcp_conn *conn)
         conn->ack_ns = BERTH_NEVER;
         conn_set(conn, CONN_ACK_NOW);
         tcp_conn_ready(tcp, conn);
+    }
+    if (conn->rack_ns <= tcp->now_ns) {
+        tcp_rack_timeout(tcp, conn);
     }
     if (conn->idle_ns <= tcp->now_ns) {
         uint32_t generation = conn->generation;

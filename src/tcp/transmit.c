@@ -4,7 +4,8 @@
  *
  *   1. RST                      the owner aborted
  *   2. SYN, SYN-ACK             opening
- *   3. what is believed lost    while pipe < cwnd
+ *   3. a tail loss probe        when nothing has come back for two round trips (RFC 8985 7)
+ *      what is believed lost    while pipe < cwnd
  *   4. new data                 window, cwnd, Nagle, silly-window avoidance allow
  *                               (RFC 9293 3.8.6.2.1, 3.7.4)
  *   5. FIN                      after the last byte
@@ -58,11 +59,19 @@ static uint16_t offer(struct tcp *tcp, struct tcp_conn *conn)
 /* What came out of order (RFC 2018 3). */
 static void sack(const struct tcp_conn *conn, struct wire_tcp *out)
 {
-    if (conn->reorder_count > 0 && conn_has(conn, CONN_SACK)) {
-        uint8_t room = conn_has(conn, CONN_TIMESTAMPS) ? 3 : 4;
-        out->sack_count = tcp_reorder_sack(conn, out->sack, room);
-        out->options |= WIRE_OPTION_SACK;
+    bool any = conn->reorder_count > 0 || conn->dsack_owed;
+    if (!any || !conn_has(conn, CONN_SACK)) {
+        return;
     }
+    uint8_t room = conn_has(conn, CONN_TIMESTAMPS) ? 3 : 4;
+    uint8_t first = 0;
+    if (conn->dsack_owed) { /* RFC 2883 4: what arrived twice stands first */
+        out->sack[first++] =
+            (struct wire_sack){.left = conn->dsack_left, .right = conn->dsack_right};
+    }
+    uint8_t more = tcp_reorder_sack(conn, out->sack + first, (uint8_t)(room - first));
+    out->sack_count = (uint8_t)(first + more);
+    out->options |= WIRE_OPTION_SACK;
 }
 
 /* Every segment after the SYN acknowledges (RFC 9293 3.10.7.4); what was owed is paid. */
@@ -72,6 +81,7 @@ static void acknowledge(struct tcp *tcp, struct tcp_conn *conn, struct wire_pack
     packet->tcp.ack = conn->rcv_nxt;
     packet->tcp.window = offer(tcp, conn);
     sack(conn, &packet->tcp);
+    conn->dsack_owed = false;
     conn->rcv_acked = conn->rcv_nxt;
     conn->ack_ns = BERTH_NEVER;
     conn_clear(conn, CONN_ACK_NOW | CONN_ACK_DELAYED);
@@ -101,7 +111,8 @@ static void fill_syn(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
         conn->rcv_acked = conn->rcv_nxt;
         conn->rcv_adv = seq_max(conn->rcv_adv, conn->rcv_nxt + window);
     } else {
-        conn->rcv_adv = max_u32(conn->rcv_adv, window); /* from 0 on, until the peer's SYN is here */
+        conn->rcv_adv =
+            max_u32(conn->rcv_adv, window); /* from 0 on, until the peer's SYN is here */
     }
     conn_clear(conn, CONN_SYN_NOW | CONN_ACK_NOW);
     conn->probes = (uint8_t)min_u32(conn->probes + 1U, UINT8_MAX);
@@ -159,6 +170,9 @@ static void fill_data(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet
         BERTH_CHECK(covered == bytes);
     }
     conn->sent_ns = tcp->now_ns;
+    if (conn_has(conn, CONN_RECOVERY)) {
+        conn->prr_out += bytes;
+    }
 }
 
 /* Bytes of [seq, seq + bytes) that fit the views of one frame. */
@@ -173,10 +187,26 @@ static uint32_t limit_views(const struct tcp *tcp, const struct tcp_conn *conn, 
     return max_u32(limited - limited % mss, mss);
 }
 
+/* The piece [seq, end) goes out once more. */
+static void send_again(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
+                       struct berth_frame *frame)
+{
+    uint32_t end = packet->tcp.seq + packet->payload_bytes;
+    bool fin = conn_has(conn, CONN_FIN_QUEUED) && end == conn->snd_end + 1;
+    uint32_t bytes = packet->payload_bytes - (fin ? 1 : 0);
+    describe(tcp, conn, packet->tcp.seq, packet);
+    packet->payload_bytes = bytes;
+    packet->tcp.flags = fin ? WIRE_FIN : 0;
+    fill_data(tcp, conn, packet, frame);
+    conn->retransmissions++;
+    conn->bytes_resent += bytes;
+    tcp->stats->tcp_retransmissions++;
+}
+
 static bool fill_lost(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
                       struct berth_frame *frame)
 {
-    if (!tcp_recovery_has_lost(conn)) {
+    if (!tcp_score_has_lost(conn)) {
         return false;
     }
     uint32_t pipe = conn_pipe(conn);
@@ -187,19 +217,12 @@ static bool fill_lost(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet
     uint32_t mss = mss_now(conn);
     uint32_t room = max_u32(conn->cc.cwnd - min_u32(pipe, conn->cc.cwnd), mss);
     uint32_t most = min_u32(room - room % mss, burst_max(tcp, conn));
-    uint32_t seq;
     uint32_t end;
-    if (!tcp_recovery_resend(tcp, conn, limit_views(tcp, conn, most), &seq, &end)) {
+    if (!tcp_score_resend(tcp, conn, limit_views(tcp, conn, most), &packet->tcp.seq, &end)) {
         return false;
     }
-    bool fin = conn_has(conn, CONN_FIN_QUEUED) && end == conn->snd_end + 1;
-    describe(tcp, conn, seq, packet);
-    packet->payload_bytes = end - seq - (fin ? 1 : 0);
-    packet->tcp.flags = fin ? WIRE_FIN : 0;
-    fill_data(tcp, conn, packet, frame);
-    conn->retransmissions++;
-    conn->bytes_resent += packet->payload_bytes;
-    tcp->stats->tcp_retransmissions++;
+    packet->payload_bytes = end - packet->tcp.seq;
+    send_again(tcp, conn, packet, frame);
     if (conn->rto_ns == BERTH_NEVER || conn_has(conn, CONN_PERSIST)) {
         tcp_timer_retransmit(tcp, conn);
     }
@@ -266,18 +289,14 @@ static void tcp_fin_sent(struct tcp_conn *conn)
     }
 }
 
-static bool fill_new(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
+/* The next BYTES leave for the first time, FIN behind the last. false: no record left for them. */
+static bool send_new(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
                      struct berth_frame *frame)
 {
-    if (!conn_has_unsent(conn)) {
-        return false;
-    }
-    restart_if_idle(tcp, conn);
-    conn_clear(conn, CONN_CWND_LIMITED);
-    uint32_t bytes = new_bytes(tcp, conn);
+    uint32_t bytes = packet->payload_bytes;
     bool fin = conn_has(conn, CONN_FIN_QUEUED) && conn->snd_nxt + bytes == conn->snd_end &&
                conn->snd_nxt + bytes - conn->snd_una < conn->snd_wnd;
-    if ((bytes == 0 && !fin) || !tcp_recovery_sent(tcp, conn, bytes + (fin ? 1 : 0))) {
+    if ((bytes == 0 && !fin) || !tcp_score_sent(tcp, conn, bytes + (fin ? 1 : 0))) {
         return false;
     }
     if (conn->snd_una == conn->snd_nxt && !conn_has(conn, CONN_PERSIST)) {
@@ -294,10 +313,58 @@ static bool fill_new(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
     if (fin) {
         tcp_fin_sent(conn);
     }
+    return true;
+}
+
+static bool fill_new(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
+                     struct berth_frame *frame)
+{
+    if (!conn_has_unsent(conn)) {
+        return false;
+    }
+    restart_if_idle(tcp, conn);
+    conn_clear(conn, CONN_CWND_LIMITED);
+    packet->payload_bytes = new_bytes(tcp, conn);
+    if (!send_new(tcp, conn, packet, frame)) {
+        return false;
+    }
     if (conn->rto_ns == BERTH_NEVER || conn_has(conn, CONN_PERSIST)) {
         conn->backoff = conn_has(conn, CONN_PERSIST) ? 0 : conn->backoff; /* probes are no losses */
         tcp_timer_retransmit(tcp, conn);
+    } else {
+        tcp_rack_arm_probe(tcp, conn);
     }
+    return true;
+}
+
+/* RFC 8985 7.3: new data if there is any and the peer's window takes it, else the last segment once
+   more; cwnd is not asked. */
+static bool fill_tail_probe(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
+                            struct berth_frame *frame)
+{
+    bool wanted = conn->tlp_now && conn->snd_una != conn->snd_nxt &&
+                  !conn_has(conn, CONN_RECOVERY | CONN_TIMEOUT);
+    conn->tlp_now = false;
+    if (!wanted) {
+        return false;
+    }
+    uint32_t used = conn->snd_nxt - conn->snd_una;
+    uint32_t window = conn->snd_wnd > used ? conn->snd_wnd - used : 0;
+    uint32_t mss = mss_now(conn);
+    packet->payload_bytes = min_u32(min_u32(conn->snd_end - conn->snd_nxt, window), mss);
+    if (conn_has_unsent(conn) && send_new(tcp, conn, packet, frame)) {
+        tcp_rack_probed(tcp, conn, false);
+        return true;
+    }
+    struct tcp_sent *tail = tcp_score_tail(tcp, conn, mss);
+    if (tail == NULL || (tail->flags & SENT_SACKED) != 0 || tail->end - tail->seq > mss) {
+        return false;
+    }
+    tcp_score_again(tcp, conn, tail);
+    packet->tcp.seq = tail->seq;
+    packet->payload_bytes = tail->end - tail->seq;
+    send_again(tcp, conn, packet, frame);
+    tcp_rack_probed(tcp, conn, true);
     return true;
 }
 
@@ -326,7 +393,8 @@ static bool fill_ack(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
 static bool fill_synchronised(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
                               struct berth_frame *frame)
 {
-    if (fill_lost(tcp, conn, packet, frame) || fill_new(tcp, conn, packet, frame)) {
+    if (fill_tail_probe(tcp, conn, packet, frame) || fill_lost(tcp, conn, packet, frame) ||
+        fill_new(tcp, conn, packet, frame)) {
         return true;
     }
     if (conn->rto_ns == BERTH_NEVER && conn_has_unsent(conn)) {

@@ -82,6 +82,11 @@ void talk_begin(struct talk *talk, void (*change)(struct berth_config *config))
     assert_int_equal(berth_rules_load(talk->berth, rules, sizeof rules - 1, &error), 0);
 }
 
+void talk_without_sack(struct berth_config *config)
+{
+    config->tcp.sack = false;
+}
+
 void talk_end(struct talk *talk)
 {
     stack_check(talk->berth);
@@ -124,6 +129,7 @@ void talk_established(struct talk *talk)
     talk_listen(talk);
     talk_in(talk, "S 0 win 65535 mss 1460 sackok wscale 0");
     talk_out(talk, talk->v6 ? "S. 0 ack 1 mss 1440" : "S. 0 ack 1 mss 1460");
+    talk_wait_ms(talk, TALK_RTT_MS);
     talk_in(talk, ". 1 ack 1");
     talk_accept(talk);
     talk_silent(talk);

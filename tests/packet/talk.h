@@ -27,6 +27,7 @@
 
 #define TALK_PEER_PORT 33000
 #define TALK_PORT      8080
+#define TALK_RTT_MS    10 /* of the handshake of talk_established */
 #define TALK_OUT_MAX   256
 
 #define TALK_STACK  "10.9.0.1"
@@ -67,6 +68,8 @@ struct talk {
 /* CHANGE may be NULL; it gets the defaults, without timestamps unless it turns them on. */
 void talk_begin(struct talk *talk, void (*change)(struct berth_config *config));
 void talk_end(struct talk *talk);
+/* For talk_begin: no SACK, and so no RACK and no tail loss probe before the timeout. */
+void talk_without_sack(struct berth_config *config);
 
 /* The stack listens on TALK_PORT. */
 void talk_listen(struct talk *talk);

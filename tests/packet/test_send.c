@@ -127,7 +127,7 @@ static void retransmission_timeout(void **state)
 {
     (void)state;
     struct talk talk;
-    talk_begin(&talk, NULL);
+    talk_begin(&talk, talk_without_sack); /* with SACK a tail loss probe goes first */
     talk_established(&talk);
     talk_write(&talk, 4000);
     talk_out(&talk, ". 1+1460");
@@ -178,12 +178,13 @@ static void fast_retransmit_by_sack(void **state)
         snprintf(text, sizeof text, "%s %u+1460", i == 9 ? "P." : ".", 1 + i * 1460);
         talk_out(&talk, text);
     }
+    talk_wait_ms(&talk, TALK_RTT_MS);
     talk_silent(&talk);
     talk_in(&talk, ". 1 ack 1 sack 1461-2921");
     talk_in(&talk, ". 1 ack 1 sack 1461-4381");
-    talk_silent(&talk);
+    talk_silent(&talk); /* the reordering window has not passed */
     talk_in(&talk, ". 1 ack 1 sack 1461-5841");
-    talk_out(&talk, ". 1+1460"); /* the hole, and nothing else */
+    talk_out(&talk, ". 1+1460"); /* three segments' worth: the hole, and nothing else */
     talk_silent(&talk);
     talk_in(&talk, ". 1 ack 14601");
     assert_int_equal(talk_info(&talk).fast_recoveries, 1);
@@ -192,17 +193,11 @@ static void fast_retransmit_by_sack(void **state)
     talk_end(&talk);
 }
 
-static void without_sack(struct berth_config *config)
-{
-    config->tcp.timestamps = false;
-    config->tcp.sack = false;
-}
-
 static void fast_retransmit_by_duplicates(void **state)
 {
     (void)state;
     struct talk talk;
-    talk_begin(&talk, without_sack);
+    talk_begin(&talk, talk_without_sack);
     talk_established(&talk);
     talk_write(&talk, 14600);
     talk_forget(&talk);
@@ -270,7 +265,7 @@ static void window_that_shrinks(void **state)
 {
     (void)state;
     struct talk talk;
-    talk_begin(&talk, NULL);
+    talk_begin(&talk, talk_without_sack);
     talk_established(&talk);
     talk_write(&talk, 5840);
     talk_forget(&talk);

@@ -18,7 +18,7 @@ static void karn(void **state)
 {
     (void)state;
     struct talk talk;
-    talk_begin(&talk, NULL);
+    talk_begin(&talk, talk_without_sack);
     talk_established(&talk);
     talk_write(&talk, 100);
     talk_out(&talk, "P. 1+100");
@@ -87,7 +87,7 @@ static void slow_start_then_avoidance(void **state)
 {
     (void)state;
     struct talk talk;
-    talk_begin(&talk, NULL);
+    talk_begin(&talk, talk_without_sack);
     talk_established(&talk);
     talk_write(&talk, 300000);
     assert_int_equal(talk.out_count, 10); /* IW10 */

@@ -206,7 +206,7 @@ static void shrunk_to_nothing(void **state)
 {
     (void)state;
     struct talk talk;
-    talk_begin(&talk, NULL);
+    talk_begin(&talk, talk_without_sack);
     talk_established(&talk);
     talk_write(&talk, 2920);
     talk_forget(&talk);

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * RACK-TLP (RFC 8985): a piece is lost when one sent later has arrived and the reordering window
+ * has passed since; a tail that stays unacknowledged is probed before the retransmission timeout.
+ * With SACK only; without, recovery.c counts duplicate ACKs.
+ *
+ * rack_ns is one deadline for two timers that never run together: the reordering timer, and (with
+ * rack_pto) the probe timeout.
+ */
+#include "tcp/conn.h"
+
+#define MAX_ACK_DELAY_NS  (200 * NS_PER_MS) /* RFC 8985 7.2: what the peer may delay an ACK */
+#define REO_WINDOW_MIN_NS ((uint64_t)1 << TIMERS_TICK_SHIFT) /* what the timer can tell apart */
+
+static const uint8_t persist_recoveries = 16; /* RFC 8985 6.2 step 4 */
+static const uint32_t dup_threshold = 3;
+
+/* RFC 8985 6.2: RACK_sent_after. */
+static bool is_sent_after(uint64_t a_ns, uint32_t a_end, uint64_t b_ns, uint32_t b_end)
+{
+    return a_ns > b_ns || (a_ns == b_ns && seq_gt(a_end, b_end));
+}
+
+/* Steps 1 to 3: SENT has arrived. */
+void tcp_rack_delivered(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_sent *sent,
+                        const struct tcp_acked *acked)
+{
+    uint64_t rtt_ns = max_u64(tcp->now_ns - sent->sent_ns, 1);
+    bool resent = (sent->flags & SENT_EVER_RESENT) != 0;
+    if (resent) { /* perhaps the first copy arrived: then this says nothing of the last */
+        uint32_t sent_ts = tcp_ts_at(conn, sent->sent_ns);
+        bool early = acked->echoed && seq_lt(acked->tsecr, sent_ts);
+        if (early || rtt_ns < conn->min_rtt_ns) {
+            return;
+        }
+    } else {
+        tcp_rtt_min(tcp, conn, rtt_ns);
+    }
+    conn->rack_rtt_ns = rtt_ns;
+    if (is_sent_after(sent->sent_ns, sent->end, conn->rack_sent_ns, conn->rack_end)) {
+        conn->rack_sent_ns = sent->sent_ns;
+        conn->rack_end = sent->end;
+    }
+    if (seq_gt(sent->end, conn->rack_fack)) {
+        conn->rack_fack = sent->end;
+    } else if (seq_lt(sent->end, conn->rack_fack) && !resent) {
+        conn->rack_reordering = true;
+    }
+}
+
+/* Step 4: a D-SACK says that the window was too small; it grows, and shrinks again by and by. */
+static void adapt_window(struct tcp_conn *conn, const struct tcp_acked *acked)
+{
+    if (conn->rack_in_dsack_round && seq_geq(conn->snd_una, conn->rack_dsack_round)) {
+        conn->rack_in_dsack_round = false;
+    }
+    if (acked->dsack && !conn->rack_in_dsack_round) {
+        conn->rack_in_dsack_round = true;
+        conn->rack_reordering = true;
+        conn->rack_dsack_round = conn->snd_nxt;
+        conn->rack_persist = persist_recoveries;
+        conn->rack_multiple = (uint8_t)min_u32(conn->rack_multiple + 1U, UINT8_MAX - 1);
+    }
+}
+
+/* A recovery is over: RFC 8985 6.2 step 4. */
+void tcp_rack_recovered(struct tcp_conn *conn)
+{
+    if (conn->rack_persist > 0 && --conn->rack_persist == 0) {
+        conn->rack_multiple = 0;
+    }
+}
+
+static uint64_t reordering_window(const struct tcp_conn *conn)
+{
+    if (!conn->rack_reordering) {
+        bool sure = conn_has(conn, CONN_RECOVERY | CONN_TIMEOUT) ||
+                    conn->sacked_bytes >= dup_threshold * conn->mss;
+        if (sure) {
+            return 0;
+        }
+    }
+    uint64_t window = (conn->rack_multiple + 1U) * (conn->min_rtt_ns / 4);
+    return max_u64(min_u64(window, conn->srtt_ns), REO_WINDOW_MIN_NS);
+}
+
+static void start_reordering_timer(struct tcp *tcp, struct tcp_conn *conn, uint64_t wait_ns)
+{
+    if (wait_ns > 0) {
+        conn->rack_pto = false;
+        conn->rack_ns = add_sat_u64(tcp->now_ns, wait_ns);
+        tcp_timer_arm(tcp, conn);
+    } else if (!conn->rack_pto) {
+        conn->rack_ns = BERTH_NEVER;
+    }
+}
+
+/* Step 5: marks what is lost now; the timer waits for what may yet come. */
+static void detect(struct tcp *tcp, struct tcp_conn *conn)
+{
+    uint64_t window = reordering_window(conn);
+    uint64_t wait_ns = 0;
+    struct list_node *node = list_first(&conn->in_flight);
+    while (node != NULL) {
+        struct tcp_sent *sent = CONTAINER_OF(node, struct tcp_sent, by_time);
+        node = list_next(&conn->in_flight, node);
+        if (!is_sent_after(conn->rack_sent_ns, conn->rack_end, sent->sent_ns, sent->end)) {
+            break; /* those behind were sent later still */
+        }
+        uint64_t due = sent->sent_ns + conn->rack_rtt_ns + window;
+        if (due <= tcp->now_ns) {
+            tcp_score_mark(conn, sent, (uint8_t)((sent->flags & SENT_EVER_RESENT) | SENT_LOST));
+        } else {
+            wait_ns = max_u64(wait_ns, due - tcp->now_ns);
+        }
+    }
+    start_reordering_timer(tcp, conn, wait_ns);
+}
+
+/* After the scoreboard has taken in an ACK. */
+void tcp_rack_detect(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_acked *acked)
+{
+    adapt_window(conn, acked);
+    detect(tcp, conn);
+}
+
+/* ---- Tail loss probe (RFC 8985 7) ----------------------------------------------------------- */
+
+/* New data went out, or an ACK came: the probe's time is counted anew (7.2). */
+void tcp_rack_arm_probe(struct tcp *tcp, struct tcp_conn *conn)
+{
+    bool may = conn_has(conn, CONN_SACK) && conn_is_synchronised(conn) &&
+               !conn_has(conn, CONN_RECOVERY | CONN_TIMEOUT | CONN_PERSIST) && !conn->tlp_out &&
+               conn->sacked_bytes == 0 && conn->snd_una != conn->snd_nxt;
+    bool other = conn->rack_ns != BERTH_NEVER && !conn->rack_pto;
+    if (!may || other) {
+        if (conn->rack_pto) {
+            conn->rack_pto = false;
+            conn->rack_ns = BERTH_NEVER;
+        }
+        return;
+    }
+    uint64_t wait = NS_PER_S;
+    if (conn_has(conn, CONN_RTT_TAKEN)) {
+        bool lone = conn->snd_nxt - conn->snd_una <= conn->mss;
+        wait = 2 * conn->srtt_ns + (lone ? MAX_ACK_DELAY_NS : 0);
+    }
+    wait = max_u64(wait, 2 * REO_WINDOW_MIN_NS);
+    conn->rack_ns = min_u64(add_sat_u64(tcp->now_ns, wait), conn->rto_ns);
+    conn->rack_pto = true;
+    tcp_timer_arm(tcp, conn);
+}
+
+/* rack_ns has come. */
+void tcp_rack_timeout(struct tcp *tcp, struct tcp_conn *conn)
+{
+    bool probe = conn->rack_pto;
+    conn->rack_ns = BERTH_NEVER;
+    conn->rack_pto = false;
+    if (probe) {
+        conn->tlp_now = true;
+    } else {
+        detect(tcp, conn);
+        tcp_recovery_judge(tcp, conn);
+    }
+    tcp_conn_ready(tcp, conn);
+}
+
+/* The probe has left: one at a time, and the timeout counts from it (7.3). */
+void tcp_rack_probed(struct tcp *tcp, struct tcp_conn *conn, bool again)
+{
+    conn->tlp_now = false;
+    conn->tlp_out = true;
+    conn->tlp_again = again;
+    conn->tlp_end = conn->snd_nxt;
+    conn->rto_ns = add_sat_u64(tcp->now_ns, tcp_rto(tcp, conn));
+    tcp_timer_arm(tcp, conn);
+}
+
+/* 7.4: what the probe's ACK tells. true: it mended a loss that congestion control must hear of. */
+bool tcp_rack_probe_acked(struct tcp_conn *conn, const struct tcp_acked *acked)
+{
+    if (!conn->tlp_out || seq_lt(conn->snd_una, conn->tlp_end)) {
+        return false;
+    }
+    bool again = conn->tlp_again;
+    bool both_came = acked->dsack || acked->duplicate;
+    bool beyond = seq_gt(conn->snd_una, conn->tlp_end);
+    if (again && !both_came && !beyond) {
+        return false; /* it acknowledges the probe or the first copy: the next ACK will tell */
+    }
+    conn->tlp_out = false;
+    conn->tlp_again = false;
+    return again && !both_came;
+}
+
+/* A recovery begins: no probe is needed to find out. */
+void tcp_rack_stop_probe(struct tcp_conn *conn)
+{
+    if (conn->rack_pto) {
+        conn->rack_ns = BERTH_NEVER;
+    }
+    conn->rack_pto = false;
+    conn->tlp_out = false;
+    conn->tlp_now = false;
+    conn->tlp_again = false;
+}
+
+/* Nothing is in flight. What a probe's ACK may still tell is kept (7.4). */
+void tcp_rack_rest(struct tcp_conn *conn)
+{
+    conn->rack_ns = BERTH_NEVER;
+    conn->rack_pto = false;
+    conn->tlp_now = false;
+}
+
+void tcp_rack_stop(struct tcp_conn *conn)
+{
+    conn->rack_ns = BERTH_NEVER;
+    conn->rack_pto = false;
+    conn->tlp_out = false;
+    conn->tlp_now = false;
+    conn->tlp_again = false;
+}

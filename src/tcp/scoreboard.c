@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The scoreboard: a record for each piece that was transmitted and is not acknowledged, up to a
+ * super-segment long; SACK blocks and losses cut it. What the sender concludes from it is
+ * recovery.c's and rack.c's.
+ *
+ * 1. `sent` holds the records by sequence; they cover [snd_una, snd_nxt) without gap or overlap.
+ * 2. `in_flight` holds, by the time of their last transmission, exactly the records that are
+ *    neither SACKed nor believed lost.
+ */
+#include "tcp/conn.h"
+
+static struct tcp_sent *sent_of(struct list_node *node)
+{
+    return node == NULL ? NULL : CONTAINER_OF(node, struct tcp_sent, node);
+}
+
+static uint32_t sent_bytes(const struct tcp_sent *sent)
+{
+    return sent->end - sent->seq;
+}
+
+struct tcp_sent *tcp_score_first(const struct tcp_conn *conn)
+{
+    return sent_of(list_first(&conn->sent));
+}
+
+static struct tcp_sent *next_sent(const struct tcp_conn *conn, const struct tcp_sent *sent)
+{
+    return sent_of(list_next(&conn->sent, &sent->node));
+}
+
+/* Counts BYTES of a record with FLAGS into the sums, or out of them. */
+static void count_flags(struct tcp_conn *conn, uint8_t flags, uint32_t bytes, bool in)
+{
+    uint32_t change = in ? bytes : 0U - bytes;
+    if ((flags & SENT_SACKED) != 0) {
+        conn->sacked_bytes += change;
+    }
+    if ((flags & SENT_LOST) != 0) {
+        conn->lost_bytes += change;
+    }
+}
+
+/* The record's flags change, and with them the sums and its place among those in flight. */
+void tcp_score_mark(struct tcp_conn *conn, struct tcp_sent *sent, uint8_t flags)
+{
+    count_flags(conn, sent->flags, sent_bytes(sent), false);
+    sent->flags = flags;
+    count_flags(conn, sent->flags, sent_bytes(sent), true);
+    if ((flags & (SENT_SACKED | SENT_LOST)) != 0) {
+        list_remove(&sent->by_time);
+    }
+}
+
+static void drop_record(struct tcp *tcp, struct tcp_conn *conn, struct tcp_sent *sent)
+{
+    count_flags(conn, sent->flags, sent_bytes(sent), false);
+    list_remove(&sent->node);
+    list_remove(&sent->by_time);
+    pool_give(&tcp->sent_records, sent);
+}
+
+/* Cuts SENT at sequence number AT, inside it; the rest is a record behind it. false: no record
+ * left. */
+bool tcp_score_split(struct tcp *tcp, struct tcp_sent *sent, uint32_t at)
+{
+    struct tcp_sent *rest = pool_take(&tcp->sent_records);
+    if (rest == NULL) {
+        return false;
+    }
+    *rest = *sent;
+    rest->node = (struct list_node){0};
+    rest->by_time = (struct list_node){0};
+    rest->seq = at;
+    sent->end = at;
+    list_insert_after(&sent->node, &rest->node);
+    if (list_has(&sent->by_time)) {
+        list_insert_after(&sent->by_time, &rest->by_time);
+    }
+    return true;
+}
+
+/* The new bytes [snd_nxt, snd_nxt + BYTES) go out now. false: no record left, they must wait. */
+bool tcp_score_sent(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes)
+{
+    struct tcp_sent *sent = pool_take(&tcp->sent_records);
+    if (sent == NULL) {
+        return false;
+    }
+    *sent = (struct tcp_sent){
+        .sent_ns = tcp->now_ns, .seq = conn->snd_nxt, .end = conn->snd_nxt + bytes};
+    list_add_last(&conn->sent, &sent->node);
+    list_add_last(&conn->in_flight, &sent->by_time);
+    return true;
+}
+
+void tcp_score_clear(struct tcp *tcp, struct tcp_conn *conn)
+{
+    struct tcp_sent *sent = tcp_score_first(conn);
+    while (sent != NULL) {
+        drop_record(tcp, conn, sent);
+        sent = tcp_score_first(conn);
+    }
+    conn->dup_bytes = 0;
+}
+
+/* The peer has SENT now, and had not told before. */
+static void on_delivered(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_sent *sent,
+                         struct tcp_acked *acked)
+{
+    if ((sent->flags & SENT_EVER_RESENT) == 0) { /* Karn: RFC 6298 3 */
+        acked->rtt_ns = max_u64(tcp->now_ns - sent->sent_ns, 1);
+    }
+    if (conn_has(conn, CONN_SACK)) {
+        tcp_rack_delivered(tcp, conn, sent, acked);
+    }
+}
+
+/* ACK acknowledges [snd_una, ack): takes its records off. */
+void tcp_score_acked(struct tcp *tcp, struct tcp_conn *conn, uint32_t ack, struct tcp_acked *acked)
+{
+    struct tcp_sent *sent = tcp_score_first(conn);
+    while (sent != NULL && seq_leq(sent->end, ack)) {
+        if ((sent->flags & SENT_SACKED) == 0) {
+            on_delivered(tcp, conn, sent, acked);
+        }
+        drop_record(tcp, conn, sent);
+        sent = tcp_score_first(conn);
+    }
+    if (sent != NULL && seq_lt(sent->seq, ack)) {
+        count_flags(conn, sent->flags, ack - sent->seq, false);
+        sent->seq = ack;
+    }
+}
+
+/* One SACK block that lies within what is outstanding. */
+static void mark_block(struct tcp *tcp, struct tcp_conn *conn, const struct wire_sack *block,
+                       struct tcp_acked *acked)
+{
+    struct tcp_sent *sent = tcp_score_first(conn);
+    while (sent != NULL && seq_lt(sent->seq, block->right)) {
+        bool inside = seq_gt(sent->end, block->left) && (sent->flags & SENT_SACKED) == 0;
+        if (inside && seq_lt(sent->seq, block->left)) {
+            if (!tcp_score_split(tcp, sent, block->left)) {
+                return;
+            }
+        } else if (inside) {
+            if (seq_gt(sent->end, block->right) && !tcp_score_split(tcp, sent, block->right)) {
+                return;
+            }
+            acked->sacked += sent_bytes(sent);
+            on_delivered(tcp, conn, sent, acked);
+            tcp_score_mark(conn, sent, (uint8_t)((sent->flags & SENT_EVER_RESENT) | SENT_SACKED));
+        }
+        sent = next_sent(conn, sent);
+    }
+}
+
+/* RFC 2883 4: does the first block tell of data that the peer had already? */
+static bool is_dsack(const struct tcp_conn *conn, const struct wire_tcp *segment)
+{
+    const struct wire_sack *first = &segment->sack[0];
+    if (seq_geq(first->left, first->right)) {
+        return false;
+    }
+    if (seq_lt(first->left, segment->ack)) {
+        return seq_leq(first->right, segment->ack) &&
+               seq_gt(first->right, conn->snd_una - conn->snd_wnd_max);
+    }
+    const struct wire_sack *second = &segment->sack[1];
+    return segment->sack_count > 1 && seq_geq(first->left, second->left) &&
+           seq_leq(first->right, second->right);
+}
+
+/* Blocks outside of what is outstanding change nothing. */
+void tcp_score_sacked(struct tcp *tcp, struct tcp_conn *conn, const struct wire_tcp *segment,
+                      struct tcp_acked *acked)
+{
+    acked->dsack = is_dsack(conn, segment);
+    for (uint32_t i = acked->dsack ? 1 : 0; i < segment->sack_count; i++) {
+        const struct wire_sack *block = &segment->sack[i];
+        if (seq_lt(block->left, block->right) && seq_geq(block->left, conn->snd_una) &&
+            seq_leq(block->right, conn->snd_nxt)) {
+            mark_block(tcp, conn, block, acked);
+        }
+    }
+}
+
+bool tcp_score_has_lost(const struct tcp_conn *conn)
+{
+    return conn->lost_bytes > 0;
+}
+
+bool tcp_score_resend(struct tcp *tcp, struct tcp_conn *conn, uint32_t max, uint32_t *seq,
+                      uint32_t *end)
+{
+    struct tcp_sent *sent = tcp_score_first(conn);
+    while (sent != NULL && (sent->flags & SENT_LOST) == 0) {
+        sent = next_sent(conn, sent);
+    }
+    if (sent == NULL) {
+        return false;
+    }
+    if (sent_bytes(sent) > max) {
+        /* No record left: only its first bytes go, and the rest waits for the next timeout. */
+        (void)tcp_score_split(tcp, sent, sent->seq + max);
+    }
+    tcp_score_again(tcp, conn, sent);
+    *seq = sent->seq;
+    *end = sent->seq + min_u32(sent_bytes(sent), max);
+    return true;
+}
+
+/* SENT goes out once more, now. */
+void tcp_score_again(struct tcp *tcp, struct tcp_conn *conn, struct tcp_sent *sent)
+{
+    tcp_score_mark(conn, sent, SENT_RESENT | SENT_EVER_RESENT);
+    sent->sent_ns = tcp->now_ns;
+    list_remove(&sent->by_time);
+    list_add_last(&conn->in_flight, &sent->by_time);
+    if (!conn->retrans_stamped) {
+        conn->retrans_stamped = true;
+        conn->retrans_ts = tcp_ts_now(tcp, conn);
+    }
+}
+
+/* The last BYTES of what is in flight, as a record; NULL: nothing is. */
+struct tcp_sent *tcp_score_tail(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes)
+{
+    struct tcp_sent *sent = sent_of(list_last(&conn->sent));
+    if (sent != NULL && sent_bytes(sent) > bytes && tcp_score_split(tcp, sent, sent->end - bytes)) {
+        sent = sent_of(list_last(&conn->sent));
+    }
+    return sent;
+}
+
+/* All that is not SACKed is to go again; with RENEGED also what is (RFC 2018 8). */
+void tcp_score_all_lost(struct tcp_conn *conn, bool reneged)
+{
+    struct tcp_sent *sent = tcp_score_first(conn);
+    for (; sent != NULL; sent = next_sent(conn, sent)) {
+        if ((sent->flags & SENT_SACKED) == 0 || reneged) {
+            tcp_score_mark(conn, sent, SENT_LOST | SENT_EVER_RESENT);
+        }
+    }
+}
+
+/* What was believed lost was not: it counts as in flight again. */
+void tcp_score_none_lost(struct tcp_conn *conn)
+{
+    struct tcp_sent *sent = tcp_score_first(conn);
+    for (; sent != NULL; sent = next_sent(conn, sent)) {
+        if ((sent->flags & SENT_LOST) != 0) {
+            tcp_score_mark(conn, sent, (uint8_t)(sent->flags & ~SENT_LOST));
+            list_add_first(&conn->in_flight, &sent->by_time);
+        }
+    }
+}

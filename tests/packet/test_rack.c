@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+/* RACK-TLP (RFC 8985), proportional rate reduction (RFC 9937), D-SACK (RFC 2883), undo (RFC
+ * 3522). */
+#include "talk.h"
+
+#include "base/bytes.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+static void send_ten(struct talk *talk)
+{
+    talk_write(talk, 14600);
+    assert_int_equal(talk->out_count, 10);
+    talk_forget(talk);
+}
+
+static void time_tells_a_loss(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    send_ten(&talk);
+    talk_wait_ms(&talk, TALK_RTT_MS);
+    talk_in(&talk, ". 1 ack 1 sack 1461-2921"); /* one SACKed segment is enough, given time */
+    talk_silent(&talk);
+    uint64_t waited = talk_wait_out_ms(&talk, 1000);
+    assert_in_range(waited, TALK_RTT_MS / 4 - 1, TALK_RTT_MS / 4 + 1); /* min_rtt / 4 */
+    talk_out(&talk, ". 1+1460");
+    assert_int_equal(talk_info(&talk).fast_recoveries, 1);
+    talk_end(&talk);
+}
+
+static void reordering_is_no_loss(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    send_ten(&talk);
+    talk_wait_ms(&talk, TALK_RTT_MS);
+    talk_in(&talk, ". 1 ack 1 sack 1461-2921");
+    talk_wait_ms(&talk, 1);
+    talk_in(&talk, ". 1 ack 2921"); /* late, not lost */
+    assert_int_equal(talk_info(&talk).retransmissions, 0);
+    talk_wait_ms(&talk, 1);
+    talk_in(&talk, ". 1 ack 2921 sack 4381-10221"); /* four at once: but now reordering is known */
+    talk_silent(&talk);
+    talk_in(&talk, ". 1 ack 14601");
+    assert_int_equal(talk_info(&talk).retransmissions, 0);
+    assert_int_equal(talk_info(&talk).fast_recoveries, 0);
+    talk_end(&talk);
+}
+
+static void lost_retransmission_is_found(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    send_ten(&talk);
+    talk_wait_ms(&talk, TALK_RTT_MS);
+    talk_in(&talk, ". 1 ack 1 sack 1461-7301");
+    talk_out(&talk, ". 1+1460");
+    talk_write(&talk, 14600);
+    talk_in(&talk, ". 1 ack 1 sack 1461-14601");
+    talk_out(&talk, ". 14601+1460"); /* new data leaves after the retransmission */
+    talk_forget(&talk);
+    talk_wait_ms(&talk, TALK_RTT_MS);
+    talk_in(&talk, ". 1 ack 1 sack 1461-16061"); /* and comes before it */
+    talk_out(&talk, ". 1+1460");
+    assert_int_equal(talk_info(&talk).timeouts, 0);
+    talk_end(&talk);
+}
+
+static void tail_is_probed(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    send_ten(&talk);
+    uint64_t waited = talk_wait_out_ms(&talk, 1000);
+    assert_in_range(waited, 2 * TALK_RTT_MS - 1, 2 * TALK_RTT_MS + 1); /* 2 SRTT */
+    talk_out(&talk, "P. 13141+1460"); /* the last segment once more */
+    talk_silent(&talk);
+    talk_wait_ms(&talk, TALK_RTT_MS);
+    talk_in(&talk, ". 1 ack 11681 sack 13141-14601"); /* the one before it is missing */
+    talk_wait_ms(&talk, TALK_RTT_MS);
+    talk_out(&talk, ". 11681+1460");
+    assert_int_equal(talk_info(&talk).timeouts, 0);
+    talk_end(&talk);
+}
+
+static void probe_prefers_new_data(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    talk_write(&talk, 20000); /* more than the initial window */
+    talk_forget(&talk);
+    talk_wait_out_ms(&talk, 1000);
+    talk_out(&talk, ". 14601+1460");
+    assert_int_equal(talk_info(&talk).retransmissions, 0);
+    talk_end(&talk);
+}
+
+static void lone_segment_waits_for_the_delayed_ack(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    talk_write(&talk, 100);
+    talk_out(&talk, "P. 1+100");
+    uint64_t waited = talk_wait_out_ms(&talk, 5000);
+    assert_true(waited >= 200); /* 2 SRTT and the peer's delay, or the RTO where that is sooner */
+    talk_out(&talk, "P. 1+100");
+    talk_end(&talk);
+}
+
+static void loss_behind_a_probe_is_heard_of(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    send_ten(&talk);
+    talk_wait_out_ms(&talk, 1000);
+    talk_out(&talk, "P. 13141+1460");
+    uint32_t before = talk_info(&talk).cwnd_bytes;
+    talk_wait_ms(&talk, TALK_RTT_MS);
+    talk_in(&talk, ". 1 ack 14601"); /* the probe mended it, without a D-SACK */
+    talk_write(&talk, 1460);
+    talk_out(&talk, "P. 14601+1460");
+    talk_wait_ms(&talk, TALK_RTT_MS);
+    talk_in(&talk, ". 1 ack 16061");
+    assert_true(talk_info(&talk).cwnd_bytes < before); /* 7.4.2 */
+    talk_end(&talk);
+}
+
+static void needless_probe_costs_nothing(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    send_ten(&talk);
+    talk_wait_out_ms(&talk, 1000);
+    talk_out(&talk, "P. 13141+1460");
+    uint32_t before = talk_info(&talk).cwnd_bytes;
+    talk_in(&talk, ". 1 ack 14601 sack 13141-14601"); /* it came twice: RFC 2883 */
+    talk_write(&talk, 1460);
+    talk_out(&talk, "P. 14601+1460");
+    talk_in(&talk, ". 1 ack 16061");
+    assert_true(talk_info(&talk).cwnd_bytes >= before);
+    talk_end(&talk);
+}
+
+static void duplicates_are_told(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    talk_in(&talk, ". 1+100 ack 1");
+    talk_out(&talk, ". 1 ack 101");
+    talk_in(&talk, ". 1+100 ack 1");
+    talk_out(&talk, ". 1 ack 101 sack 1-101");
+    talk_in(&talk, ". 301+100 ack 1");
+    talk_out(&talk, ". 1 ack 101 sack 301-401");
+    talk_in(&talk, ". 301+50 ack 1");
+    talk_out(&talk, ". 1 ack 101 sack 301-351,301-401"); /* RFC 2883 4.2: with what it is part of */
+    talk_end(&talk);
+}
+
+static void reduction_is_proportional(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    talk_write(&talk, 100000);
+    assert_int_equal(talk.out_count, 10);
+    talk_forget(&talk);
+    talk_wait_ms(&talk, TALK_RTT_MS);
+    talk_in(&talk, ". 1 ack 1 sack 1461-5841"); /* ssthresh is now five segments of ten */
+    talk_out(&talk, ". 1+1460");
+    unsigned sent = 0;
+    talk_forget(&talk);
+    static const char *const acks[] = {". 1 ack 1 sack 1461-7301",  ". 1 ack 1 sack 1461-8761",
+                                       ". 1 ack 1 sack 1461-10221", ". 1 ack 1 sack 1461-11681",
+                                       ". 1 ack 1 sack 1461-13141", ". 1 ack 1 sack 1461-14601"};
+    for (unsigned i = 0; i < 6; i++) {
+        talk_in(&talk, acks[i]);
+        assert_in_range(talk.out_count, 0, 2); /* no burst, no long silence */
+        sent += talk.out_count;
+        talk_forget(&talk);
+    }
+    assert_in_range(sent, 3, 5);
+    talk_end(&talk);
+}
+
+static void stamped(struct berth_config *config)
+{
+    config->tcp.timestamps = true;
+}
+
+static void spurious_timeout_is_undone(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, stamped);
+    talk_listen(&talk);
+    talk_in(&talk, "S 0 win 65535 mss 1460 ts 1000 0");
+    talk_out(&talk, "S. 0 ack 1");
+    talk_wait_ms(&talk, TALK_RTT_MS);
+    talk_in(&talk, ". 1 ack 1 ts 1001 0");
+    talk_accept(&talk);
+    talk_write(&talk, 14480);
+    talk_out(&talk, ". 1+1448");
+    uint32_t first_ts = talk.last_tsval;
+    talk_forget(&talk);
+    uint32_t before = talk_info(&talk).cwnd_bytes;
+    talk_wait_out_ms(&talk, 5000); /* no SACK was agreed: this is the timeout */
+    talk_out(&talk, ". 1+1448");
+    assert_int_equal(talk_info(&talk).timeouts, 1);
+    assert_true(talk_info(&talk).cwnd_bytes < before);
+    char text[64];
+    snprintf(text, sizeof text, ". 1 ack 1449 ts 1100 %u", first_ts);
+    talk_in(&talk, text); /* it echoes the first copy: RFC 3522 3.2 */
+    assert_true(talk_info(&talk).cwnd_bytes >= before);
+    talk_silent(&talk); /* and nothing goes again */
+    talk_end(&talk);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        {"RFC 8985 6.2: time tells a loss", time_tells_a_loss, NULL, NULL, NULL},
+        {"RFC 8985 6.2: reordering is no loss", reordering_is_no_loss, NULL, NULL, NULL},
+        {"RFC 8985 6.2: a lost retransmission is found", lost_retransmission_is_found, NULL, NULL,
+         NULL},
+        {"RFC 8985 7.3: the tail is probed", tail_is_probed, NULL, NULL, NULL},
+        {"RFC 8985 7.3: a probe prefers new data", probe_prefers_new_data, NULL, NULL, NULL},
+        {"RFC 8985 7.2: a lone segment waits longer", lone_segment_waits_for_the_delayed_ack, NULL,
+         NULL, NULL},
+        {"RFC 8985 7.4.2: a loss that the probe mended", loss_behind_a_probe_is_heard_of, NULL,
+         NULL, NULL},
+        {"RFC 8985 7.4.2: a needless probe", needless_probe_costs_nothing, NULL, NULL, NULL},
+        {"RFC 2883 4: duplicates are told", duplicates_are_told, NULL, NULL, NULL},
+        {"RFC 9937 6.2: the reduction is proportional", reduction_is_proportional, NULL, NULL,
+         NULL},
+        {"RFC 3522 3.2: a spurious timeout is undone", spurious_timeout_is_undone, NULL, NULL,
+         NULL},
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
