@@ -94,10 +94,13 @@ static void react_without_sack(struct tcp *tcp, struct tcp_conn *conn,
                                const struct tcp_acked *acked)
 {
     deflate(conn, acked->bytes);
+    if (acked->duplicate && conn_has(conn, CONN_TIMEOUT)) {
+        return; /* caused by what went again: nothing has left that was in flight */
+    }
     if (acked->duplicate) {
         uint32_t out = conn->snd_nxt - conn->snd_una;
         conn->dup_bytes = min_u32(conn->dup_bytes + conn->mss, out);
-        if (conn->dup_acks == dup_threshold && !is_recovering(conn)) {
+        if (conn->dup_acks == dup_threshold && !conn_has(conn, CONN_RECOVERY)) {
             mark_first_lost(tcp, conn);
         }
     } else if (acked->bytes > 0 && conn_has(conn, CONN_RECOVERY)) {
