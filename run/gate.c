@@ -45,6 +45,7 @@ void gate_look(struct run *run)
             user->on_event(user, &event);
         } else if ((event.bits & BERTH_EVENT_CLOSED) != 0) {
             relay_tcp_on_held_closed(run, &event);
+            (void)berth_held_drop(run->berth, event.id); /* given back: it is over */
         } else if ((event.bits & BERTH_EVENT_HELD) != 0) {
             on_held(run, event.id);
         }
