@@ -87,7 +87,7 @@ def text(document):
             f"{document['ns_per_packet'][name]:.0f}" if bulk else f"{1e9 / got['median']:.0f}",
             f"{document['instructions'][name]:.0f}" if name in document["instructions"] else "-"])
     return "\n\n".join([
-        f"Medians of {document['runs']} runs of {document['seconds']:g} s of processor time, both "
+        f"Median of {document['runs']}, {document['seconds']:g} s of processor time each, both "
         "stacks and the link (two copies) together. A packet is what crosses the link, ACKs too; "
         "the last row counts connections.",
         table(["one stream", "rate", "spread", "ns each", "instructions each"], rows)])

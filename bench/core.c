@@ -5,10 +5,10 @@
  *   bench-core bulk [-m MTU] [-g] [-k] (-t SECONDS | -n MEGABYTES)
  *   bench-core connect (-t SECONDS | -n CONNECTIONS)
  *
- * bulk: one stream, side 0 to side 1; nothing is copied but by the link (once in, once out), and
- * the seconds are processor time of both stacks together. -k: the link completes checksums; -g: it takes
- * super-segments of 64 KiB (implies -k). connect: handshake, one byte each way, the server closes
- * first. Prints one line of JSON.
+ * bulk: one stream, side 0 to side 1; nothing is copied but by the link (once in, once out); the
+ * seconds are processor time of both stacks together. -k: the link completes checksums; -g: it
+ * takes super-segments of 64 KiB (implies -k). connect: handshake, one byte each way, the server
+ * closes first. Prints one line of JSON.
  */
 #include "stacks.h"
 

@@ -64,7 +64,7 @@ void pair_init(struct pair *pair, const struct berth_config *config)
                                             .packet_bytes_max = BERTH_PACKET_BYTES_MAX,
                                             .offloads = config->offloads};
 
-    /* The link's packets are malloc's: without this, giving pages back and forth is what we measure. */
+    /* The link's packets are malloc's: without this we measure pages that go back and forth. */
     (void)mallopt(M_TRIM_THRESHOLD, 1 << 30);
     (void)mallopt(M_MMAP_THRESHOLD, 1 << 30);
     *pair = (struct pair){.side = {stacks_new(config, 0), stacks_new(config, 1)}};
