@@ -4,17 +4,17 @@
 # Figures are over processor time of both stacks and the link together (its copies included).
 
 import json
-import os
 import re
 import statistics
 import subprocess
 import sys
 
+import lab
 from lab import Trouble
 from report import table
 
 ABOUT = "two stacks in one process over the memory link, one processor for both"
-PROGRAM = "build/bench/bench-core"
+PROGRAM = "bench/bench-core"
 
 BULK = (
     ("MTU 1500, checksums by berth", ["-m", "1500"], 30),
@@ -26,7 +26,7 @@ CONNECT_NUMBER = 2000  # under callgrind
 
 
 def once(words, prefix=()):
-    done = subprocess.run([*prefix, PROGRAM, *words], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([*prefix, lab.built(PROGRAM), *words], capture_output=True, text=True, timeout=300)
     if done.returncode != 0:
         raise Trouble(f"bench-core {' '.join(words)}: {done.stderr.strip()}")
     return json.loads(done.stdout), done.stderr
@@ -94,4 +94,4 @@ def text(document):
 
 
 def missing():
-    return None if os.access(PROGRAM, os.X_OK) else f"{PROGRAM} is not built"
+    return lab.missing(PROGRAM)

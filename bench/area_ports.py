@@ -5,16 +5,16 @@
 # own way of choosing. The kernel's SYNs go to a veth whose other end drops them.
 
 import json
-import os
 import statistics
 import subprocess
 import sys
 
+import lab
 from lab import Trouble
 from report import table
 
 ABOUT = "choosing an ephemeral port, by the share of 49152 to 65535 that is taken"
-PROGRAM = "build/bench/bench-ports"
+PROGRAM = "bench/bench-ports"
 WAYS = {"pick": "berth: the choice alone", "berth": "berth: berth_tcp_connect and its SYN",
         "linux": "Linux: connect() and its SYN"}
 
@@ -33,9 +33,9 @@ exec "$0" linux 10.9.0.2
 
 
 def once(way):
-    command = [os.path.abspath(PROGRAM), way]
+    command = [lab.built(PROGRAM), way]
     if way == "linux":
-        command = ["unshare", "--net", "sh", "-c", NAMESPACE, os.path.abspath(PROGRAM)]
+        command = ["unshare", "--net", "sh", "-c", NAMESPACE, lab.built(PROGRAM)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     if done.returncode != 0:
         raise Trouble(f"bench-ports {way}: {done.stderr.strip()}")
@@ -68,4 +68,4 @@ def text(document):
 
 
 def missing():
-    return None if os.access(PROGRAM, os.X_OK) else f"{PROGRAM} is not built"
+    return lab.missing(PROGRAM)

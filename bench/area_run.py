@@ -20,7 +20,7 @@ from lab import Lab, Trouble
 from report_run import BULK, SMALL, text  # text: the area's report
 
 ABOUT = "a program behind berth run, pasta, slirp4netns, and a plain veth pair"
-LOAD = "build/bench/bench-load"
+LOAD = "bench/bench-load"
 WARMUP_S = 0.5
 
 
@@ -98,6 +98,7 @@ def measure(lab, peer, cell, options):
     small = cell[2] in SMALL
     if small and options.pin:
         laboratory.pin({options.first_cpu})
+    lab.set_send_buffer(peer.send_buffer)
     try:
         return (measure_small if small else measure_bulk)(lab, peer, cell, options.seconds)
     finally:
@@ -206,7 +207,7 @@ def run(options):
                 "congestion_control": options.cc, "seconds": options.seconds,
                 "runs": options.runs, "pinned": options.pin}
     with tempfile.TemporaryDirectory(prefix="berth-bench-") as folder:
-        lab = Lab(shlex.quote(os.path.abspath(LOAD)), folder, options.cc,
+        lab = Lab(shlex.quote(laboratory.built(LOAD)), folder, options.cc,
                   options.ipv6)
         for mtu in options.mtu:
             rows, memory, troubles = measure_mtu(
@@ -219,4 +220,4 @@ def run(options):
 
 
 def missing():
-    return None if os.access(LOAD, os.X_OK) else f"{LOAD} is not built"
+    return laboratory.missing(LOAD)

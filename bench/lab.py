@@ -23,8 +23,19 @@ HOST6, SERVER6 = "fd77::1", "fd77::2"
 GATEWAY4, GATEWAY6 = "10.77.0.254", "fd77::254"
 SERVER_PORT = 5301
 
+BUILD = "build"  # --build
+
 # Processes that are the load's or ours, wherever they stand in a process tree.
 LOAD_NAMES = {"sh", "bench-load", "sleep", "nsenter", "timeout", "unshare"}
+
+
+def built(name):
+    return os.path.abspath(os.path.join(BUILD, name))
+
+
+def missing(name):
+    """Why it cannot be run, or None."""
+    return None if os.access(built(name), os.X_OK) else f"{built(name)} is not built"
 
 
 class Trouble(Exception):
@@ -190,6 +201,15 @@ class Lab:
     def set_mtu(self, mtu):
         run("ip", "link", "set", "host0", "mtu", str(mtu))
         run(*self.enter(self.server_pid), "ip", "link", "set", "server0", "mtu", str(mtu))
+
+    def set_send_buffer(self, bytes_max):
+        """The host's tcp_wmem, its third figure; None: what it was."""
+        path = "/proc/sys/net/ipv4/tcp_wmem"
+        with open(path) as file:
+            low, middle, high = file.read().split()
+        self.wmem = getattr(self, "wmem", high)
+        with open(path, "w") as file:
+            file.write(f"{low} {middle} {bytes_max or self.wmem}")
 
     def log_tail(self):
         self.log.flush()

@@ -28,6 +28,7 @@ class Peer:
     name = ""
     is_proxy = True
     publishes_ipv6 = True
+    send_buffer = None  # the host's tcp_wmem while it is measured
 
     def __init__(self, lab, port):
         self.lab, self.port = lab, port
@@ -68,7 +69,7 @@ class Peer:
 
 class Berth(Peer):
     name = "berth"
-    binary = "build/berth"
+    binary = ""
 
     @classmethod
     def missing(cls):
@@ -109,6 +110,29 @@ class Pasta(Peer):
             "-t", f"{self.port}:{PROGRAM_PORT}", "-u", "none", "-T", "none", "-U", "none",
             "--", log=self.lab.log)
         self.root = self.shell.process.pid
+
+
+class PastaTuned(Pasta):
+    """pasta at its best: its sending direction hangs on the send buffers that the host allows."""
+
+    name = "pasta-tuned"
+    send_buffer = 32 << 20
+
+    @classmethod
+    def missing(cls):
+        return Pasta.missing()
+
+    @classmethod
+    def version(cls):
+        return "pasta with 32 MiB of tcp_wmem on the host"
+
+    def start(self, mtu):
+        self.lab.set_send_buffer(self.send_buffer)
+        try:
+            super().start(mtu)
+            time.sleep(0.3)  # it looks at the buffers when it starts
+        finally:
+            self.lab.set_send_buffer(None)
 
 
 class Slirp(Peer):
@@ -199,4 +223,4 @@ class Veth(Peer):
                        check=False)
 
 
-ALL = {peer.name: peer for peer in (Berth, Other, Pasta, Slirp, Veth)}
+ALL = {peer.name: peer for peer in (Berth, Other, Pasta, PastaTuned, Slirp, Veth)}

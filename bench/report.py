@@ -31,4 +31,5 @@ def machine():
             names = dict(line.rstrip().split("=", 1) for line in file if "=" in line)
         system = names.get("PRETTY_NAME", "").strip('"')
     return {"processor": model, "cpus": os.cpu_count(), "kernel": os.uname().release,
-            "system": system}
+            "system": system, "load": os.getloadavg()[0],
+            "niceness": f", niceness {os.nice(0)}" if os.nice(0) else ""}

@@ -19,7 +19,7 @@ def figure(got, key, form):
 
 def ratio(row, name, key):
     ours, theirs = row["peers"].get("berth", {}).get(key), row["peers"].get(name, {}).get(key)
-    return f"{ours / theirs:.2f}" if ours and theirs else "-"
+    return f"{ours / theirs:.2f}" if ours and theirs and name != "berth" else "-"
 
 
 def label(row, names):

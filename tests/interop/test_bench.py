@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+"""./dev bench still measures: a short run of each area gives figures. How high is nobody's test."""
+
+import json
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.environ["BERTH_SOURCE"], "tests"))
+import tap
+
+BENCH = os.path.join(os.environ["BERTH_SOURCE"], "bench", "bench")
+SHORT = ["--build", os.environ["BERTH_BUILD"], "--seconds", "0.2", "--runs", "1"]
+
+
+def bench(*words):
+    return subprocess.run([BENCH, *words, *SHORT], stdin=subprocess.DEVNULL, timeout=100,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def document(*words):
+    done = bench(*words, "--json")
+    if not tap.is_equal(f"{words[0]}: its status", done.returncode, 0):
+        tap.diag(done.stderr)
+        return {}
+    return json.loads(done.stdout)
+
+
+def has_namespaces():
+    done = subprocess.run(["unshare", "--net", *([] if os.geteuid() == 0 else ["--user", "-r"]),
+                           "true"], stderr=subprocess.PIPE)
+    return done.returncode == 0 and os.access("/dev/net/tun", os.R_OK | os.W_OK)
+
+
+def test_run():
+    if not has_namespaces():
+        tap.skip("run", "namespaces or /dev/net/tun are not permitted here")
+        return
+    got = document("run", "--peers", "berth,veth", "--mtu", "1500", "--streams", "2", "--ipv6")
+    rows = got.get("run", {}).get("rows", [])
+    tap.is_equal("run: all measurements are there", len(rows), 12)
+    empty = [f"{row['test']} IPv{row['ip']} {name}: {figures.get('trouble', figures)}"
+             for row in rows for name, figures in row["peers"].items()
+             if figures.get("gbps", figures.get("per_second", 0)) <= 0 or "trouble" in figures
+             or len(row["peers"]) != 2]
+    tap.check("run: each has a figure for both peers", not empty, "\n".join(empty))
+    used = [row["peers"]["berth"].get("cpu_s_per_gb", 1) for row in rows if "berth" in row["peers"]]
+    tap.check("run: berth's processor time was found", used and min(used) > 0, used)
+
+
+def test_core():
+    rates = document("core").get("core", {}).get("rates", {})
+    tap.check("core: five rates", len(rates) == 5 and all(r["median"] > 0 for r in rates.values()),
+              rates)
+
+
+def test_options():
+    done = bench("nonsense")
+    tap.is_equal("an unknown area: status 2", done.returncode, 2)
+    tap.check("it is named", "nonsense" in done.stderr, done.stderr)
+    before = set(os.listdir("/sys/class/net"))
+    tap.check("nothing is left on the host", not {"host0", "server0"} & before, before)
+
+
+test_run()
+test_core()
+test_options()
+tap.done()
