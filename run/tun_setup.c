@@ -15,13 +15,14 @@
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <berth/address.h>
 
 #include "link/link.h"
 
-enum { REQUEST_BYTES = 512, REPLY_BYTES = 8192 };
+enum { REQUEST_BYTES = 512, REPLY_BYTES = 8192, LOCAL_TRIES = 200 /* milliseconds */ };
 
 /* --- the device --- */
 
@@ -165,6 +166,39 @@ static int route_add(struct mnl_socket *socket, unsigned index,
     return talk(socket, request);
 }
 
+/* Whether packets to ADDRESS are taken here. */
+static bool is_local(struct mnl_socket *socket, const struct berth_address *address)
+{
+    char buffer[REPLY_BYTES] = {0};
+    struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
+    struct rtmsg *route = NULL;
+
+    message->nlmsg_type = RTM_GETROUTE;
+    message->nlmsg_flags = NLM_F_REQUEST;
+    route = mnl_nlmsg_put_extra_header(message, sizeof(*route));
+    route->rtm_family = AF_INET6;
+    route->rtm_dst_len = 128;
+    put_address(message, RTA_DST, address);
+    if (mnl_socket_sendto(socket, message, message->nlmsg_len) < 0 ||
+        mnl_socket_recvfrom(socket, buffer, sizeof(buffer)) < (ssize_t)sizeof(*message) ||
+        message->nlmsg_type != RTM_NEWROUTE) {
+        return false;
+    }
+    route = mnl_nlmsg_get_payload(message);
+    return route->rtm_type == RTN_LOCAL;
+}
+
+/* The kernel takes packets to a new IPv6 address only when a worker of its own has been at it;
+ * until then the program's first answers would be lost. */
+static void await_local(struct mnl_socket *socket, const struct berth_address *address)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+
+    for (int i = 0; i < LOCAL_TRIES && !is_local(socket, address); i++) {
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
 /* --- settings --- */
 
 static int setting_write(const char *path, const char *value)
@@ -263,6 +297,9 @@ static int configure_with(struct mnl_socket *socket, struct tun_setup *tun,
             tun->has_ipv6 = false;
             result = 0;
         }
+    }
+    if (result == 0 && tun->has_ipv6) {
+        await_local(socket, &config->network6.program);
     }
     if (result == 0 && !config->network.is_on && !tun->has_ipv6) {
         errno = EAFNOSUPPORT;
