@@ -107,6 +107,8 @@ int dns_make_reply(const uint8_t *wire, size_t bytes, const struct dns_reply *re
     ldns_pkt_set_aa(packet, false);
     ldns_pkt_set_ad(packet, false);
     ldns_pkt_set_rcode(packet, (uint8_t)reply->rcode);
+    ldns_rdf_deep_free(ldns_pkt_edns_data(packet)); /* a cookie, say: not ours to send back */
+    ldns_pkt_set_edns_data(packet, NULL);
     for (size_t i = 0; i < reply->count; i++) {
         if (!push_address(packet, &reply->addresses[i], reply->ttl_s)) {
             goto out;

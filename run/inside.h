@@ -74,6 +74,7 @@ struct run {
     struct resolver *resolver; /* NULL: none */
     uint64_t moved_bytes;      /* relayed so far, for run.c: is there progress? */
     bool is_ending;            /* the program has ended */
+    bool is_hurried;           /* and then a signal came: nothing more is waited for */
     bool has_said_exhausted;
     bool has_said_ping;
 };

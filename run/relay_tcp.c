@@ -416,13 +416,29 @@ static bool kernel_has_rest(const struct relay_tcp *relay)
            ioctl(relay->fd, SIOCOUTQ, &unsent) == 0 && unsent > 0;
 }
 
+/* A closed socket that its kernel still empties belongs to no process. */
+void relay_tcp_leave_living(struct run *run)
+{
+    for (struct list_node *at = list_first(&run->tcp_relays); at != NULL;
+         at = list_next(&run->tcp_relays, at)) {
+        struct relay_tcp *relay = CONTAINER_OF(at, struct relay_tcp, all);
+        struct attribute_query query = {.protocol = IPPROTO_TCP,
+                                        .local = relay->conversation.program,
+                                        .remote = relay->conversation.peer};
+        struct attribute_process process;
+
+        relay->is_left = attribute_find(run->attribute, &query, &process);
+    }
+}
+
 bool relay_tcp_has_rest(const struct run *run)
 {
     for (const struct list_node *at = list_first(&run->tcp_relays); at != NULL;
          at = list_next(&run->tcp_relays, at)) {
         const struct relay_tcp *relay = CONTAINER_OF(at, const struct relay_tcp, all);
 
-        if (relay->state == RELAY_TCP_OPEN && (!relay->stack_ended || kernel_has_rest(relay))) {
+        if (relay->state == RELAY_TCP_OPEN && !relay->is_left &&
+            (!relay->stack_ended || kernel_has_rest(relay))) {
             return true;
         }
     }

@@ -61,6 +61,7 @@ struct relay_tcp {
     bool host_hangs_up; /* its end has been announced: read until it is there */
     bool host_may;      /* the host's socket may have room */
     bool host_ended;    /* the far end sends no more, and all of it is handed over */
+    bool is_left;       /* the program has ended, and another process holds its end */
 };
 
 /* The SYN held as ID, HELD by the stack, and allowed: calls its destination. */
@@ -71,7 +72,10 @@ void relay_tcp_answer(struct run *run, int fd, const struct berth_endpoint *clie
 /* The held SYN of ID is no more. */
 void relay_tcp_on_held_closed(struct run *run, const struct berth_event *event);
 
-/* Is there anything of the program's still to be delivered? For the end of a run. */
+/* At the end of a run: notes which connections processes that the program left behind still hold;
+ * nothing of those is waited for. */
+void relay_tcp_leave_living(struct run *run);
+/* Is there anything of the program's still to be delivered? */
 bool relay_tcp_has_rest(const struct run *run);
 /* Ends all, at the end of a run. */
 void relay_tcp_end_all(struct run *run);

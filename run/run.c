@@ -3,9 +3,9 @@
  * run/run.c: see run/run.h: the turn, and the end. run_setup.c makes the parts.
  *
  * The end of a run: the program has ended, its kernel still delivers what it wrote and closed, as
- * any kernel does for a program that has ended. So the turns go on until every connection has told
- * its end and the host's sockets have what it brought: at most END_NS_MAX, and END_STILL_NS without
- * progress.
+ * any kernel does for a program that has ended. So the turns go on until every connection that no
+ * living process holds has told its end and the host's sockets have what it brought: at most
+ * END_NS_MAX, END_STILL_NS without progress, and until a signal comes.
  */
 #include "run/run.h"
 
@@ -17,8 +17,8 @@
 #include "run/relay_tcp.h"
 #include "run/run_setup.h"
 
-#define END_NS_MAX   (10 * NS_PER_S)
-#define END_STILL_NS (1 * NS_PER_S)
+#define END_NS_MAX   (60 * NS_PER_S)
+#define END_STILL_NS (2 * NS_PER_S)
 
 enum {
     RECEIVE_BATCH = 64, /* packets taken from the link in one turn */
@@ -174,9 +174,10 @@ static void deliver_rest(struct run *run)
     uint64_t last_bytes = run->moved_bytes;
 
     turn(run, run->loop.now_ns); /* what the program's kernel had already sent */
-    while (relay_tcp_has_rest(run) && !run->link_is_gone && run->loop.now_ns - begun < END_NS_MAX &&
-           run->loop.now_ns - last_ns < END_STILL_NS) {
-        turn(run, run->loop.now_ns + END_STILL_NS / 16);
+    relay_tcp_leave_living(run);
+    while (relay_tcp_has_rest(run) && !run->link_is_gone && !run->is_hurried &&
+           run->loop.now_ns - begun < END_NS_MAX && run->loop.now_ns - last_ns < END_STILL_NS) {
+        turn(run, run->loop.now_ns + END_STILL_NS / 32);
         if (run->moved_bytes != last_bytes) {
             last_bytes = run->moved_bytes;
             last_ns = run->loop.now_ns;

@@ -114,9 +114,8 @@ static void on_launch(struct loop_source *source)
     struct run *run = CONTAINER_OF(source, struct run, launch_source);
 
     source->ready = 0;
-    if (launch_on_event(run->launch) == LAUNCH_ENDED) {
-        run->is_ending = true;
-    }
+    run->is_hurried = run->is_ending;
+    run->is_ending = launch_on_event(run->launch) == LAUNCH_ENDED;
 }
 
 static int set_up_program(struct run *run, struct launch_failure *failure)
