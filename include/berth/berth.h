@@ -95,7 +95,13 @@ enum berth_event_bit {
     BERTH_EVENT_PEER_CLOSED = 8, /* the peer sent FIN: no more comes after what is queued */
     BERTH_EVENT_CLOSED = 16, /* the connection is over, EVENT.error says how; give the id back */
     BERTH_EVENT_ACCEPTABLE = 32, /* a listener has a connection to accept */
-    BERTH_EVENT_HELD = 64        /* intercept: a first packet is held; ask berth_held, decide */
+    BERTH_EVENT_HELD = 64,       /* intercept: a first packet is held; ask berth_held, decide */
+    /* A connection lives on, but EVENT.error is in its way: what ICMP told, or BERTH_E_TIMED_OUT
+     * for three copies of a segment without an answer (RFC 9293 3.9.1.8). May be ignored. */
+    BERTH_EVENT_SOFT_ERROR = 128,
+    /* The peer has marked the end of urgent data, or moved the mark on: urgent_bytes of
+     * berth_tcp_info (RFC 9293 3.8.5). */
+    BERTH_EVENT_URGENT = 256
 };
 
 enum berth_kind { BERTH_KIND_TCP = 1, BERTH_KIND_TCP_LISTENER = 2, BERTH_KIND_DATAGRAM = 3 };
@@ -104,7 +110,8 @@ struct berth_event {
     berth_id id;
     void *user;    /* as given when the id was made or accepted */
     uint32_t bits; /* enum berth_event_bit, or-ed */
-    int error;     /* with BERTH_EVENT_CLOSED: 0 in order, else enum berth_error */
+    int error;     /* with BERTH_EVENT_CLOSED: 0 in order, else enum berth_error; with
+                      BERTH_EVENT_SOFT_ERROR alone: that */
     enum berth_kind kind;
 };
 

@@ -68,7 +68,8 @@ BERTH_API BERTH_MUST_CHECK int berth_tcp_peek(struct berth *berth, berth_id id,
                                               uint32_t *count);
 /* BERTH_E_INVALID: more than is queued. */
 BERTH_API BERTH_MUST_CHECK int berth_tcp_consume(struct berth *berth, berth_id id, size_t bytes);
-/* Both in one, with a copy. *GOT 0 with result 0: the end of the stream. */
+/* Both in one, with a copy. *GOT 0 with result 0: the end of the stream. Does not read across the
+ * end of urgent data. */
 BERTH_API BERTH_MUST_CHECK int berth_tcp_read(struct berth *berth, berth_id id, void *data,
                                               size_t bytes, size_t *got);
 
@@ -85,6 +86,14 @@ BERTH_API BERTH_MUST_CHECK int berth_tcp_commit(struct berth *berth, berth_id id
 /* Both in one, with a copy; *TAKEN may be less than BYTES. */
 BERTH_API BERTH_MUST_CHECK int berth_tcp_write(struct berth *berth, berth_id id, const void *data,
                                                size_t bytes, size_t *taken);
+
+/*
+ * What was committed or written last, and is not sent yet, ends urgent data (RFC 9293 3.8.5): the
+ * peer is told at once, also where its window is shut. All bytes stay in the stream, in order. New
+ * protocols do without (RFC 6093 6). To be called before berth_transmit. BERTH_E_STATE: nothing
+ * waits to be sent. BERTH_E_CLOSED, BERTH_E_STALE.
+ */
+BERTH_API BERTH_MUST_CHECK int berth_tcp_urgent(struct berth *berth, berth_id id);
 
 /* No more will be written: FIN after what is queued (half-close). Reading goes on. BERTH_E_STALE,
  * BERTH_E_STATE. */
@@ -104,7 +113,9 @@ enum berth_tcp_option {
     BERTH_TCP_KEEPALIVE_PROBES,
     BERTH_TCP_USER_TIMEOUT_NS, /* 0: the stack's */
     BERTH_TCP_RECEIVE_BYTES,
-    BERTH_TCP_SEND_BYTES
+    BERTH_TCP_SEND_BYTES,
+    BERTH_TCP_DSCP,     /* Differentiated Services Codepoint, 0 to 63, from the next segment on */
+    BERTH_TCP_HOP_LIMIT /* the TTL, 1 to 255 */
 };
 /* BERTH_E_INVALID: value out of range. BERTH_E_STALE. */
 BERTH_API BERTH_MUST_CHECK int berth_tcp_set(struct berth *berth, berth_id id,
@@ -136,6 +147,10 @@ struct berth_tcp_info {
     uint32_t send_queue_bytes;
     uint32_t receive_queue_bytes;
     uint32_t reorder_queue_bytes;
+    uint32_t urgent_bytes; /* up to the peer's urgent mark, those not here yet included; 0: no mark,
+                              or all before it was read */
+    uint8_t dscp;          /* that we send */
+    uint8_t dscp_received; /* of the segment that came last */
     uint8_t snd_wscale;
     uint8_t rcv_wscale;
     bool timestamps;

@@ -70,6 +70,7 @@ static void init_tcp(struct berth_tcp_settings *tcp)
         .initial_window = 10,
         /* Longer than hosts go on sending SYNs, so that it is the peer who gives up. */
         .held_ns = 180 * NS_PER_S,
+        .hop_limit = 64, /* IANA's recommendation */
         .congestion_control = "newreno",
     };
 }
@@ -148,6 +149,8 @@ static const struct member members[] = {
     MEMBER(tcp.user_timeout_ns, NS_PER_S, 30 * 24 * 3600 * NS_PER_S),
     MEMBER(tcp.initial_window, 1, 1000),
     MEMBER(tcp.held_ns, NS_PER_MS, 24 * 3600 * NS_PER_S),
+    MEMBER(tcp.dscp, 0, 63),
+    MEMBER(tcp.hop_limit, 1, UINT8_MAX),
     MEMBER(reassembly_ns, NS_PER_MS, 3600 * NS_PER_S),
     MEMBER(udp_held_ns, NS_PER_MS, 24 * 3600 * NS_PER_S),
     MEMBER(ephemeral_first, SYSTEM_PORT_LAST + 1, UINT16_MAX),

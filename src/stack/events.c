@@ -10,7 +10,9 @@ static void of_conn(struct berth *berth, struct event_node *node, struct berth_e
     struct tcp_conn *conn = CONTAINER_OF(node, struct tcp_conn, event);
     out->id = stack_id(BERTH_KIND_TCP, conn->generation, tcp_conn_index(&berth->tcp, conn));
     out->user = conn->user;
-    out->error = conn->error;
+    bool soft =
+        (out->bits & (BERTH_EVENT_CLOSED | BERTH_EVENT_SOFT_ERROR)) == BERTH_EVENT_SOFT_ERROR;
+    out->error = soft ? conn->soft_error : conn->error;
 }
 
 static void of_listener(struct berth *berth, struct event_node *node, struct berth_event *out)

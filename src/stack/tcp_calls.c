@@ -158,6 +158,8 @@ int berth_tcp_read(struct berth *berth, berth_id id, void *data, size_t bytes, s
     if (error != 0) {
         return error;
     }
+    uint32_t urgent = tcp_urgent_left(conn);
+    bytes = urgent > 0 ? min_size(bytes, urgent) : bytes; /* a read ends at the mark */
     size_t copied = 0;
     for (uint32_t i = 0; i < count && copied < bytes; i++) {
         size_t part = min_size(views[i].bytes, bytes - copied);
@@ -211,6 +213,12 @@ int berth_tcp_write(struct berth *berth, berth_id id, const void *data, size_t b
     }
     *taken = copied;
     return 0;
+}
+
+int berth_tcp_urgent(struct berth *berth, berth_id id)
+{
+    struct tcp_conn *conn = owned(berth, id);
+    return conn == NULL ? BERTH_E_STALE : tcp_urgent(&berth->tcp, conn);
 }
 
 int berth_tcp_shutdown(struct berth *berth, berth_id id)

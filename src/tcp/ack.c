@@ -66,6 +66,10 @@ static void on_new_ack(struct tcp *tcp, struct tcp_conn *conn, uint32_t ack,
     tcp_sendq_trim(tcp, conn, data);
     conn->bytes_acked += data;
     conn->progress_ns = tcp->now_ns;
+    conn->unanswered = 0;
+    if (conn_has(conn, CONN_URGENT_OUT) && seq_geq(ack, conn->snd_up)) {
+        conn_clear(conn, CONN_URGENT_OUT);
+    }
     conn->snd_small = seq_max(conn->snd_small, ack); /* so that it cannot fall 2^31 behind */
 }
 

@@ -59,6 +59,8 @@ static void conn_settings(const struct tcp *tcp, struct tcp_conn *conn)
     conn->keepalive_idle_ns = set->keepalive_idle_ns;
     conn->keepalive_interval_ns = set->keepalive_interval_ns;
     conn->keepalive_probes = set->keepalive_probes;
+    conn->dscp = set->dscp;
+    conn->hop_limit = set->hop_limit;
     conn_set(conn, (set->no_delay ? (uint32_t)CONN_NO_DELAY : 0) |
                        (set->quick_ack ? (uint32_t)CONN_QUICK_ACK : 0) |
                        (set->keepalive ? (uint32_t)CONN_KEEPALIVE : 0));
@@ -191,6 +193,13 @@ void tcp_conn_note(struct tcp *tcp, struct tcp_conn *conn, uint32_t bits)
     event_note(tcp->events, &conn->event, bits);
 }
 
+void tcp_conn_soft_error(struct tcp *tcp, struct tcp_conn *conn, int error)
+{
+    conn->soft_error = error;
+    conn->soft_error_ns = tcp->now_ns;
+    tcp_conn_note(tcp, conn, BERTH_EVENT_SOFT_ERROR);
+}
+
 struct tcp_conn *tcp_conn_of(const struct tcp *tcp, uint32_t index, uint32_t generation)
 {
     if (!pool_has(&tcp->conns, index)) {
@@ -260,6 +269,7 @@ void tcp_conn_check(const struct tcp_conn *conn)
     BERTH_CHECK(seq_leq(conn->snd_nxt, conn->snd_end + 1));
     if (conn->state >= BERTH_TCP_ESTABLISHED) {
         BERTH_CHECK(seq_leq(conn->rcv_nxt, conn->rcv_adv + 1));
+        BERTH_CHECK(!conn_has(conn, CONN_URGENT_IN) || (int32_t)tcp_urgent_left(conn) > 0);
         check_sent(conn);
         check_queues(conn);
     }

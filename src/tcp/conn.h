@@ -66,7 +66,9 @@ enum tcp_conn_flag {
     CONN_RTT_TAKEN = 1 << 23,    /* srtt is valid */
     CONN_HELD = 1 << 24,
     CONN_FIN_SEEN = 1 << 25, /* the peer's FIN came out of order: at rcv_fin */
-    CONN_FAST_NOW = 1 << 26  /* the first retransmission of a recovery asks no cwnd (RFC 6675 5) */
+    CONN_FAST_NOW = 1 << 26, /* the first retransmission of a recovery asks no cwnd (RFC 6675 5) */
+    CONN_URGENT_OUT = 1 << 27, /* up to snd_up not all is acknowledged: segments point there */
+    CONN_URGENT_IN = 1 << 28   /* up to rcv_up not all is read: "urgent mode" */
 };
 
 enum tcp_sent_flag {
@@ -108,11 +110,12 @@ struct tcp_conn {
     uint8_t snd_wscale;
     uint8_t rcv_wscale;
     uint8_t dup_acks;
-    uint16_t mss;      /* payload bytes of a full segment we send, options taken off: open.c */
-    uint16_t mss_peer; /* as the peer announced */
-    uint16_t mss_own;  /* as we announced */
-    uint8_t backoff;   /* doublings of the RTO or the persist timer */
-    uint8_t probes;    /* keep-alive probes without an answer; SYNs sent */
+    uint16_t mss;       /* payload bytes of a full segment we send, options taken off: open.c */
+    uint16_t mss_peer;  /* as the peer announced */
+    uint16_t mss_own;   /* as we announced */
+    uint8_t backoff;    /* doublings of the RTO or the persist timer */
+    uint8_t probes;     /* keep-alive probes without an answer; SYNs sent */
+    uint8_t unanswered; /* retransmission timeouts since anything new was acknowledged: R1 */
     /* sending: ack.c, transmit.c */
     uint32_t iss;
     uint32_t snd_una;
@@ -122,6 +125,7 @@ struct tcp_conn {
     uint32_t snd_wl1;
     uint32_t snd_wl2;
     uint32_t snd_wnd_max;
+    uint32_t snd_up;    /* after the last urgent byte: urgent.c */
     uint32_t snd_small; /* after the last segment that was not full: Nagle */
     uint32_t send_bytes_max;
     uint32_t recover; /* snd_nxt when recovery began */
@@ -160,14 +164,17 @@ struct tcp_conn {
     uint32_t rcv_nxt;
     uint32_t rcv_adv;   /* right edge of the window offered */
     uint32_t rcv_acked; /* the last ACK number sent */
+    uint32_t rcv_up;    /* after the last urgent byte, as the peer says: urgent.c */
     uint32_t rcv_fin;   /* CONN_FIN_SEEN: where it stands */
     uint32_t receive_bytes_max;
     uint32_t receive_bytes; /* queued in order */
     uint32_t reorder_bytes;
     uint16_t reorder_count;
-    uint16_t rcv_mss;   /* largest segment seen: what "two full segments" means */
-    uint8_t quick_acks; /* ACKs at once still to give at the start */
-    uint8_t tos;
+    uint16_t rcv_mss;      /* largest segment seen: what "two full segments" means */
+    uint8_t quick_acks;    /* ACKs at once still to give at the start */
+    uint8_t dscp;          /* of what we send (RFC 9293 3.9.1.9) */
+    uint8_t dscp_received; /* of what came last */
+    uint8_t hop_limit;
     struct berth_buffer *receive_first;
     struct berth_buffer *receive_last;
     struct list reorder;
@@ -194,7 +201,9 @@ struct tcp_conn {
     uint64_t keepalive_idle_ns;
     uint64_t keepalive_interval_ns;
     uint32_t keepalive_probes;
-    int32_t error; /* how it ended: enum berth_error */
+    int32_t error;      /* how it ended: enum berth_error */
+    int32_t soft_error; /* the last that did not end it, and when */
+    uint64_t soft_error_ns;
     struct cc cc;
     /* links */
     struct timer timer;
@@ -236,6 +245,8 @@ struct tcp_time_wait {
     uint32_t ts_recent;
     uint32_t ts_offset;
     uint16_t window;
+    uint8_t dscp;
+    uint8_t hop_limit;
     bool timestamps;
     bool owns_port;
     struct berth_endpoint local;
@@ -307,6 +318,7 @@ void tcp_conn_end(struct tcp *tcp, struct tcp_conn *conn,
 void tcp_conn_free(struct tcp *tcp, struct tcp_conn *conn);
 void tcp_conn_ready(struct tcp *tcp, struct tcp_conn *conn); /* it may have something to send */
 void tcp_conn_note(struct tcp *tcp, struct tcp_conn *conn, uint32_t bits);
+void tcp_conn_soft_error(struct tcp *tcp, struct tcp_conn *conn, int error); /* told, no more */
 void tcp_conn_check(const struct tcp_conn *conn); /* the invariants above */
 
 /* open.c */
@@ -409,6 +421,12 @@ uint32_t tcp_ts_at(const struct tcp_conn *conn, uint64_t at_ns);
 void tcp_timer_arm(struct tcp *tcp, struct tcp_conn *conn); /* after any deadline has changed */
 void tcp_timer_retransmit(struct tcp *tcp, struct tcp_conn *conn); /* (re)start or stop rto_ns */
 void tcp_timer_idle(struct tcp *tcp, struct tcp_conn *conn);       /* (re)start or stop idle_ns */
+
+/* urgent.c */
+void tcp_urgent_point(const struct tcp_conn *conn, struct wire_tcp *out); /* on its way out */
+void tcp_on_urgent(struct tcp *tcp, struct tcp_conn *conn, const struct wire_tcp *segment);
+void tcp_urgent_read(struct tcp_conn *conn); /* the reader has gone on */
+uint32_t tcp_urgent_left(const struct tcp_conn *conn);
 
 /* timewait.c */
 void tcp_time_wait_enter(struct tcp *tcp, struct tcp_conn *conn);

@@ -49,6 +49,15 @@ static int set_bytes(uint32_t *place, uint64_t value)
     return 0;
 }
 
+static int set_small(uint8_t *place, uint64_t value, uint8_t least, uint8_t most)
+{
+    if (value < least || value > most) {
+        return BERTH_E_INVALID;
+    }
+    *place = (uint8_t)value;
+    return 0;
+}
+
 int tcp_set(struct tcp *tcp, struct tcp_conn *conn, enum berth_tcp_option option, uint64_t value)
 {
     switch (option) {
@@ -80,6 +89,10 @@ int tcp_set(struct tcp *tcp, struct tcp_conn *conn, enum berth_tcp_option option
         return set_bytes(&conn->receive_bytes_max, value);
     case BERTH_TCP_SEND_BYTES:
         return set_bytes(&conn->send_bytes_max, value);
+    case BERTH_TCP_DSCP:
+        return set_small(&conn->dscp, value, 0, 63);
+    case BERTH_TCP_HOP_LIMIT:
+        return set_small(&conn->hop_limit, value, 1, 255);
     }
     return BERTH_E_INVALID;
 }
@@ -116,6 +129,9 @@ void tcp_info(const struct tcp *tcp, const struct tcp_conn *conn, struct berth_t
         .send_queue_bytes = seq_gt(conn->snd_end, una) ? conn->snd_end - una : 0,
         .receive_queue_bytes = conn->receive_bytes,
         .reorder_queue_bytes = conn->reorder_bytes,
+        .urgent_bytes = tcp_urgent_left(conn),
+        .dscp = conn->dscp,
+        .dscp_received = conn->dscp_received,
         .snd_wscale = conn->snd_wscale,
         .rcv_wscale = conn->rcv_wscale,
         .timestamps = conn_has(conn, CONN_TIMESTAMPS),

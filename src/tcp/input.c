@@ -213,6 +213,7 @@ static enum berth_drop process(struct tcp *tcp, struct tcp_conn *conn, struct tc
         on_syn_acked(tcp, conn, &packet->tcp);
     }
     conn->heard_ns = tcp->now_ns;
+    conn->dscp_received = packet->traffic_class >> 2;
     conn->probes = 0;
     drop = tcp_on_ack(tcp, conn, packet);
     if (conn->state == BERTH_TCP_CLOSED) {
@@ -222,6 +223,9 @@ static enum berth_drop process(struct tcp *tcp, struct tcp_conn *conn, struct tc
     arrival->seq = packet->tcp.seq;
     arrival->bytes = packet->payload_bytes;
     arrival->fin = (packet->tcp.flags & WIRE_FIN) != 0;
+    if ((packet->tcp.flags & WIRE_URG) != 0 && conn_may_receive(conn)) {
+        tcp_on_urgent(tcp, conn, &packet->tcp);
+    }
     if (arrival->fin) {
         on_fin_bit(tcp, conn, arrival);
     }
@@ -273,7 +277,7 @@ enum berth_drop tcp_on_segment(struct tcp *tcp, struct tcp_conn *conn, struct wi
 }
 
 /* RFC 9293 3.9.2.2, RFC 5927 4.1: only about what is in flight; before the handshake is done it
-   ends the attempt, later it is a hint that the retransmission timeout will judge (RFC 5461). */
+   ends the attempt (RFC 5461 4), later it is told, and the retransmission timeout judges. */
 void tcp_on_unreachable(struct tcp *tcp, struct tcp_conn *conn, uint32_t seq, int error)
 {
     bool ours = seq_geq(seq, conn->snd_una) && seq_lt(seq, conn->snd_nxt);
@@ -281,5 +285,7 @@ void tcp_on_unreachable(struct tcp *tcp, struct tcp_conn *conn, uint32_t seq, in
                    (conn->state == BERTH_TCP_SYN_RECEIVED && conn_has(conn, CONN_ACTIVE));
     if (ours && opening) {
         tcp_conn_end(tcp, conn, error);
+    } else if (ours) {
+        tcp_conn_soft_error(tcp, conn, error);
     }
 }

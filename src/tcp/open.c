@@ -128,6 +128,7 @@ void tcp_establish(struct tcp *tcp, struct tcp_conn *conn)
     conn->rto_ns = BERTH_NEVER;
     conn->backoff = 0;
     conn->probes = 0;
+    conn->unanswered = 0;
     remember_times(tcp, conn);
     cc_init(&conn->cc, tcp->cc_default, conn->mss, window);
     tcp->stats->tcp_opened++;

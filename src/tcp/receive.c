@@ -191,6 +191,7 @@ void tcp_on_fin(struct tcp *tcp, struct tcp_conn *conn)
     conn->rcv_nxt++;
     conn_clear(conn, CONN_FIN_SEEN);
     conn_set(conn, CONN_FIN_RECEIVED | CONN_ACK_NOW);
+    tcp_urgent_read(conn);
     tcp_conn_ready(tcp, conn);
     tcp_conn_note(tcp, conn, BERTH_EVENT_READABLE | BERTH_EVENT_PEER_CLOSED);
     switch ((enum berth_tcp_state)conn->state) {
@@ -277,6 +278,7 @@ int tcp_consume(struct tcp *tcp, struct tcp_conn *conn, size_t bytes)
             buffers_put(tcp->buffers, buffer);
         }
     }
+    tcp_urgent_read(conn);
     offer_window(tcp, conn);
     return 0;
 }

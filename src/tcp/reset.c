@@ -41,7 +41,8 @@ void tcp_reset_for(struct tcp *tcp, const struct wire_packet *packet)
                               .destination_port = packet->source_port,
                               .version = packet->version,
                               .protocol = WIRE_TCP,
-                              .hop_limit = TCP_HOP_LIMIT,
+                              .hop_limit = tcp->settings.hop_limit,
+                              .traffic_class = (uint8_t)(tcp->settings.dscp << 2),
                               .dont_fragment = true};
     if ((packet->tcp.flags & WIRE_ACK) != 0) {
         out.tcp.flags = WIRE_RST;

@@ -23,7 +23,6 @@
 
 #define TCP_TIMER_CONN      1 /* struct timer kinds */
 #define TCP_TIMER_TIME_WAIT 2
-#define TCP_HOP_LIMIT       64 /* RFC 9293 MUST-49: configurable; IANA recommends 64 */
 
 #define TCP_GENERATION_MASK 0x3fffffffU /* what an id carries of a generation */
 
@@ -150,6 +149,7 @@ int tcp_consume(struct tcp *tcp, struct tcp_conn *conn, size_t bytes);
 int tcp_reserve(struct tcp *tcp, struct tcp_conn *conn, size_t want, struct berth_view *views,
                 uint32_t max);
 int tcp_commit(struct tcp *tcp, struct tcp_conn *conn, size_t bytes);
+int tcp_urgent(struct tcp *tcp, struct tcp_conn *conn);
 int tcp_shutdown(struct tcp *tcp, struct tcp_conn *conn);
 void tcp_close(struct tcp *tcp, struct tcp_conn *conn);
 void tcp_abort(struct tcp *tcp, struct tcp_conn *conn);

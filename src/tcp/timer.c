@@ -13,6 +13,8 @@
  */
 #include "tcp/conn.h"
 
+static const uint32_t r1_timeouts = 3; /* RFC 9293 SHLD-10: the owner is told */
+
 static uint64_t earliest(const struct tcp_conn *conn)
 {
     uint64_t soon = min_u64(conn->rto_ns, conn->rack_ns);
@@ -81,14 +83,31 @@ static bool is_given_up(const struct tcp *tcp, const struct tcp_conn *conn)
     return limit != 0 && tcp->now_ns - conn->progress_ns >= limit;
 }
 
+/* Why there is no answer: what ICMP has told meanwhile, if it has (RFC 1122 4.2.3.9). */
+static int reason(const struct tcp_conn *conn)
+{
+    bool told = conn->soft_error != 0 && conn->soft_error_ns >= conn->progress_ns;
+    return told ? conn->soft_error : BERTH_E_TIMED_OUT;
+}
+
+/* No answer, once more: at R1 the owner is told (RFC 9293 3.8.3 e). */
+static void count_unanswered(struct tcp *tcp, struct tcp_conn *conn)
+{
+    conn->timeouts++;
+    conn->unanswered = (uint8_t)min_u32(conn->unanswered + 1U, UINT8_MAX);
+    if (conn->unanswered == r1_timeouts) {
+        tcp_conn_soft_error(tcp, conn, reason(conn));
+    }
+}
+
 static void on_syn_timeout(struct tcp *tcp, struct tcp_conn *conn)
 {
     if (conn->backoff >= tcp->settings.syn_retries) {
-        tcp_conn_end(tcp, conn, BERTH_E_TIMED_OUT);
+        tcp_conn_end(tcp, conn, reason(conn));
         return;
     }
     conn->backoff++;
-    conn->timeouts++;
+    count_unanswered(tcp, conn);
     conn_set(conn, CONN_SYN_NOW);
     conn->rto_ns = add_sat_u64(tcp->now_ns, tcp_rto(tcp, conn));
     tcp_conn_ready(tcp, conn);
@@ -112,14 +131,14 @@ static void on_retransmit(struct tcp *tcp, struct tcp_conn *conn)
         return;
     }
     if (is_given_up(tcp, conn)) {
-        tcp_conn_end(tcp, conn, BERTH_E_TIMED_OUT);
+        tcp_conn_end(tcp, conn, reason(conn));
         return;
     }
     if (conn_has(conn, CONN_PERSIST)) {
         on_persist(tcp, conn);
         return;
     }
-    conn->timeouts++;
+    count_unanswered(tcp, conn);
     conn->backoff = (uint8_t)min_u32(conn->backoff + 1U, 16); /* RFC 6298 (5.5) */
     tcp_recovery_timeout(tcp, conn);
     conn->rto_ns = add_sat_u64(tcp->now_ns, tcp_rto(tcp, conn));

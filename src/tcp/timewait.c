@@ -79,7 +79,8 @@ static void send_ack(struct tcp *tcp, const struct tcp_time_wait *wait)
                               .destination_port = wait->remote.port,
                               .version = berth_address_is_v4(&wait->remote.address) ? 4 : 6,
                               .protocol = WIRE_TCP,
-                              .hop_limit = TCP_HOP_LIMIT,
+                              .hop_limit = wait->hop_limit,
+                              .traffic_class = (uint8_t)(wait->dscp << 2),
                               .dont_fragment = true};
     out.tcp.flags = WIRE_ACK;
     out.tcp.seq = wait->snd_nxt;
@@ -117,6 +118,8 @@ void tcp_time_wait_enter(struct tcp *tcp, struct tcp_conn *conn)
         .ts_recent = conn->ts_recent,
         .ts_offset = conn->ts_offset,
         .window = (uint16_t)min_u32((conn->rcv_adv - conn->rcv_nxt) >> conn->rcv_wscale, 65535),
+        .dscp = conn->dscp,
+        .hop_limit = conn->hop_limit,
         .timestamps = conn_has(conn, CONN_TIMESTAMPS),
         .owns_port = conn_has(conn, CONN_OWNS_PORT),
         .local = conn->local,

@@ -26,8 +26,8 @@ static void describe(const struct tcp *tcp, const struct tcp_conn *conn, uint32_
                                    .destination_port = conn->remote.port,
                                    .version = berth_address_is_v4(&conn->remote.address) ? 4 : 6,
                                    .protocol = WIRE_TCP,
-                                   .hop_limit = TCP_HOP_LIMIT,
-                                   .traffic_class = conn->tos,
+                                   .hop_limit = conn->hop_limit,
+                                   .traffic_class = (uint8_t)(conn->dscp << 2),
                                    .dont_fragment = true};
     packet->tcp.seq = seq;
     if (conn_has(conn, CONN_TIMESTAMPS)) {
@@ -82,6 +82,7 @@ static void acknowledge(struct tcp *tcp, struct tcp_conn *conn, struct wire_pack
     packet->tcp.window = offer(tcp, conn);
     sack(conn, &packet->tcp);
     conn->dsack_owed = false;
+    tcp_urgent_point(conn, &packet->tcp);
     conn->rcv_acked = conn->rcv_nxt;
     conn->ack_ns = BERTH_NEVER;
     conn_clear(conn, CONN_ACK_NOW | CONN_ACK_DELAYED);
@@ -145,7 +146,7 @@ static uint32_t mss_now(const struct tcp_conn *conn)
 static uint32_t burst_max(const struct tcp *tcp, const struct tcp_conn *conn)
 {
     uint32_t mss = mss_now(conn);
-    if (!may_cut(tcp, conn) || conn_has(conn, CONN_FORCE_NOW)) {
+    if (!may_cut(tcp, conn) || conn_has(conn, CONN_FORCE_NOW | CONN_URGENT_OUT)) {
         return mss;
     }
     uint32_t most = max_u32(tcp->segment_bytes_max, mss);

@@ -35,6 +35,7 @@ void talk_collect(struct talk *talk)
             struct talk_packet *packet =
                 &talk->out[(talk->out_first + talk->out_count++) % TALK_OUT_MAX];
             packet->bytes = 0;
+            packet->offload = frames[i].offload;
             for (uint32_t v = 0; v < frames[i].view_count; v++) {
                 assert_true(packet->bytes + frames[i].views[v].bytes <= sizeof packet->data);
                 memcpy(packet->data + packet->bytes, frames[i].views[v].data,

@@ -38,6 +38,7 @@
 struct talk_packet {
     uint8_t data[2048];
     uint32_t bytes;
+    struct berth_offload offload;
 };
 
 struct talk {

@@ -368,7 +368,6 @@ void talk_out(struct talk *talk, const char *segment)
 {
     struct parsed want;
     struct wire_packet packet;
-    struct berth_offload none = {0};
     parse_segment(segment, &want);
     if (talk->out_count == 0) {
         fail_msg("the stack sent nothing; wanted: %s", segment);
@@ -376,7 +375,7 @@ void talk_out(struct talk *talk, const char *segment)
     struct talk_packet *raw = &talk->out[talk->out_first];
     talk->out_first = (talk->out_first + 1) % TALK_OUT_MAX;
     talk->out_count--;
-    assert_int_equal(wire_parse(&packet, raw->data, raw->bytes, &none), BERTH_DROP_NONE);
+    assert_int_equal(wire_parse(&packet, raw->data, raw->bytes, &raw->offload), BERTH_DROP_NONE);
     learn(talk, &packet);
     talk->last = *raw;
     if (!is_match(talk, &want, &packet)) {
@@ -391,9 +390,9 @@ void talk_silent(struct talk *talk)
 {
     if (talk->out_count > 0) {
         struct wire_packet packet;
-        struct berth_offload none = {0};
         struct talk_packet *raw = &talk->out[talk->out_first];
-        assert_int_equal(wire_parse(&packet, raw->data, raw->bytes, &none), BERTH_DROP_NONE);
+        assert_int_equal(wire_parse(&packet, raw->data, raw->bytes, &raw->offload),
+                         BERTH_DROP_NONE);
         show(talk, &packet, "nothing");
         fail_msg("the stack sent what nobody expected");
     }

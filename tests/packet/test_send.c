@@ -285,7 +285,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         {"RFC 9293 MUST-61, SHLD-27, SHLD-28: full segments, and PSH at the end",
          segments_of_mss_with_push_at_the_end, NULL, NULL, NULL},
-        {"RFC 9293 SHLD-7: Nagle's algorithm", nagle_waits, NULL, NULL, NULL},
+        {"RFC 9293 SHLD-7, MAY-16: Nagle's algorithm", nagle_waits, NULL, NULL, NULL},
         {"RFC 9293 MUST-17: Nagle can be turned off", nagle_can_be_turned_off, NULL, NULL, NULL},
         {"RFC 9293 MUST-38: no silly segments", the_peers_window_holds, NULL, NULL, NULL},
         {"RFC 9293 MUST-36, MUST-37, SHLD-30: a zero window is probed", zero_window_is_probed, NULL,

@@ -194,6 +194,11 @@ static void ranges_of_tcp(void **state)
     RANGE(tcp.user_timeout_ns, second, 30 * 24 * 3600 * second);
     RANGE(tcp.initial_window, 1U, 1000U);
     RANGE(tcp.held_ns, ms, 24 * 3600 * second);
+    PASSES(tcp.dscp, 63);
+    REFUSED(tcp.dscp, 64);
+    PASSES(tcp.hop_limit, 1);
+    PASSES(tcp.hop_limit, 255);
+    REFUSED(tcp.hop_limit, 0);
 }
 
 static void the_controller_has_a_name_that_exists(void **state)
