@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the owner sets and is told (RFC 9293 3.8.3, 3.9.1.8, 3.9.1.9, 3.9.2): ICMP, soft errors, DSCP
- * and TTL, segment by segment. */
+/* What the owner sets and is told (RFC 9293 3.8.3, 3.9.1.8, 3.9.1.9, 3.9.2): ICMP, soft errors,
+ * DSCP and TTL, segment by segment. */
 #include "talk.h"
 
 #include "base/bytes.h"
