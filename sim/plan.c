@@ -182,6 +182,7 @@ static void size_for_flows(struct berth_config *stack, uint32_t flows)
     limits->tcp_connections = flows + 16;
     limits->tcp_time_wait = flows + 16;
     limits->tcp_sent_records = max_u32(limits->tcp_sent_records, flows);
+    limits->replies = flows > 16 ? max_u32(limits->replies, 256) : limits->replies;
     limits->tcp_listeners = PLAN_LISTENERS;
     limits->tcp_held = 4;
     limits->udp_sockets = 4;
