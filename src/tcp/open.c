@@ -116,6 +116,11 @@ static void remember_times(struct tcp *tcp, struct tcp_conn *conn)
 void tcp_establish(struct tcp *tcp, struct tcp_conn *conn)
 {
     conn->state = BERTH_TCP_ESTABLISHED;
+    if (conn_has(conn, CONN_SYN_NOW)) { /* both SYNs crossed: a SYN,ACK is owed no more, an ACK is */
+        conn_clear(conn, CONN_SYN_NOW);
+        conn_set(conn, CONN_ACK_NOW);
+        tcp_conn_ready(tcp, conn);
+    }
     if (conn->probes == 1) { /* the SYN was sent once: Karn (RFC 6298 3) */
         tcp_rtt_min(tcp, conn, tcp->now_ns - conn->sent_ns);
         tcp_rtt_sample(tcp, conn, max_u64(tcp->now_ns - conn->sent_ns, 1));
