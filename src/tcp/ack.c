@@ -97,14 +97,6 @@ static void take_rtt(struct tcp *tcp, struct tcp_conn *conn, struct tcp_acked *a
     }
 }
 
-/* The peer lives, and its window holds up what waits: nothing new, or after it has shrunk not even
- * the next segment. No reason to give up, however long it lasts (RFC 9293 MUST-37, SHLD-17). */
-static bool is_window_in_the_way(const struct tcp_conn *conn)
-{
-    uint32_t out = conn->snd_nxt - conn->snd_una;
-    return conn_has(conn, CONN_PERSIST) || (conn->snd_wnd < out && conn->snd_wnd < conn->mss);
-}
-
 /* Takes the segment's ACK number, window and SACK blocks in; says what is new in them. */
 static void take_in(struct tcp *tcp, struct tcp_conn *conn, const struct wire_packet *packet,
                     struct tcp_acked *acked)
@@ -123,8 +115,9 @@ static void take_in(struct tcp *tcp, struct tcp_conn *conn, const struct wire_pa
         on_new_ack(tcp, conn, segment->ack, acked);
     }
     update_window(conn, segment);
-    if (is_window_in_the_way(conn)) {
-        conn->progress_ns = tcp->now_ns;
+    if (conn_window_is_in_the_way(conn) && !conn_has(conn, CONN_ORPHAN)) {
+        conn->unanswered =
+            0; /* an orphan's owner waits for nothing: it has its time (RFC 6429 4) */
     }
     if (segment->sack_count > 0 && conn_has(conn, CONN_SACK)) {
         tcp_score_sacked(tcp, conn, segment, acked);

@@ -115,7 +115,7 @@ struct tcp_conn {
     uint16_t mss_own;   /* as we announced */
     uint8_t backoff;    /* doublings of the RTO or the persist timer */
     uint8_t probes;     /* keep-alive probes without an answer; SYNs sent */
-    uint8_t unanswered; /* retransmission timeouts since anything new was acknowledged: R1 */
+    uint8_t unanswered; /* timeouts without anything new acknowledged, or a probe answered */
     /* sending: ack.c, transmit.c */
     uint32_t iss;
     uint32_t snd_una;
@@ -303,6 +303,15 @@ static inline bool conn_may_receive(const struct tcp_conn *conn)
 static inline bool conn_has_unsent(const struct tcp_conn *conn)
 {
     return conn->snd_nxt != conn->snd_end + (conn_has(conn, CONN_FIN_QUEUED) ? 1 : 0);
+}
+
+/* The peer's window holds up what waits: nothing new may go, or after it has shrunk not even the
+ * next segment again. As long as the peer answers that is no reason to give up (RFC 9293 MUST-37,
+ * SHLD-17). */
+static inline bool conn_window_is_in_the_way(const struct tcp_conn *conn)
+{
+    uint32_t out = conn->snd_nxt - conn->snd_una;
+    return conn_has(conn, CONN_PERSIST) || (conn->snd_wnd < out && conn->snd_wnd < conn->mss);
 }
 
 static inline bool conn_fin_is_sent(const struct tcp_conn *conn)

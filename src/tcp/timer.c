@@ -46,10 +46,7 @@ void tcp_timer_retransmit(struct tcp *tcp, struct tcp_conn *conn)
         conn->rto_ns = add_sat_u64(tcp->now_ns, tcp_rto(tcp, conn));
         tcp_rack_arm_probe(tcp, conn);
     } else if (is_window_shut(conn)) {
-        if (!conn_has(conn, CONN_PERSIST)) {
-            conn_set(conn, CONN_PERSIST);
-            conn->progress_ns = tcp->now_ns; /* the user timeout counts from here */
-        }
+        conn_set(conn, CONN_PERSIST);
         conn->rto_ns = add_sat_u64(tcp->now_ns, tcp_rto(tcp, conn));
     } else {
         conn_clear(conn, CONN_PERSIST);
@@ -76,11 +73,21 @@ void tcp_timer_idle(struct tcp *tcp, struct tcp_conn *conn)
     tcp_timer_arm(tcp, conn);
 }
 
-/* Has the peer acknowledged nothing for longer than the user timeout (RFC 9293 3.8.3, R2)? */
+/* Has the peer not answered for longer than the user timeout (RFC 9293 3.8.3, R2)? Not before it
+ * was asked a second time. */
 static bool is_given_up(const struct tcp *tcp, const struct tcp_conn *conn)
 {
     uint64_t limit = conn->user_timeout_ns;
-    return limit != 0 && tcp->now_ns - conn->progress_ns >= limit;
+    return limit != 0 && conn->unanswered > 0 && tcp->now_ns - conn->progress_ns >= limit;
+}
+
+/* After a timeout: the next one, but R2 is not slept over. */
+static uint64_t next_timeout(const struct tcp *tcp, const struct tcp_conn *conn)
+{
+    uint64_t next = add_sat_u64(tcp->now_ns, tcp_rto(tcp, conn));
+    uint64_t soonest = add_sat_u64(tcp->now_ns, conn->rto_ns_base);
+    uint64_t r2 = add_sat_u64(conn->progress_ns, conn->user_timeout_ns);
+    return conn->user_timeout_ns == 0 ? next : min_u64(next, max_u64(r2, soonest));
 }
 
 /* Why there is no answer: what ICMP has told meanwhile, if it has (RFC 1122 4.2.3.9). */
@@ -93,7 +100,6 @@ static int reason(const struct tcp_conn *conn)
 /* No answer, once more: at R1 the owner is told (RFC 9293 3.8.3 e). */
 static void count_unanswered(struct tcp *tcp, struct tcp_conn *conn)
 {
-    conn->timeouts++;
     conn->unanswered = (uint8_t)min_u32(conn->unanswered + 1U, UINT8_MAX);
     if (conn->unanswered == r1_timeouts) {
         tcp_conn_soft_error(tcp, conn, reason(conn));
@@ -107,6 +113,7 @@ static void on_syn_timeout(struct tcp *tcp, struct tcp_conn *conn)
         return;
     }
     conn->backoff++;
+    conn->timeouts++;
     count_unanswered(tcp, conn);
     conn_set(conn, CONN_SYN_NOW);
     conn->rto_ns = add_sat_u64(tcp->now_ns, tcp_rto(tcp, conn));
@@ -115,13 +122,10 @@ static void on_syn_timeout(struct tcp *tcp, struct tcp_conn *conn)
 
 /* Nothing is in flight and the window is shut, or too small to be worth it: ask, or send what
  * fits. */
-static void on_persist(struct tcp *tcp, struct tcp_conn *conn)
+static void on_persist(struct tcp_conn *conn)
 {
     uint32_t room = conn->snd_una + conn->snd_wnd - conn->snd_nxt;
     conn_set(conn, room > 0 && room <= conn->snd_wnd ? CONN_FORCE_NOW : CONN_PROBE_NOW);
-    conn->backoff = (uint8_t)min_u32(conn->backoff + 1U, 16);
-    conn->rto_ns = add_sat_u64(tcp->now_ns, tcp_rto(tcp, conn));
-    tcp_conn_ready(tcp, conn);
 }
 
 static void on_retransmit(struct tcp *tcp, struct tcp_conn *conn)
@@ -134,14 +138,18 @@ static void on_retransmit(struct tcp *tcp, struct tcp_conn *conn)
         tcp_conn_end(tcp, conn, reason(conn));
         return;
     }
-    if (conn_has(conn, CONN_PERSIST)) {
-        on_persist(tcp, conn);
-        return;
+    if (conn->unanswered == 0 && conn_window_is_in_the_way(conn)) {
+        conn->progress_ns = tcp->now_ns; /* it is asked now: the user timeout counts from here */
     }
     count_unanswered(tcp, conn);
     conn->backoff = (uint8_t)min_u32(conn->backoff + 1U, 16); /* RFC 6298 (5.5) */
-    tcp_recovery_timeout(tcp, conn);
-    conn->rto_ns = add_sat_u64(tcp->now_ns, tcp_rto(tcp, conn));
+    if (conn_has(conn, CONN_PERSIST)) {
+        on_persist(conn);
+    } else {
+        conn->timeouts++;
+        tcp_recovery_timeout(tcp, conn);
+    }
+    conn->rto_ns = next_timeout(tcp, conn);
     tcp_conn_ready(tcp, conn);
 }
 

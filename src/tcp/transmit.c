@@ -300,7 +300,7 @@ static bool send_new(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
     if ((bytes == 0 && !fin) || !tcp_score_sent(tcp, conn, bytes + (fin ? 1 : 0))) {
         return false;
     }
-    if (conn->snd_una == conn->snd_nxt && !conn_has(conn, CONN_PERSIST)) {
+    if (conn->snd_una == conn->snd_nxt && conn->unanswered == 0) {
         conn->progress_ns = tcp->now_ns; /* the user timeout counts from here */
     }
     conn_clear(conn, CONN_FORCE_NOW);

@@ -251,6 +251,54 @@ static void shrunk_in_part(void **state)
     talk_end(&talk);
 }
 
+static void a_short_user_timeout(void **state)
+{
+    (void)state;
+    for (unsigned in_flight = 0; in_flight < 2; in_flight++) {
+        struct talk talk;
+        talk_begin(&talk, NULL);
+        talk_established(&talk);
+        assert_int_equal(
+            berth_tcp_set(talk.berth, talk.id, BERTH_TCP_USER_TIMEOUT_NS, 5 * NS_PER_S), 0);
+        talk_in(&talk, in_flight == 0 ? ". 1 ack 1 win 0" : ". 1 ack 1");
+        talk_write(&talk, 1460);
+        talk_forget(&talk);
+        talk_in(&talk, ". 1 ack 1 win 0");
+        for (unsigned i = 0; i < 12; i++) { /* further apart than that, but each is answered */
+            talk_wait_out_ms(&talk, 200000);
+            assert_int_equal(talk.out_count, 1);
+            talk_forget(&talk);
+            talk_in(&talk, ". 1 ack 1 win 0");
+        }
+        assert_int_equal(talk_state(&talk), BERTH_TCP_ESTABLISHED);
+        talk_wait_out_ms(&talk, 200000);
+        talk_forget(&talk);
+        talk_wait_ms(&talk, 6000); /* no answer: it has gone */
+        assert_int_equal(talk.error, BERTH_E_TIMED_OUT);
+        talk_end(&talk);
+    }
+}
+
+static void an_orphan_has_its_time(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    talk_in(&talk, ". 1 ack 1 win 0");
+    talk_write(&talk, 100);
+    assert_int_equal(berth_tcp_close(talk.berth, talk.id), 0);
+    uint64_t until = talk.now_ns + 2 * talk.config.tcp.user_timeout_ns;
+    while (talk.now_ns < until) {
+        talk_wait_out_ms(&talk, 100000);
+        talk_forget(&talk);
+        talk_in(&talk, ". 1 ack 1 win 0");
+        talk_forget(&talk);
+    }
+    assert_int_equal(talk_connections(&talk), 0);
+    talk_end(&talk);
+}
+
 static void first_probe(void **state)
 {
     (void)state;
@@ -305,6 +353,9 @@ int main(void)
         {"RFC 9293 3.10.7.4: a FIN past the window's edge", fin_past_the_edge, NULL, NULL, NULL},
         {"RFC 9293 MUST-35, MUST-37, SHLD-17, MAY-7: a window that shrinks to nothing",
          shrunk_to_nothing, NULL, NULL, NULL},
+        {"RFC 9293 MUST-37, SHLD-17: a shut window and a short user timeout", a_short_user_timeout,
+         NULL, NULL, NULL},
+        {"RFC 6429 4: an orphan has its time", an_orphan_has_its_time, NULL, NULL, NULL},
         {"RFC 9293 3.8.6: a window that shrinks, and takes nothing", shrunk_in_part, NULL, NULL,
          NULL},
         {"RFC 9293 SHLD-29: the first probe", first_probe, NULL, NULL, NULL},
