@@ -175,7 +175,8 @@ static void write_line(struct run *run, json_t *line)
 static void write_end(struct run *run, const char *event, const struct conversation *conversation,
                       enum run_end end)
 {
-    double duration_ms = (double)((run->loop.now_ns - conversation->begun_ns) / NS_PER_US) / 1000.0;
+    uint64_t duration_us = (run->loop.now_ns - conversation->begun_ns) / NS_PER_US;
+    double duration_ms = (double)duration_us / 1000.0;
     json_t *line;
 
     if (!journal_is_on(&run->journal)) {

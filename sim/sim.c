@@ -120,6 +120,9 @@ int sim_run(const struct sim_config *config, struct sim_result *out)
     if (result == 0 && config->plot_file != NULL) {
         result = draw_plot(world);
     }
+    if (result != 0) {
+        sim_result_done(out);
+    }
     world_done(world);
     free(world);
     return result;
