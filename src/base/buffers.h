@@ -57,10 +57,12 @@ static inline bool buffers_may_keep_early(const struct buffers *buffers)
 {
     return buffers->free >= buffers->reserved + (buffers->count - buffers->reserved) / 8;
 }
-/* May a send queue take one? */
-static inline bool buffers_may_send(const struct buffers *buffers)
+/* How many may send queues take? */
+static inline uint32_t buffers_spare_to_send(const struct buffers *buffers)
 {
-    return buffers->free > buffers->reserved + (buffers->count - buffers->reserved) / 4;
+    uint32_t floor = buffers->reserved + (buffers->count - buffers->reserved) / 4;
+
+    return buffers->free > floor ? buffers->free - floor : 0;
 }
 
 static inline uint32_t buffer_room(const struct berth_buffer *buffer)

@@ -347,7 +347,8 @@ void tcp_on_fin(struct tcp *tcp, struct tcp_conn *conn);
 void tcp_owe_dsack(struct tcp_conn *conn, uint32_t left, uint32_t right);
 uint32_t tcp_receive_window(const struct tcp *tcp,
                             const struct tcp_conn *conn); /* that could be offered now */
-uint32_t tcp_first_window(const struct tcp *tcp, const struct tcp_conn *conn); /* of a SYN */
+uint32_t tcp_receive_limit(const struct tcp *tcp, const struct tcp_conn *conn); /* of the queue */
+uint32_t tcp_first_window(const struct tcp *tcp, const struct tcp_conn *conn);  /* of a SYN */
 void tcp_ack_schedule(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes);
 void tcp_receive_append(struct tcp *tcp, struct tcp_conn *conn, struct tcp_arrival *arrival);
 void tcp_receive_clear(struct tcp *tcp, struct tcp_conn *conn);
@@ -359,7 +360,10 @@ void tcp_reorder_drain(struct tcp *tcp, struct tcp_conn *conn); /* what has beco
 void tcp_reorder_clear(struct tcp *tcp, struct tcp_conn *conn);
 uint8_t tcp_reorder_sack(const struct tcp_conn *conn, struct wire_sack *out, uint8_t max);
 
+void tcp_starve(struct tcp *tcp, struct tcp_conn *conn);
+
 /* sendq.c */
+bool tcp_sendq_has_room(const struct tcp *tcp, const struct tcp_conn *conn); /* for a writer */
 void tcp_sendq_trim(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes);
 void tcp_sendq_clear(struct tcp *tcp, struct tcp_conn *conn);
 void tcp_sendq_release(struct tcp *tcp,

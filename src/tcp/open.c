@@ -116,7 +116,8 @@ static void remember_times(struct tcp *tcp, struct tcp_conn *conn)
 void tcp_establish(struct tcp *tcp, struct tcp_conn *conn)
 {
     conn->state = BERTH_TCP_ESTABLISHED;
-    if (conn_has(conn, CONN_SYN_NOW)) { /* both SYNs crossed: a SYN,ACK is owed no more, an ACK is */
+    if (conn_has(conn,
+                 CONN_SYN_NOW)) { /* both SYNs crossed: a SYN,ACK is owed no more, an ACK is */
         conn_clear(conn, CONN_SYN_NOW);
         conn_set(conn, CONN_ACK_NOW);
         tcp_conn_ready(tcp, conn);

@@ -10,13 +10,24 @@
 
 static const uint32_t copy_share = 8; /* copied when it fills less than 1/8 of its buffer */
 
+/* How far the receive queue may grow: with what the reader has taken, twice that, so that it never
+   holds back a sender that doubles its rate each round trip, and a reader that takes nothing never
+   holds more than the first window. */
+uint32_t tcp_receive_limit(const struct tcp *tcp, const struct tcp_conn *conn)
+{
+    uint64_t taken = conn->bytes_received - conn->receive_bytes;
+    uint64_t grown = max_u64(2 * taken, tcp->settings.receive_bytes_initial);
+    return (uint32_t)min_u64(conn->receive_bytes_max, grown);
+}
+
 /* What could be offered now: free queue space, and no more than a share of the pool that is left;
    but one full segment as long as there is a buffer, where nothing waits to be read: so the last
    buffers are not for those who do not read, and nobody is offered less than a segment for ever. */
 uint32_t tcp_receive_window(const struct tcp *tcp, const struct tcp_conn *conn)
 {
     uint32_t queued = conn->receive_bytes;
-    uint32_t room = conn->receive_bytes_max > queued ? conn->receive_bytes_max - queued : 0;
+    uint32_t limit = tcp_receive_limit(tcp, conn);
+    uint32_t room = limit > queued ? limit - queued : 0;
     const struct buffers *pool = tcp->buffers;
     uint32_t spare = pool->free > pool->reserved ? pool->free - pool->reserved : 0;
     uint64_t share = (uint64_t)spare * pool->capacity / 8;
@@ -239,14 +250,15 @@ int tcp_peek(struct tcp *tcp, struct tcp_conn *conn, struct berth_view *views, u
 /* RFC 9293 3.8.6.2.2: a window update is worth a segment when it offers a good deal more. */
 static bool is_update_worth(const struct tcp *tcp, const struct tcp_conn *conn)
 {
+    uint32_t limit = tcp_receive_limit(tcp, conn);
     uint32_t edge = conn->rcv_nxt + tcp_receive_window(tcp, conn);
     if (seq_leq(edge, conn->rcv_adv)) {
         return false;
     }
-    uint32_t step = max_u32(2U * conn->mss_own, conn->receive_bytes_max / 16);
+    uint32_t step = max_u32(2U * conn->mss_own, limit / 16);
     uint32_t offered = seq_gt(conn->rcv_adv, conn->rcv_nxt) ? conn->rcv_adv - conn->rcv_nxt : 0;
     bool nearly_shut = offered < conn->mss_own && edge - conn->rcv_adv >= conn->mss_own;
-    return nearly_shut || edge - conn->rcv_adv >= min_u32(conn->receive_bytes_max / 2, step);
+    return nearly_shut || edge - conn->rcv_adv >= min_u32(limit / 2, step);
 }
 
 static void offer_window(struct tcp *tcp, struct tcp_conn *conn)
@@ -283,16 +295,39 @@ int tcp_consume(struct tcp *tcp, struct tcp_conn *conn, size_t bytes)
     return 0;
 }
 
+/* CONN waits for buffers: it is asked again whenever more of them are free. */
+void tcp_starve(struct tcp *tcp, struct tcp_conn *conn)
+{
+    tcp->fed_free = min_u32(tcp->fed_free, tcp->buffers->free);
+    if (!list_has(&conn->starved)) {
+        list_add_last(&tcp->starved, &conn->starved);
+    }
+}
+
+/* Does CONN still wait, now that there are more buffers? A writer that finds some is told. */
+static bool feed(struct tcp *tcp, struct tcp_conn *conn)
+{
+    if (conn_has(conn, CONN_WANT_WRITE) && tcp_sendq_has_room(tcp, conn)) {
+        conn_clear(conn, CONN_WANT_WRITE);
+        tcp_conn_note(tcp, conn, BERTH_EVENT_WRITABLE);
+    }
+    offer_window(tcp, conn);
+    return conn_has(conn, CONN_WANT_WRITE) ||
+           (conn_may_receive(conn) && tcp_receive_window(tcp, conn) < conn->mss_own);
+}
+
 /* Buffers are free again: writers that found none, and readers whose window the pool had shut. */
 void tcp_feed(struct tcp *tcp)
 {
-    while (!list_is_empty(&tcp->starved) && buffers_may_send(tcp->buffers)) {
-        struct tcp_conn *conn =
-            CONTAINER_OF(list_take_first(&tcp->starved), struct tcp_conn, starved);
-        if (conn_has(conn, CONN_WANT_WRITE)) {
-            conn_clear(conn, CONN_WANT_WRITE);
-            tcp_conn_note(tcp, conn, BERTH_EVENT_WRITABLE);
+    uint32_t free = tcp->buffers->free;
+    bool more = free > tcp->fed_free;
+    tcp->fed_free = free;
+    struct list_node *node = more ? list_first(&tcp->starved) : NULL;
+    while (node != NULL) {
+        struct tcp_conn *conn = CONTAINER_OF(node, struct tcp_conn, starved);
+        node = list_next(&tcp->starved, node);
+        if (!feed(tcp, conn)) {
+            list_remove(&conn->starved);
         }
-        offer_window(tcp, conn);
     }
 }

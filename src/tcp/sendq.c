@@ -99,7 +99,8 @@ static int may_write(const struct tcp_conn *conn)
 static struct berth_buffer *reserve_one(struct tcp *tcp, struct tcp_conn *conn,
                                         struct berth_buffer *last)
 {
-    struct berth_buffer *buffer = buffers_may_send(tcp->buffers) ? buffers_get(tcp->buffers) : NULL;
+    struct berth_buffer *buffer =
+        buffers_spare_to_send(tcp->buffers) > 0 ? buffers_get(tcp->buffers) : NULL;
     if (buffer == NULL) {
         return NULL;
     }
@@ -116,10 +117,33 @@ static struct berth_buffer *reserve_one(struct tcp *tcp, struct tcp_conn *conn,
 static int nothing_now(struct tcp *tcp, struct tcp_conn *conn, bool starved)
 {
     conn_set(conn, CONN_WANT_WRITE);
-    if (starved && !list_has(&conn->starved)) {
-        list_add_last(&tcp->starved, &conn->starved);
+    if (starved) {
+        tcp_starve(tcp, conn);
     }
     return BERTH_E_AGAIN;
+}
+
+static uint32_t queued_bytes(const struct tcp_conn *conn)
+{
+    return conn->snd_end - (conn->snd_una == conn->iss ? conn->iss + 1 : conn->snd_una);
+}
+
+/* A queue holds no more than is left for the others: the first that stalls gets half of the pool's
+   share for sending, the next a quarter, and one that is empty always finds a buffer. What there is
+   in the last buffer costs nothing. */
+static uint32_t pool_room(const struct tcp *tcp, const struct tcp_conn *conn)
+{
+    const struct buffers *pool = tcp->buffers;
+    uint32_t queued = queued_bytes(conn);
+    uint32_t tail = conn->send_last != NULL ? buffer_room(conn->send_last) : 0;
+    uint64_t share = (uint64_t)buffers_spare_to_send(pool) * pool->capacity;
+    uint64_t room = queued == 0 ? share : share > queued ? share - queued : 0;
+    return (uint32_t)min_u64(max_u64(room, tail), UINT32_MAX);
+}
+
+bool tcp_sendq_has_room(const struct tcp *tcp, const struct tcp_conn *conn)
+{
+    return queued_bytes(conn) < conn->send_bytes_max && pool_room(tcp, conn) > 0;
 }
 
 /* Returns the number of views, or an error. */
@@ -131,12 +155,12 @@ int tcp_reserve(struct tcp *tcp, struct tcp_conn *conn, size_t want, struct bert
         return error;
     }
     tcp_sendq_release(tcp, conn);
-    uint32_t queued = conn->snd_end - (conn->snd_una == conn->iss ? conn->iss + 1 : conn->snd_una);
+    uint32_t queued = queued_bytes(conn);
     uint32_t room = conn->send_bytes_max > queued ? conn->send_bytes_max - queued : 0;
     if (room == 0) {
         return nothing_now(tcp, conn, false);
     }
-    size_t left = min_size(want, room);
+    size_t left = min_size(want, min_u32(room, pool_room(tcp, conn)));
     uint32_t count = 0;
     if (conn->send_last != NULL && buffer_room(conn->send_last) > 0 && left > 0 && max > 0) {
         size_t part = min_size(left, buffer_room(conn->send_last));
@@ -177,7 +201,7 @@ int tcp_commit(struct tcp *tcp, struct tcp_conn *conn, size_t bytes)
     for (const struct berth_buffer *at = conn->reserved; at != NULL; at = at->next) {
         room += at->capacity;
     }
-    uint32_t queued = conn->snd_end - (conn->snd_una == conn->iss ? conn->iss + 1 : conn->snd_una);
+    uint32_t queued = queued_bytes(conn);
     if (bytes > room || bytes + queued > conn->send_bytes_max) {
         return BERTH_E_INVALID;
     }

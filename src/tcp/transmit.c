@@ -42,11 +42,11 @@ static uint16_t offer(struct tcp *tcp, struct tcp_conn *conn)
 {
     uint32_t window = tcp_receive_window(tcp, conn);
     uint32_t edge = conn->rcv_nxt + window;
-    uint32_t step = min_u32(conn->receive_bytes_max / 2, conn->mss_own);
+    uint32_t step = min_u32(tcp_receive_limit(tcp, conn) / 2, conn->mss_own);
     if (seq_geq(edge, conn->rcv_adv + step)) {
         conn->rcv_adv = edge;
-    } else if (window < conn->mss_own && !list_has(&conn->starved)) {
-        list_add_last(&tcp->starved, &conn->starved); /* told again when the pool has more */
+    } else if (window < conn->mss_own) {
+        tcp_starve(tcp, conn); /* told again when the pool has more */
     }
     uint32_t offered = seq_gt(conn->rcv_adv, conn->rcv_nxt) ? conn->rcv_adv - conn->rcv_nxt : 0;
     uint32_t unit =
