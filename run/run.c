@@ -21,8 +21,8 @@
 #define END_STILL_NS (2 * NS_PER_S)
 
 enum {
-    /* Taken from the link in one turn: so many packets, or about so many bytes, which are then still
-     * in the processor's own cache when they are written on. */
+    /* Taken from the link in one turn: so many packets, or about so many bytes, which are then
+     * still in the processor's own cache when they are written on. */
     RECEIVE_BATCH = 64,
     RECEIVE_PART = 8,
     RECEIVE_BYTES = 256 * 1024,
