@@ -1,19 +1,21 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Makes docs/conformance.md: which test shows which requirement of RFC 9293.
+"""Makes docs/conformance.md: which test shows which requirement of TCP's standards.
 
     tools/gen_conformance.py            writes docs/conformance.md
     tools/gen_conformance.py --check    says what is wrong, or that the file is out of date
 
 It reads
   data/rfc9293-requirements.csv   the requirements: the table of RFC 9293 Appendix B, a line each
-  data/rfc9293-reasons.csv        id, kind, text. Kinds: `not applicable` and `not yet` stand in
-                                  place of a test; a `note` stands beside one
+  data/tcp-requirements.csv       those of the RFCs around it, by clause, in our words
+  data/tcp-reasons.csv            id, kind, text. Kinds: `not applicable`, `not yet` and `otherwise`
+                                  (done in another way, on purpose) stand in place of a test; a
+                                  `note` stands beside one. The id of a clause is `RFC 6298 2.4`
   tests/packet, tests/unit/stack  the names of the tests. One that begins with
-                                  `RFC 9293 MUST-1, SHLD-2: ...` shows those two; one that begins
-                                  with `RFC 6298 5.3: ...` is listed under that clause
-Wrong are: a MUST or SHOULD (MUST-n, SHLD-n, REC-n) with neither test nor reason, one that has a
-test and is said to be missing, and an id that does not exist.
+                                  `RFC 9293 MUST-1, SHLD-2; RFC 6298 5.3: ...` shows those three;
+                                  a clause that is in no table is listed by itself
+Wrong are: a requirement with neither test nor reason (a MAY needs none), one that has a test and is
+said to be missing, and an id that does not exist.
 """
 
 import csv
@@ -24,30 +26,36 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OUT = "docs/conformance.md"
-KINDS = ("not applicable", "not yet", "note")
+KINDS = ("not applicable", "not yet", "otherwise", "note")
 # {"a test's name" "which may go on", its_function
 CASE = re.compile(r'\{\s*((?:"(?:[^"\\]|\\.)*"\s*)+),\s*\w+')
 PIECE = re.compile(r'"((?:[^"\\]|\\.)*)"')
-SHOWS = re.compile(r"RFC 9293 ((?:MUST|SHLD|MAY|REC)-\d+(?:, (?:MUST|SHLD|MAY|REC)-\d+)*): (.+)")
-CLAUSE = re.compile(r"RFC (\d+) ([\d.]+)(?:[^:]*): (.+)")
+NAME = re.compile(r"(RFC \d[^:]*): (.+)")
+PART = re.compile(r"RFC (\d+) (\S+(?:, \S+)*)")
+ID = re.compile(r"(?:MUST|SHLD|MAY|REC)-\d+")
+CLAUSE = re.compile(r"\d+(?:\.\d+)*")
 
 
 class Requirement:
-    def __init__(self, row):
-        self.id = row["id"]
-        self.level = row["level"]
-        self.sections = row["section"].split(";")
-        self.texts = [self.text_of(row)]
+    def __init__(self, one, level, section, text):
+        self.id = one
+        self.level = level
+        self.sections = section.split(";")
+        self.texts = [self.text_of(text)]
         self.tests = []   # (file, name)
         self.reason = None  # (kind, text)
 
     @staticmethod
-    def text_of(row):
-        text = row["feature"]
-        return re.sub(r"\s*\[table column disagrees with id prefix\]", "", text).replace("(sub) ", "")
+    def text_of(text):
+        text = re.sub(r"\s*\[table column disagrees with id prefix\]", "", text)
+        return text.replace("(sub) ", "")
+
+    def add(self, section, text):
+        self.texts.append(self.text_of(text))
+        self.sections += [s for s in section.split(";") if s not in self.sections]
 
     def is_needed(self):
-        return not self.id.startswith("MAY-")
+        return not self.id.startswith("MAY-") and self.level != "MAY"
 
 
 def read_csv(path):
@@ -56,15 +64,17 @@ def read_csv(path):
 
 
 def read_requirements():
-    """By id, in the order of the table; its several lines on one id together."""
+    """By id, in the order of the tables; several lines on one id together."""
     requirements = {}
     for row in read_csv("data/rfc9293-requirements.csv"):
         known = requirements.get(row["id"])
         if known is None:
-            requirements[row["id"]] = Requirement(row)
+            requirements[row["id"]] = Requirement(row["id"], row["level"], row["section"], row["feature"])
         else:
-            known.texts.append(Requirement.text_of(row))
-            known.sections += [s for s in row["section"].split(";") if s not in known.sections]
+            known.add(row["section"], row["feature"])
+    for row in read_csv("data/tcp-requirements.csv"):
+        one = f"RFC {row['rfc']} {row['clause']}"
+        requirements[one] = Requirement(one, row["level"], row["clause"], row["text"])
     return requirements
 
 
@@ -81,31 +91,48 @@ def read_tests():
     return tests
 
 
+def ids_of(prefix):
+    """The ids that a name's prefix gives; None where it is out of shape."""
+    ids = []
+    for piece in prefix.split("; "):
+        part = PART.fullmatch(piece)
+        if not part:
+            return None
+        for one in part.group(2).split(", "):
+            if ID.fullmatch(one) and part.group(1) == "9293":
+                ids.append(one)
+            elif CLAUSE.fullmatch(one):
+                ids.append(f"RFC {part.group(1)} {one}")
+            else:
+                return None
+    return ids
+
+
 def connect(requirements, tests, errors):
-    """Gives the requirements their tests; returns the others by clause: [(rfc, clause, file, text)]."""
+    """Gives the requirements their tests; returns the others by clause: [(id, file, text)]."""
     clauses = []
     for path, name in tests:
-        shows = SHOWS.fullmatch(name)
-        clause = CLAUSE.fullmatch(name)
-        if shows:
-            for one in shows.group(1).split(", "):
-                if one in requirements:
-                    requirements[one].tests.append((path, shows.group(2)))
-                else:
-                    errors.append(f"{path}: {name!r}: RFC 9293 has no {one}")
-        elif clause:
-            clauses.append((int(clause.group(1)), clause.group(2), path, clause.group(3)))
-        elif re.match(r"RFC 9293 [A-Z]", name):
-            errors.append(f"{path}: {name!r}: expected `RFC 9293 MUST-1, MUST-2: text`")
+        match = NAME.fullmatch(name)
+        ids = ids_of(match.group(1)) if match else []
+        if ids is None:
+            errors.append(f"{path}: {name!r}: expected `RFC 9293 MUST-1, MUST-2; RFC 6298 5.3: text`")
+            continue
+        for one in ids:
+            if one in requirements:
+                requirements[one].tests.append((path, match.group(2)))
+            elif one.startswith("RFC "):
+                clauses.append((one, path, match.group(2)))
+            else:
+                errors.append(f"{path}: {name!r}: RFC 9293 has no {one}")
     return clauses
 
 
 def read_reasons(requirements, errors):
-    for row in read_csv("data/rfc9293-reasons.csv"):
-        where = f"data/rfc9293-reasons.csv: {row['id']}"
+    for row in read_csv("data/tcp-reasons.csv"):
+        where = f"data/tcp-reasons.csv: {row['id']}"
         requirement = requirements.get(row["id"])
         if requirement is None:
-            errors.append(f"{where}: RFC 9293 has no such requirement")
+            errors.append(f"{where}: there is no such requirement")
         elif row["kind"] not in KINDS:
             errors.append(f"{where}: kind {row['kind']!r}: expected one of {KINDS}")
         elif requirement.reason is not None:
@@ -127,34 +154,41 @@ def shown_by(requirement):
 
 
 def summary(requirements):
-    lines = ["| | in all | shown by a test | not applicable | not yet |",
-             "| --- | ---: | ---: | ---: | ---: |"]
-    for word, prefix in (("MUST, MUST NOT", "MUST-"), ("SHOULD, SHOULD NOT", ("SHLD-", "REC-")),
-                         ("MAY", "MAY-")):
+    lines = ["| | in all | shown by a test | not applicable | otherwise | not yet |",
+             "| --- | ---: | ---: | ---: | ---: | ---: |"]
+    for word, prefix in (("RFC 9293, MUST and MUST NOT", "MUST-"),
+                         ("RFC 9293, SHOULD and SHOULD NOT", ("SHLD-", "REC-")),
+                         ("RFC 9293, MAY", "MAY-"), ("the RFCs around it, clauses", "RFC ")):
         some = [r for r in requirements.values() if r.id.startswith(prefix)]
         kinds = [r.reason[0] if r.reason else "" for r in some if not r.tests]
         lines.append(f"| {word} | {len(some)} | {sum(1 for r in some if r.tests)} | "
-                     f"{kinds.count('not applicable')} | {kinds.count('not yet')} |")
+                     f"{kinds.count('not applicable')} | {kinds.count('otherwise')} | {kinds.count('not yet')} |")
     return lines
+
+
+def number_of(one):
+    """What to sort a clause by."""
+    _, rfc, clause = one.split(" ")
+    return rfc != "9293", int(rfc), [int(n) for n in clause.split(".")]
 
 
 def document(requirements, clauses):
     lines = ["# TCP: requirement, test", "",
              "Made by `tools/gen_conformance.py` from the names of the tests; not edited by hand. Each test is a",
-             "conversation with one stack, segment by segment in virtual time (`tests/packet/talk.h`).", "",
-             "## RFC 9293", ""]
+             "conversation with one stack, segment by segment in virtual time (`tests/packet/talk.h`).", ""]
     lines += summary(requirements)
-    lines += ["", "| id | level | section | requirement | tests, or why there is none |",
+    lines += ["", "## RFC 9293", "", "| id | level | section | requirement | tests, or why there is none |",
               "| --- | --- | --- | --- | --- |"]
     for r in requirements.values():
-        lines.append(f"| {r.id} | {r.level} | {', '.join(r.sections)} | {'; '.join(r.texts)} | {shown_by(r)} |")
-    lines += ["", "## Tests by clause", "", "What is not about one numbered requirement.", "",
-              "| RFC | clause | test |", "| --- | --- | --- |"]
-    def order(entry):
-        rfc, clause, path, text = entry
-        return (rfc != 9293, rfc, [int(n) for n in clause.split(".") if n], path, text)
-    for rfc, clause, path, text in sorted(clauses, key=order):
-        lines.append(f"| {rfc} | {clause.rstrip('.')} | {text} ({os.path.basename(path)[:-2]}) |".replace("\\|", "|"))
+        if not r.id.startswith("RFC "):
+            lines.append(f"| {r.id} | {r.level} | {', '.join(r.sections)} | {'; '.join(r.texts)} | {shown_by(r)} |")
+    lines += ["", "## The RFCs around it", "", "| clause | level | requirement | tests, or why there is none |",
+              "| --- | --- | --- | --- |"]
+    for r in sorted((r for r in requirements.values() if r.id.startswith("RFC ")), key=lambda r: number_of(r.id)):
+        lines.append(f"| {r.id} | {r.level} | {'; '.join(r.texts)} | {shown_by(r)} |")
+    lines += ["", "## More tests, by clause", "", "| clause | test |", "| --- | --- |"]
+    for one, path, text in sorted(clauses, key=lambda c: (number_of(c[0]), c[1], c[2])):
+        lines.append(f"| {one} | {text} ({os.path.basename(path)[:-2]}) |")
     return "\n".join(lines) + "\n"
 
 

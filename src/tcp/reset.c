@@ -51,6 +51,10 @@ void tcp_reset_for(struct tcp *tcp, const struct wire_packet *packet)
         out.tcp.flags = WIRE_RST | WIRE_ACK;
         out.tcp.ack = packet->tcp.seq + segment_length(packet);
     }
+    if ((packet->tcp.options & WIRE_OPTION_TIMESTAMPS) != 0) { /* RFC 7323 5.2 */
+        out.tcp.options = WIRE_OPTION_TIMESTAMPS;
+        out.tcp.tsecr = packet->tcp.tsval;
+    }
     if (tcp_reply(tcp, &out)) {
         tcp->stats->tcp_resets_out++;
     }

@@ -263,7 +263,7 @@ int main(void)
         {"RFC 9293 3.10.7.2: passive open", passive_open, NULL, NULL, NULL},
         {"RFC 9293 3.10.7.3: active open", active_open, NULL, NULL, NULL},
         {"RFC 9293 MUST-10: simultaneous open", simultaneous_open, NULL, NULL, NULL},
-        {"RFC 9293 3.10.7.3: SYN-SENT believes only what acknowledges its SYN",
+        {"RFC 9293 3.10.7.3; RFC 5961 3.2: SYN-SENT believes only what acknowledges its SYN",
          syn_sent_ignores_foreign_ack, NULL, NULL, NULL},
         {"RFC 9293 3.10.7.1: RST for a closed port", closed_port_answers_syn, NULL, NULL, NULL},
         {"RFC 9293 MUST-22, MUST-23: a SYN is repeated for three minutes",

@@ -75,6 +75,132 @@ static void karn_and_the_syn(void **state)
     talk_end(&talk);
 }
 
+static void quick(struct berth_config *config)
+{
+    config->tcp.timestamps = false;
+    config->tcp.no_delay = true;
+    config->tcp.rto_min_ns = NS_PER_MS;
+}
+
+static void smoothing(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, quick);
+    talk_listen(&talk);
+    talk_in(&talk, "S 0 win 65535");
+    talk_out(&talk, "S. 0 ack 1");
+    assert_int_equal(talk_connections(&talk), 1);
+    talk_wait_ms(&talk, 100);
+    talk_in(&talk, ". 1 ack 1");
+    talk_accept(&talk);
+    uint64_t srtt = 100 * NS_PER_MS;
+    uint64_t rttvar = 50 * NS_PER_MS;
+    assert_int_equal(talk_info(&talk).rto_ns, srtt + 4 * rttvar);
+    static const uint32_t rtts_ms[] = {60, 60, 180, 100, 100, 100, 31, 31};
+    for (uint32_t i = 0; i < sizeof rtts_ms / sizeof *rtts_ms; i++) {
+        char text[64];
+        uint64_t rtt = rtts_ms[i] * NS_PER_MS;
+        talk_write(&talk, 10);
+        talk_forget(&talk);
+        talk_wait_ms(&talk, rtts_ms[i]);
+        snprintf(text, sizeof text, ". 1 ack %u", 11 + i * 10);
+        talk_in(&talk, text);
+        rttvar = (3 * rttvar + (srtt > rtt ? srtt - rtt : rtt - srtt)) / 4;
+        srtt = (7 * srtt + rtt) / 8;
+        assert_in_range(talk_info(&talk).rttvar_ns, rttvar - 20, rttvar + 20); /* rounding */
+        assert_in_range(talk_info(&talk).srtt_ns, srtt - 20, srtt + 20);
+        assert_in_range(talk_info(&talk).rto_ns, srtt + 4 * rttvar - 100, srtt + 4 * rttvar + 100);
+    }
+    talk_end(&talk);
+}
+
+static void no_variance(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, quick);
+    talk_established(&talk);
+    for (uint32_t i = 0; i < 100; i++) {
+        char text[64];
+        talk_write(&talk, 10);
+        talk_forget(&talk);
+        talk_wait_ms(&talk, TALK_RTT_MS);
+        snprintf(text, sizeof text, ". 1 ack %u", 11 + i * 10);
+        talk_in(&talk, text);
+    }
+    assert_true(talk_info(&talk).rttvar_ns < NS_PER_MS / 100);
+    assert_true(talk_info(&talk).rto_ns >= talk_info(&talk).srtt_ns + NS_PER_MS);
+    talk_end(&talk);
+}
+
+static void after_a_lost_syn(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_connect(&talk);
+    talk_out(&talk, "S 0");
+    uint64_t waited = talk_wait_out_ms(&talk, 60000);
+    assert_in_range(waited, 999, 1002); /* no measurement yet */
+    talk_out(&talk, "S 0");
+    talk_in(&talk, "S. 0 ack 1 mss 1460");
+    talk_out(&talk, ". 1 ack 1");
+    talk_write(&talk, 3000);
+    talk_out(&talk, ". 1+1460"); /* an initial window of one segment */
+    talk_silent(&talk);
+    waited = talk_wait_out_ms(&talk, 60000);
+    assert_in_range(waited, 2999, 3002);
+    talk_end(&talk);
+}
+
+static void the_timer_runs_while_something_is_out(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, quick);
+    talk_established(&talk);
+    talk_write(&talk, 10); /* on */
+    talk_out(&talk, "P. 1+10");
+    uint64_t rto_ms = talk_info(&talk).rto_ns / NS_PER_MS;
+    talk_wait_ms(&talk, rto_ms / 2);
+    talk_write(&talk, 10); /* more changes nothing */
+    talk_out(&talk, "P. 11+10");
+    talk_wait_ms(&talk, rto_ms / 3);
+    talk_silent(&talk);
+    talk_in(&talk, ". 1 ack 11"); /* anew: the second one has a whole RTO from here */
+    rto_ms = talk_info(&talk).rto_ns / NS_PER_MS;
+    uint64_t waited = talk_wait_out_ms(&talk, 60000);
+    assert_in_range(waited, rto_ms, rto_ms + 2);
+    talk_out(&talk, "P. 11+10");  /* the earliest */
+    talk_in(&talk, ". 1 ack 21"); /* off */
+    talk_wait_ms(&talk, 100000);
+    talk_silent(&talk);
+    talk_end(&talk);
+}
+
+static void idle_restart(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    talk_write(&talk, 100000);
+    uint32_t acked = 1;
+    while (acked < 100001) {
+        char text[64];
+        acked = min_u32(acked + 1460U * talk.out_count, 100001);
+        talk_forget(&talk);
+        snprintf(text, sizeof text, ". 1 ack %u", acked);
+        talk_in(&talk, text);
+    }
+    assert_true(talk_info(&talk).cwnd_bytes > 30 * 1460);
+    talk_wait_ms(&talk, 5000);
+    talk_write(&talk, 100000);
+    assert_int_equal(talk.out_count, 10); /* the path may be another by now */
+    talk_end(&talk);
+}
+
 static void ack_all(struct talk *talk, uint32_t upto)
 {
     char text[64];
@@ -283,10 +409,17 @@ static void every_second_full_segment(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        {"RFC 9293 MUST-18: Karn's algorithm", karn, NULL, NULL, NULL},
-        {"RFC 9293 MUST-18: Karn's algorithm and the SYN", karn_and_the_syn, NULL, NULL, NULL},
-        {"RFC 9293 MUST-19: slow start and congestion avoidance", slow_start_then_avoidance, NULL,
-         NULL, NULL},
+        {"RFC 9293 MUST-18; RFC 6298 3: Karn's algorithm", karn, NULL, NULL, NULL},
+        {"RFC 9293 MUST-18; RFC 6298 3: Karn's algorithm and the SYN", karn_and_the_syn, NULL, NULL,
+         NULL},
+        {"RFC 6298 2.2, 2.3: smoothing", smoothing, NULL, NULL, NULL},
+        {"RFC 6298 4: no variance", no_variance, NULL, NULL, NULL},
+        {"RFC 6298 2.1, 5.7; RFC 5681 3.1: after a lost SYN", after_a_lost_syn, NULL, NULL, NULL},
+        {"RFC 6298 5, 5.1, 5.2, 5.3: the timer runs while something is out",
+         the_timer_runs_while_something_is_out, NULL, NULL, NULL},
+        {"RFC 5681 4.1: idle for an RTO", idle_restart, NULL, NULL, NULL},
+        {"RFC 9293 MUST-19; RFC 5681 3.1; RFC 6928 2: slow start and congestion avoidance",
+         slow_start_then_avoidance, NULL, NULL, NULL},
         {"RFC 9293 MUST-19: exponential backoff", exponential_backoff, NULL, NULL, NULL},
         {"RFC 9293 MUST-21: the owner sets R2", the_owner_sets_r2, NULL, NULL, NULL},
         {"RFC 9293 MUST-25: keep-alive is off", keep_alive_is_off, NULL, NULL, NULL},
@@ -296,8 +429,8 @@ int main(void)
          NULL},
         {"RFC 9293 MUST-58, MUST-59: ACKs are aggregated", acks_are_aggregated, NULL, NULL, NULL},
         {"RFC 9293 MUST-58: ACKs ride on data", acks_ride_on_data, NULL, NULL, NULL},
-        {"RFC 9293 SHLD-19: every second full segment", every_second_full_segment, NULL, NULL,
-         NULL},
+        {"RFC 9293 SHLD-19; RFC 5681 4.2: every second full segment", every_second_full_segment,
+         NULL, NULL, NULL},
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
