@@ -62,13 +62,15 @@ static struct berth_endpoint seen_as(const struct run *run, const struct berth_e
 /* No descriptor is free: the client that waits is turned away, by the one kept for that. */
 static bool turn_away(struct publish *publish, int listener_fd)
 {
+    struct sockaddr_storage address;
+    socklen_t length = sizeof address;
     int fd;
 
     if (publish->spare_fd < 0) {
         return false;
     }
     close(publish->spare_fd);
-    fd = accept4(listener_fd, NULL, NULL, SOCK_CLOEXEC);
+    fd = accept4(listener_fd, (struct sockaddr *)&address, &length, SOCK_CLOEXEC);
     if (fd >= 0) {
         sockets_reset(fd);
     }

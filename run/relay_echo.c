@@ -114,13 +114,14 @@ static void flow_end(struct relay_echo *flow, enum run_end end)
 
 void relay_echo_done(struct run *run)
 {
-    struct list_node *first;
+    struct list_node *next;
 
     if (run->echo == NULL) {
         return;
     }
-    while ((first = list_first(&run->echo->order)) != NULL) {
-        flow_end(CONTAINER_OF(first, struct relay_echo, order), RUN_END_RUN_ENDED);
+    for (struct list_node *at = list_first(&run->echo->order); at != NULL; at = next) {
+        next = list_next(&run->echo->order, at);
+        flow_end(CONTAINER_OF(at, struct relay_echo, order), RUN_END_RUN_ENDED);
     }
     for (int i = 0; i < 2; i++) {
         int fd = run->echo->raw[i].source.fd;

@@ -447,11 +447,12 @@ bool relay_tcp_has_rest(const struct run *run)
 
 void relay_tcp_end_all(struct run *run)
 {
-    struct list_node *at;
+    struct list_node *next;
 
-    while ((at = list_first(&run->tcp_relays)) != NULL) {
+    for (struct list_node *at = list_first(&run->tcp_relays); at != NULL; at = next) {
         struct relay_tcp *relay = CONTAINER_OF(at, struct relay_tcp, all);
 
+        next = list_next(&run->tcp_relays, at);
         if (relay->is_held) {
             answer_held(run, relay->id, RUN_END_TIMED_OUT);
             relay->id = 0;

@@ -106,13 +106,14 @@ bool relay_udp_evict(struct run *run)
 
 void relay_udp_done(struct run *run)
 {
-    struct list_node *first;
+    struct list_node *next;
 
     if (run->udp == NULL) {
         return;
     }
-    while ((first = list_first(&run->udp->order)) != NULL) {
-        flow_end(CONTAINER_OF(first, struct relay_udp, order), RUN_END_RUN_ENDED);
+    for (struct list_node *at = list_first(&run->udp->order); at != NULL; at = next) {
+        next = list_next(&run->udp->order, at);
+        flow_end(CONTAINER_OF(at, struct relay_udp, order), RUN_END_RUN_ENDED);
     }
     free(run->udp);
     run->udp = NULL;

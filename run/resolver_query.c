@@ -89,9 +89,11 @@ void resolver_query_forget(struct run *run, const struct resolver_stream *stream
 
 void resolver_query_end_all(struct run *run)
 {
-    struct list_node *at;
+    struct list *all = &run->resolver->queries;
+    struct list_node *next;
 
-    while ((at = list_first(&run->resolver->queries)) != NULL) {
+    for (struct list_node *at = list_first(all); at != NULL; at = next) {
+        next = list_next(all, at);
         query_end(CONTAINER_OF(at, struct resolver_query, all));
     }
 }

@@ -52,11 +52,13 @@ static void stream_end(struct resolver_stream *stream)
 
 void resolver_stream_end_all(struct run *run)
 {
-    struct list_node *at;
+    struct list *all = &run->resolver->streams;
+    struct list_node *next;
 
-    while ((at = list_first(&run->resolver->streams)) != NULL) {
+    for (struct list_node *at = list_first(all); at != NULL; at = next) {
         struct resolver_stream *stream = CONTAINER_OF(at, struct resolver_stream, all);
 
+        next = list_next(all, at);
         stream->is_over = true;
         stream_end(stream);
     }
