@@ -48,6 +48,7 @@ struct resolver;
 enum { RUN_HELD_CHAINS = 1024 };
 
 struct run {
+    struct run_config own_config; /* as given, but for what turned out not to be there */
     const struct run_config *config;
     struct loop loop;
     struct launch *launch;

@@ -70,7 +70,8 @@ bool run_is_resolver(const struct run *run, const struct berth_address *address)
 {
     const struct run_config *config = run->config;
 
-    return berth_address_is_equal(address, berth_address_is_v4(address) ? &config->resolver
+    return config->has_resolver &&
+           berth_address_is_equal(address, berth_address_is_v4(address) ? &config->resolver
                                                                         : &config->resolver6);
 }
 

@@ -29,7 +29,6 @@ enum {
     QUEUE_BYTES_MAX = 4 * 1024 * 1024, /* of one connection, each direction */
     CONNECTIONS = 16384,
     CONTACTS = 16384,
-    HOST_ADDRESSES_MAX = 1024, /* berth_host_addresses_set */
     EXIT_BAD_FILE = 2,
 };
 
@@ -146,6 +145,7 @@ static int set_up_program(struct run *run, struct launch_failure *failure)
     for (size_t i = 0; launch_warning(run->launch, i) != NULL; i++) {
         run_say(run, "%s", launch_warning(run->launch, i));
     }
+    run->own_config.network6.is_on = config->network6.is_on && launch_has_ipv6(run->launch);
     if (attribute_new(&run->attribute, run->launch) < 0) {
         return fail(failure, "attribution", "no memory");
     }
@@ -356,7 +356,8 @@ int run_new(struct run **out, const struct run_config *config, struct launch_fai
     if (run == NULL) {
         return fail(failure, "berth", "no memory");
     }
-    run->config = config;
+    run->own_config = *config;
+    run->config = &run->own_config;
     run->journal.fd = -1;
     run->loop.fd = -1;
     run->launch_source.fd = -1;

@@ -218,6 +218,16 @@ def check_udp():
     tap.check("a program's super-datagrams arrive as datagrams",
               done.stdout == "b'done'\n" and got[:50] == [1200] * 50, (done.stdout, got[:60]))
 
+    def burst(_data, client):
+        bursts.sockets[0].setsockopt(socket.IPPROTO_UDP, 103, 1000)
+        bursts.sockets[0].sendto(b"".join(bytes([i]) * 1000 for i in range(20)) + b"tail", client)
+        return None
+    bursts = host.UdpServer(burst, ("127.0.0.1",))
+    done = udp_inside(bursts.port, "s.send(b'x')\n"
+                                   "for i in range(20): assert s.recv(2000) == bytes([i]) * 1000\n"
+                                   "print(s.recv(2000))\n")
+    tap.is_equal("a server's super-datagram arrives as datagrams", done.stdout, "b'tail'\n")
+
     closed = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     closed.bind(("127.0.0.1", 0))
     port = closed.getsockname()[1]
