@@ -158,10 +158,10 @@ static bool set_mtu(void *settings, const char *value, struct cli_complaint *com
 
 static bool set_cc(void *settings, const char *value, struct cli_complaint *complaint)
 {
-    struct sim_config *config = config_of(settings, 0);
+    struct sim_config *config = config_of(settings, SIM_GIVEN_CC);
 
     if (strlen(value) >= sizeof config->congestion_control || cc_find(value) == NULL) {
-        return expect(complaint, "newreno (cubic and bbr are not in this version)");
+        return expect(complaint, "cubic or newreno");
     }
     (void)snprintf(config->congestion_control, sizeof config->congestion_control, "%s", value);
     return true;
@@ -202,7 +202,7 @@ static const struct cli_option option_list[] = {
     {.kind = CLI_HEADING, .help = "Flows"},
     CALL("flows", "N", set_flows, "connections at once; 1 unless said"),
     CALL("bytes", "N", set_bytes, "per flow, from host A to host B; 1mb unless said"),
-    CALL("cc", "NAME", set_cc, "congestion control: newreno"),
+    CALL("cc", "NAME", set_cc, "congestion control: cubic or newreno; newreno unless said"),
     {.name = "ipv4",
      .kind = CLI_FLAG,
      .offset = offsetof(struct settings, is_ipv4),

@@ -6,10 +6,12 @@
 #include "sim/plan.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
+#include "cc/cc.h"
 #include "sim/draw.h"
 
 #define PPM          1000000U
@@ -196,21 +198,38 @@ static void size_for_flows(struct berth_config *stack, uint32_t flows)
     limits->routes = 8;
 }
 
+/* Each host's own: any two work together. */
+static void draw_controller(struct drawing *drawing, char *name, size_t bytes)
+{
+    uint32_t count = 0;
+
+    if (!is_free(drawing, SIM_GIVEN_CC)) {
+        memcpy(name, drawing->config->congestion_control, bytes);
+        return;
+    }
+    while (cc_at(count) != NULL) {
+        count++;
+    }
+    (void)snprintf(name, bytes, "%s", cc_at(random_below(&drawing->random, count))->name);
+}
+
 static void draw_stacks(struct drawing *drawing)
 {
     static const char *const names[2] = {"sim-stack-a", "sim-stack-b"};
+    static const char *const controllers[2] = {"sim-cc-a", "sim-cc-b"};
     uint32_t mtu = draw_mtu(drawing);
 
     for (unsigned i = 0; i < 2; i++) {
         struct berth_config *stack = &drawing->plan->stacks[i];
         struct random *random = &drawing->random;
 
-        begin_subject(drawing, names[i]);
         berth_config_init(stack);
+        begin_subject(drawing, controllers[i]);
+        draw_controller(drawing, stack->tcp.congestion_control,
+                        sizeof stack->tcp.congestion_control);
+        begin_subject(drawing, names[i]);
         random_fill(random, stack->seed, sizeof stack->seed);
         stack->mtu = mtu;
-        memcpy(stack->tcp.congestion_control, drawing->config->congestion_control,
-               sizeof stack->tcp.congestion_control);
         if (drawing->vary) {
             stack->offloads =
                 PICK(random, 0, BERTH_LINK_CHECKSUM,

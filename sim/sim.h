@@ -48,7 +48,8 @@ enum sim_given {
     SIM_GIVEN_RATE = 256,
     SIM_GIVEN_QUEUE = 512,
     SIM_GIVEN_VERSIONS = 1024,
-    SIM_GIVEN_MTU = 2048
+    SIM_GIVEN_MTU = 2048,
+    SIM_GIVEN_CC = 4096
 };
 
 struct sim_config {

@@ -99,7 +99,7 @@ struct berth_tcp_settings {
     uint64_t held_ns;         /* a held SYN is dropped after this */
     uint8_t dscp;             /* * RFC 9293 MUST-48, RFC 2474: 0 to 63 */
     uint8_t hop_limit;        /* * the TTL (RFC 9293 MUST-49): 1 to 255 */
-    char congestion_control[16]; /* * "newreno" */
+    char congestion_control[16]; /* * "newreno", the default, or "cubic" */
 };
 
 struct berth_config {

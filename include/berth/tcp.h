@@ -121,6 +121,14 @@ enum berth_tcp_option {
 BERTH_API BERTH_MUST_CHECK int berth_tcp_set(struct berth *berth, berth_id id,
                                              enum berth_tcp_option option, uint64_t value);
 
+/*
+ * The connection's congestion control from now on: "cubic" (RFC 9438, with HyStart++, RFC 9406) or
+ * "newreno" (RFC 5681, 6582). It goes on with the window that there is. A connection begins with
+ * the stack's (tcp.congestion_control). BERTH_E_INVALID: none of that NAME. BERTH_E_STALE.
+ */
+BERTH_API BERTH_MUST_CHECK int berth_tcp_set_congestion_control(struct berth *berth, berth_id id,
+                                                                const char *name);
+
 /* A connection's figures, as `ss -ti` shows them. */
 struct berth_tcp_info {
     enum berth_tcp_state state;

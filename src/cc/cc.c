@@ -6,12 +6,15 @@
 #include "cc/cc.h"
 
 #include "base/check.h"
+#include "cc/cubic.h"
 #include "cc/newreno.h"
 
-#define ORDINARY_MSS     1460U      /* RFC 6928 2 */
-#define WINDOW_BYTES_MAX (1U << 30) /* RFC 7323 2.3 */
+#define ORDINARY_MSS 1460U /* RFC 6928 2 */
+
+_Static_assert(sizeof(struct cubic) <= sizeof((struct cc){0}.words), "no controller's state grows");
 
 static const struct cc_table *const controllers[] = {
+    &cc_cubic,
     &cc_newreno,
 };
 
@@ -37,7 +40,7 @@ void cc_init(struct cc *cc, const struct cc_table *table, uint32_t mss, uint32_t
     uint64_t segments_bytes = (uint64_t)mss * initial_segments;
     uint64_t ordinary_bytes = (uint64_t)ORDINARY_MSS * initial_segments;
     uint64_t window = min_u64(segments_bytes, max_u64(2 * (uint64_t)mss, ordinary_bytes));
-    uint32_t window_bytes = (uint32_t)min_u64(window, WINDOW_BYTES_MAX);
+    uint32_t window_bytes = (uint32_t)min_u64(window, CC_WINDOW_MAX);
 
     BERTH_CHECK(mss > 0 && initial_segments > 0);
     *cc = (struct cc){
@@ -50,4 +53,29 @@ void cc_init(struct cc *cc, const struct cc_table *table, uint32_t mss, uint32_t
         .prior_ssthresh = UINT32_MAX,
     };
     table->init(cc, 0);
+}
+
+void cc_switch(struct cc *cc, const struct cc_table *table, uint64_t now_ns)
+{
+    memset(cc->words, 0, sizeof cc->words);
+    cc->table = table;
+    cc->pacing_bps = 0;
+    table->init(cc, now_ns);
+}
+
+uint32_t cc_slow_start_bytes(const struct cc *cc, const struct cc_ack *ack, uint32_t segments,
+                             bool careful)
+{
+    if (careful) {
+        return min_u32(ack->acked, max_u32(cc->mss, min_u32(ack->acked, ack->burst) / 2));
+    }
+    return min_u32(ack->acked, max_u32(segments * cc->mss, ack->burst));
+}
+
+void cc_restart(struct cc *cc)
+{
+    if (cc->ssthresh != UINT32_MAX) {
+        cc->ssthresh = max_u32(cc->ssthresh, cc->cwnd / 4 * 3);
+    }
+    cc->cwnd = min_u32(cc->cwnd, cc->initial_window); /* RW = min(IW, cwnd) */
 }

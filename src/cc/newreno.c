@@ -3,7 +3,7 @@
  * cc/newreno.c: the controller of RFC 5681 and 6582, counting bytes (RFC 3465). Called through
  * cc.h's table only.
  *
- * 1. cwnd >= mss, cwnd <= CWND_MAX; ssthresh >= 2 mss once it is known.
+ * 1. cwnd >= mss, cwnd <= CC_WINDOW_MAX; ssthresh >= 2 mss once it is known.
  * 2. Nothing grows while the sender is not limited by cwnd (RFC 7661, RFC 5681 3.1 in spirit).
  *
  *   state                 event        next                  by
@@ -17,16 +17,12 @@
  *                                                            on_idle
  *   any                   spurious     what was before       on_spurious
  *
- * Deviation: RFC 3465 2.2 lets one ACK add at most 2 segments in slow start (L = 2), for a receiver
- * that acknowledges every second one. A receiver behind segment offload acknowledges 64 KiB at once
- * and would be held to a crawl; so L is 2 segments or 64 KiB, whichever is more: the burst
- * that follows is no longer than one super-segment, which such a path sees anyway. After a timeout
- * L is 1 segment (RFC 3465 2.3).
+ * In slow start one ACK counts for 2 segments at most, after a timeout for 1 (RFC 3465 2.2, 2.3);
+ * more where one ACK answers a super-segment: cc_slow_start_bytes says why.
  */
 #include "cc/newreno.h"
 
-#define CWND_MAX        ((uint32_t)1 << 30) /* the largest window there is (RFC 7323 2.3) */
-#define ACK_BYTES_LIMIT 65536U              /* bytes that one ACK may add in slow start */
+#define SEGMENTS_PER_ACK 2 /* L of RFC 3465 2.2 */
 
 static void init(struct cc *cc, uint64_t now_ns)
 {
@@ -34,28 +30,29 @@ static void init(struct cc *cc, uint64_t now_ns)
     cc->newreno.acked = 0;
     cc->newreno.careful = false;
     cc->newreno.timed_out = false;
+    cc->newreno.reduced = false;
 }
 
 static uint32_t half_of(const struct cc *cc, uint32_t flight)
 {
-    return min_u32(max_u32(flight / 2, 2 * cc->mss), CWND_MAX); /* RFC 5681 (4) */
+    return min_u32(max_u32(flight / 2, 2 * cc->mss), CC_WINDOW_MAX); /* RFC 5681 (4) */
 }
 
 static void remember(struct cc *cc)
 {
-    cc->prior_cwnd = cc->cwnd;
+    cc->prior_cwnd = cc_window(cc, cc->newreno.reduced);
     cc->prior_ssthresh = cc->ssthresh;
 }
 
-/* RFC 5681 (2) with RFC 3465 2.2. Returns the bytes of ACKED that are left for avoidance. */
-static uint32_t grow_slow_start(struct cc *cc, uint32_t acked)
+/* RFC 5681 (2). Returns the bytes of ACK that are left for avoidance. */
+static uint32_t grow_slow_start(struct cc *cc, const struct cc_ack *ack)
 {
-    uint32_t limit = cc->newreno.careful ? cc->mss : max_u32(2 * cc->mss, ACK_BYTES_LIMIT);
     uint32_t room = cc->ssthresh - cc->cwnd;
-    uint32_t step = min_u32(min_u32(acked, limit), room);
+    uint32_t bytes = cc_slow_start_bytes(cc, ack, SEGMENTS_PER_ACK, cc->newreno.careful);
+    uint32_t step = min_u32(bytes, room);
 
-    cc->cwnd = min_u32(cc->cwnd + step, CWND_MAX);
-    return step == room ? acked - step : 0;
+    cc->cwnd = min_u32(cc->cwnd + step, CC_WINDOW_MAX);
+    return step == room ? ack->acked - step : 0;
 }
 
 /* One segment for each window of bytes acknowledged (RFC 5681 3.1, RFC 3465 2.1). */
@@ -64,7 +61,7 @@ static void grow_avoidance(struct cc *cc, uint32_t acked)
     cc->newreno.acked = min_u32(cc->newreno.acked, cc->cwnd) + min_u32(acked, cc->cwnd);
     if (cc->newreno.acked >= cc->cwnd) {
         cc->newreno.acked -= cc->cwnd;
-        cc->cwnd = min_u32(cc->cwnd + cc->mss, CWND_MAX);
+        cc->cwnd = min_u32(cc->cwnd + cc->mss, CC_WINDOW_MAX);
     }
 }
 
@@ -79,7 +76,7 @@ static void on_ack(struct cc *cc, const struct cc_ack *ack)
         return;
     }
     if (cc->cwnd < cc->ssthresh) {
-        acked = grow_slow_start(cc, acked);
+        acked = grow_slow_start(cc, ack);
         if (cc->cwnd < cc->ssthresh) {
             return;
         }
@@ -97,13 +94,18 @@ static void on_loss(struct cc *cc, uint32_t flight, uint64_t now_ns)
     cc->cwnd = cc->ssthresh;
     cc->newreno.acked = 0;
     cc->newreno.careful = false;
+    cc->newreno.reduced = true;
 }
 
-/* RFC 6582 3.2 (3), its second way: what recovery added for segments that left is taken back. */
+/* RFC 6582 3.2 (3), its second way: what recovery added for segments that left is taken back. Not
+ * if the loss proved spurious meanwhile. */
 static void on_recovered(struct cc *cc, uint64_t now_ns)
 {
     (void)now_ns;
-    cc->cwnd = cc->ssthresh == UINT32_MAX ? cc->cwnd : cc->ssthresh; /* undone meanwhile */
+    if (cc->newreno.reduced) {
+        cc->cwnd = cc->ssthresh;
+        cc->newreno.reduced = false;
+    }
     cc->newreno.acked = 0;
 }
 
@@ -119,12 +121,13 @@ static void on_timeout(struct cc *cc, uint32_t flight, uint64_t now_ns)
     cc->newreno.acked = 0;
     cc->newreno.careful = true;
     cc->newreno.timed_out = true;
+    cc->newreno.reduced = false;
 }
 
 static void on_idle(struct cc *cc, uint64_t now_ns)
 {
     (void)now_ns;
-    cc->cwnd = min_u32(cc->cwnd, cc->initial_window); /* RFC 5681 4.1: RW = min(IW, cwnd) */
+    cc_restart(cc);
     cc->newreno.acked = 0;
 }
 
@@ -135,6 +138,7 @@ static void on_spurious(struct cc *cc, uint64_t now_ns)
     cc->ssthresh = max_u32(cc->ssthresh, cc->prior_ssthresh);
     cc->newreno.careful = false;
     cc->newreno.timed_out = false;
+    cc->newreno.reduced = false;
 }
 
 const struct cc_table cc_newreno = {

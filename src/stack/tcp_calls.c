@@ -271,6 +271,12 @@ int berth_tcp_set(struct berth *berth, berth_id id, enum berth_tcp_option option
     return conn == NULL ? BERTH_E_STALE : tcp_set(&berth->tcp, conn, option, value);
 }
 
+int berth_tcp_set_congestion_control(struct berth *berth, berth_id id, const char *name)
+{
+    struct tcp_conn *conn = owned(berth, id);
+    return conn == NULL ? BERTH_E_STALE : tcp_set_congestion_control(&berth->tcp, conn, name);
+}
+
 int berth_tcp_info(const struct berth *berth, berth_id id, struct berth_tcp_info *out)
 {
     const struct tcp_conn *conn = owned(berth, id);

@@ -134,9 +134,15 @@ static void control_congestion(struct tcp *tcp, struct tcp_conn *conn,
     }
     struct cc_ack ack = {.now_ns = tcp->now_ns,
                          .rtt_ns = acked->rtt_ns,
+                         .srtt_ns = conn->srtt_ns,
                          .acked = acked->bytes,
                          .flight = acked->flight,
-                         .limited = conn_has(conn, CONN_CWND_LIMITED | CONN_TIMEOUT)};
+                         .burst = tcp_burst_bytes(tcp, conn),
+                         .limited = conn_has(conn, CONN_CWND_LIMITED | CONN_TIMEOUT),
+                         .round_start = seq_geq(conn->snd_una, conn->round_end)};
+    if (ack.round_start) {
+        conn->round_end = conn->snd_nxt; /* windowEnd of RFC 9406 4.2 */
+    }
     conn->cc.table->on_ack(&conn->cc, &ack);
 }
 

@@ -128,7 +128,8 @@ struct tcp_conn {
     uint32_t snd_up;    /* after the last urgent byte: urgent.c */
     uint32_t snd_small; /* after the last segment that was not full: Nagle */
     uint32_t send_bytes_max;
-    uint32_t recover; /* snd_nxt when recovery began */
+    uint32_t recover;   /* snd_nxt when recovery began */
+    uint32_t round_end; /* snd_nxt when this round trip began (struct cc_ack): ack.c */
     uint32_t sacked_bytes;
     uint32_t lost_bytes;
     uint32_t prr_delivered; /* recovery.c: bytes that arrived, and were sent, in this recovery */
@@ -371,6 +372,10 @@ void tcp_sendq_release(struct tcp *tcp,
 /* Views of [seq, seq + bytes); returns how many bytes the views cover. */
 uint32_t tcp_sendq_views(struct tcp_conn *conn, uint32_t seq, uint32_t bytes,
                          struct berth_frame *frame);
+
+/* transmit.c */
+uint32_t tcp_burst_bytes(const struct tcp *tcp,
+                         const struct tcp_conn *conn); /* that the link is given at once */
 
 struct tcp_acked {
     uint32_t bytes;     /* newly acknowledged, cumulatively */

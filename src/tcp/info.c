@@ -97,6 +97,20 @@ int tcp_set(struct tcp *tcp, struct tcp_conn *conn, enum berth_tcp_option option
     return BERTH_E_INVALID;
 }
 
+int tcp_set_congestion_control(struct tcp *tcp, struct tcp_conn *conn, const char *name)
+{
+    const struct cc_table *table = cc_find(name);
+    if (table == NULL) {
+        return BERTH_E_INVALID;
+    }
+    if (conn->cc.mss == 0) {
+        conn->cc.table = table; /* not established: tcp_establish starts it */
+    } else if (conn->cc.table != table) {
+        cc_switch(&conn->cc, table, tcp->now_ns);
+    }
+    return 0;
+}
+
 static void info_counters(const struct tcp_conn *conn, struct berth_tcp_info *out)
 {
     out->bytes_sent = conn->bytes_sent;

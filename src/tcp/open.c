@@ -136,7 +136,9 @@ void tcp_establish(struct tcp *tcp, struct tcp_conn *conn)
     conn->probes = 0;
     conn->unanswered = 0;
     remember_times(tcp, conn);
-    cc_init(&conn->cc, tcp->cc_default, conn->mss, window);
+    const struct cc_table *chosen = conn->cc.table; /* by the owner, before there was a path */
+    cc_init(&conn->cc, chosen != NULL ? chosen : tcp->cc_default, conn->mss, window);
+    conn->round_end = conn->snd_nxt;
     tcp->stats->tcp_opened++;
     tcp_timer_idle(tcp, conn);
     if (conn_has_unsent(conn)) {

@@ -155,6 +155,7 @@ int tcp_shutdown(struct tcp *tcp, struct tcp_conn *conn);
 void tcp_close(struct tcp *tcp, struct tcp_conn *conn);
 void tcp_abort(struct tcp *tcp, struct tcp_conn *conn);
 int tcp_set(struct tcp *tcp, struct tcp_conn *conn, enum berth_tcp_option option, uint64_t value);
+int tcp_set_congestion_control(struct tcp *tcp, struct tcp_conn *conn, const char *name);
 void tcp_info(const struct tcp *tcp, const struct tcp_conn *conn, struct berth_tcp_info *out);
 void tcp_check(const struct tcp *tcp); /* every connection's invariants */
 

@@ -131,6 +131,11 @@ static bool may_cut(const struct tcp *tcp, const struct tcp_conn *conn)
     return (tcp->offloads & (v4 ? BERTH_LINK_TSO4 : BERTH_LINK_TSO6)) != 0;
 }
 
+uint32_t tcp_burst_bytes(const struct tcp *tcp, const struct tcp_conn *conn)
+{
+    return may_cut(tcp, conn) ? max_u32(tcp->segment_bytes_max, conn->mss) : conn->mss;
+}
+
 /* Payload of a full segment now: less than mss while SACK blocks take room (RFC 6691 3.1). */
 static uint32_t mss_now(const struct tcp_conn *conn)
 {
@@ -224,7 +229,8 @@ static bool fill_lost(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet
     }
     packet->payload_bytes = end - packet->tcp.seq;
     send_again(tcp, conn, packet, frame);
-    if (conn->rto_ns == BERTH_NEVER || conn_has(conn, CONN_PERSIST)) {
+    /* RFC 6675 6: what goes again in fast recovery has an RTO to be acknowledged. */
+    if (conn->rto_ns == BERTH_NEVER || conn_has(conn, CONN_PERSIST | CONN_RECOVERY)) {
         tcp_timer_retransmit(tcp, conn);
     }
     return true;

@@ -91,7 +91,7 @@ refuses "a loss past 100 %" "^berth: sim: --loss '101%': expected a percentage" 
 refuses "a delay without a unit" "^berth: sim: --delay '40': expected a time" --delay 40
 refuses "a rate in bytes" "^berth: sim: --rate '1mb': expected a rate" --rate 1mb
 refuses "no flows" "^berth: sim: --flows '0': expected a number from 1 to 4096" --flows 0
-refuses "congestion control that is not there" "^berth: sim: --cc 'vegas': expected newreno" --cc vegas
+refuses "congestion control that is not there" "^berth: sim: --cc 'vegas': expected cubic or newreno" --cc vegas
 refuses "an operand" "'extra': expected options only" extra
 refuses "a small MTU for IPv6" "at least 1280" --ipv6 --mtu 576
 refuses "a plot that cannot be written" "^berth: sim: .*No such file" --plot /nonexistent/x.svg

@@ -66,17 +66,46 @@ static void crumbs_gain_nothing(void **state)
     assert_int_equal(cc.cwnd, 11 * MSS);
 }
 
-static void one_ack_adds_at_most_a_super_segment(void **state)
+/* Two segments (RFC 3465 2.2), or what we gave the link at once. */
+static void one_ack_counts_for_two_segments_or_a_super_segment(void **state)
 {
+    struct cc_ack event = {.acked = 100 * MSS, .burst = MSS, .limited = true};
+
     (void)state;
     start();
-    ack(65536);
-    assert_int_equal(cc.cwnd, 10 * MSS + 65536);
-    ack(1000000);
-    assert_int_equal(cc.cwnd, 10 * MSS + 2 * 65536);
-    cc_init(&cc, cc_find("newreno"), 60000, 10);
-    ack(1000000);
-    assert_int_equal(cc.cwnd, 4 * 60000); /* two segments where they are more */
+    cc.table->on_ack(&cc, &event);
+    assert_int_equal(cc.cwnd, 12 * MSS);
+    event.burst = 44 * MSS;
+    cc.table->on_ack(&cc, &event);
+    assert_int_equal(cc.cwnd, 56 * MSS);
+    event.acked = 44 * MSS;
+    cc.table->on_ack(&cc, &event);
+    assert_int_equal(cc.cwnd, 100 * MSS);
+    event.acked = 7 * MSS;
+    cc.table->on_ack(&cc, &event);
+    assert_int_equal(cc.cwnd, 107 * MSS);
+}
+
+/* After a timeout one (RFC 3465 2.3): for a super-segment half, as one ACK for two would give. */
+static void careful_slow_start_counts_half_a_super_segment(void **state)
+{
+    struct cc_ack event = {.acked = MSS, .burst = 44 * MSS, .limited = true};
+
+    (void)state;
+    start();
+    cc.cwnd = 1000 * MSS;
+    cc.table->on_timeout(&cc, 1000 * MSS, 0);
+    cc.table->on_ack(&cc, &event);
+    assert_int_equal(cc.cwnd, 2 * MSS);
+    event.acked = 2 * MSS;
+    cc.table->on_ack(&cc, &event);
+    assert_int_equal(cc.cwnd, 3 * MSS);
+    event.acked = 20 * MSS;
+    cc.table->on_ack(&cc, &event);
+    assert_int_equal(cc.cwnd, 13 * MSS);
+    event.acked = 400 * MSS;
+    cc.table->on_ack(&cc, &event);
+    assert_int_equal(cc.cwnd, 35 * MSS);
 }
 
 static void nothing_grows_while_the_sender_is_idle_or_limited_otherwise(void **state)
@@ -193,6 +222,10 @@ static void an_idle_connection_restarts(void **state)
     cc.table->on_timeout(&cc, 10 * MSS, 0);
     cc.table->on_idle(&cc, 0);
     assert_int_equal(cc.cwnd, MSS); /* never more than there was */
+    cc.cwnd = 80 * MSS;
+    cc.table->on_idle(&cc, 0);
+    assert_int_equal(cc.cwnd, 10 * MSS);
+    assert_int_equal(cc.ssthresh, 60 * MSS); /* what the path has carried (RFC 7661 4.4.3) */
 }
 
 static void a_spurious_reduction_is_undone(void **state)
@@ -204,6 +237,16 @@ static void a_spurious_reduction_is_undone(void **state)
     cc.table->on_spurious(&cc, 0);
     assert_int_equal(cc.cwnd, 20 * MSS);
     assert_int_equal(cc.ssthresh, UINT32_MAX);
+    cc.table->on_loss(&cc, 20 * MSS, 0);
+    cc.table->on_recovered(&cc, 0);
+    cc.cwnd = 18 * MSS;
+    cc.table->on_loss(&cc, 18 * MSS, 0);
+    cc.table->on_spurious(&cc, 0);
+    cc.table->on_recovered(&cc, 0); /* nothing left to recover from */
+    assert_int_equal(cc.cwnd, 18 * MSS);
+    assert_int_equal(cc.ssthresh, 10 * MSS);
+    start();
+    round_trip();
     cc.table->on_timeout(&cc, 20 * MSS, 0);
     cc.table->on_timeout(&cc, MSS, 0);
     cc.table->on_spurious(&cc, 0);
@@ -259,7 +302,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slow_start_doubles_each_round_trip),
         cmocka_unit_test(crumbs_gain_nothing),
-        cmocka_unit_test(one_ack_adds_at_most_a_super_segment),
+        cmocka_unit_test(one_ack_counts_for_two_segments_or_a_super_segment),
+        cmocka_unit_test(careful_slow_start_counts_half_a_super_segment),
         cmocka_unit_test(nothing_grows_while_the_sender_is_idle_or_limited_otherwise),
         cmocka_unit_test(loss_halves_and_avoidance_adds_a_segment_a_round_trip),
         cmocka_unit_test(half_of_what_was_in_flight),

@@ -204,6 +204,51 @@ static void survives_loss_without_sack(void **state)
     pair_done(&pair);
 }
 
+static void assert_controller(struct berth *berth, berth_id id, const char *name)
+{
+    struct berth_tcp_info info;
+    assert_int_equal(berth_tcp_info(berth, id, &info), 0);
+    assert_string_equal(info.congestion_control, name);
+}
+
+/* Of the stack by its configuration, of one connection by a call, before and after it is open. */
+static void congestion_control_is_chosen(void **state)
+{
+    (void)state;
+    struct pair pair;
+    struct ends ends;
+    struct berth_config config;
+    berth_config_init(&config);
+    strcpy(config.tcp.congestion_control, "cubic");
+    pair_init(&pair, &config);
+    open_pair(&pair, false, &ends);
+    unsigned modulus = 50;
+    pair.drop = drop_some;
+    pair.user = &modulus;
+    struct berth *berth = pair.side[0];
+    assert_controller(berth, ends.a, "cubic");
+    assert_int_equal(berth_tcp_set_congestion_control(berth, ends.a, "newreno"), 0);
+    assert_controller(berth, ends.a, "newreno");
+    assert_controller(pair.side[1], ends.b, "cubic");
+    assert_int_equal(berth_tcp_set_congestion_control(berth, ends.a, "vegas"), BERTH_E_INVALID);
+    assert_int_equal(berth_tcp_set_congestion_control(berth, ends.a, ""), BERTH_E_INVALID);
+    assert_controller(berth, ends.a, "newreno");
+    assert_int_equal(berth_tcp_set_congestion_control(berth, ends.a, "cubic"), 0);
+    transfer(&pair, &ends, 300000);
+    pair.drop = NULL;
+    close_both(&pair, &ends);
+    assert_int_equal(berth_tcp_set_congestion_control(berth, ends.a, "cubic"), BERTH_E_STALE);
+
+    struct berth_endpoint nobody = pair_endpoint(1, false, 9);
+    berth_id id;
+    assert_int_equal(berth_tcp_connect(berth, NULL, &nobody, NULL, &id), 0);
+    assert_controller(berth, id, "cubic");
+    assert_int_equal(berth_tcp_set_congestion_control(berth, id, "newreno"), 0);
+    assert_controller(berth, id, "newreno");
+    assert_int_equal(berth_tcp_abort(berth, id), 0);
+    pair_done(&pair);
+}
+
 static void carries_super_segments(void **state)
 {
     (void)state;
@@ -389,6 +434,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(carries_bytes_v4),
         cmocka_unit_test(carries_bytes_v6),
+        cmocka_unit_test(congestion_control_is_chosen),
         cmocka_unit_test(carries_super_segments),
         cmocka_unit_test(survives_loss),
         cmocka_unit_test(survives_loss_without_sack),
