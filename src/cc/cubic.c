@@ -11,7 +11,7 @@
  * 4. prior_cwnd is cwnd_prior of RFC 9438 4.1.
  *
  *   state                 event        next                  by
- *   first slow start      ACK          first slow start, or congestion avoidance when HyStart++ says
+ *   first slow start      ACK          first slow start, or avoidance when HyStart++ says so
  *                                                            on_ack
  *   slow start            ACK          slow start, or congestion avoidance at ssthresh
  *                                                            on_ack
