@@ -96,8 +96,9 @@ def check_many(port, count, size):
     tap.check(f"{count} connections in the table", f" {count} " in done.stderr, done.stderr)
 
 
-def check_published_many(port):
+def check_published_many():
     """As many the other way, through a published port, to a program that echoes."""
+    port = 7001  # none that an earlier connection may have had for its own
     program = ("import asyncio\n"
                "async def echo(r, w):\n"
                "    while True:\n"
@@ -116,8 +117,9 @@ def check_published_many(port):
     done = subprocess.run(host.python(ECHO_CLIENT, port, 1000, 1000, "127.0.0.1"),
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60,
                           check=False)
-    tap.is_equal("1000 clients at once through a published port", done.stdout, "1000 []\n")
-    host.stop(process)
+    error = host.stop(process)
+    tap.check("1000 clients at once through a published port", done.stdout == "1000 []\n",
+              (done.stdout, error))
 
 
 # Three processes that hold 20 connections each, as many as they get; then one more.
@@ -198,7 +200,7 @@ def main():
     port = start_echo()
     check_many(port, 2000, 1000)
     check_many(port, 64, 10 << 20)
-    check_published_many(port + 1 if port < 65000 else port - 1)
+    check_published_many()
     check_descriptors(port)
     check_idle(port)
     tap.done()
