@@ -249,6 +249,20 @@ static void draw_stacks(struct drawing *drawing)
 
 /* ---- Flows ----------------------------------------------------------------------------------- */
 
+/* A peer that has closed gives up on a window that stays shut for minutes (RFC 6429 4): a reader
+   takes a packet's worth in half a minute, one with another. */
+static void bound_read_pauses(const struct drawing *drawing, struct plan_end *end)
+{
+    uint64_t reads = 1 + 2 * (uint64_t)drawing->plan->stacks[0].mtu / end->read_max;
+    uint64_t all_ns = reads * (end->pause_max_ns / 2 + 1); /* if every read paused */
+
+    if (all_ns > 30 * NS_PER_S) {
+        uint32_t most_ppm = (uint32_t)(30 * NS_PER_S * PPM / all_ns);
+
+        end->read_pause_ppm = min_u32(end->read_pause_ppm, most_ppm);
+    }
+}
+
 static void draw_manners(struct drawing *drawing, struct plan_end *end)
 {
     struct random *random = &drawing->random;
@@ -269,6 +283,7 @@ static void draw_manners(struct drawing *drawing, struct plan_end *end)
         end->read_pause_ppm /= 100;
         end->write_pause_ppm /= 100;
     }
+    bound_read_pauses(drawing, end);
 }
 
 static void draw_ends(struct drawing *drawing, struct plan_flow *flow)
