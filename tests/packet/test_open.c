@@ -67,6 +67,8 @@ static void syn_sent_ignores_foreign_ack(void **state)
     talk_out(&talk, "S 0");
     talk_in(&talk, ". 500 ack 77"); /* an old connection's: RFC 9293 3.5.1 */
     talk_out(&talk, "R 77");
+    talk_in(&talk, "S. 500 ack 0"); /* nor is the SYN itself acknowledged by its own number */
+    talk_out(&talk, "R 0");
     assert_int_equal(talk_state(&talk), BERTH_TCP_SYN_SENT);
     talk_in(&talk, "R. 0 ack 78"); /* a RST that does not acknowledge our SYN says nothing */
     assert_int_equal(talk_state(&talk), BERTH_TCP_SYN_SENT);

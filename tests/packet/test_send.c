@@ -72,6 +72,25 @@ static void the_peers_window_holds(void **state)
     talk_end(&talk);
 }
 
+static void half_of_the_window_is_worth_it(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_listen(&talk);
+    talk_in(&talk, "S 0 win 1400 mss 1460"); /* it never has room for a full segment */
+    talk_out(&talk, "S. 0 ack 1");
+    talk_in(&talk, ". 1 ack 1 win 1400");
+    talk_accept(&talk);
+    talk_write(&talk, 8000);
+    talk_out(&talk, ". 1+1400");
+    talk_in(&talk, ". 1 ack 1401 win 600"); /* less than half of what it once had */
+    talk_silent(&talk);
+    talk_in(&talk, ". 1 ack 1401 win 700");
+    talk_out(&talk, ". 1401+700");
+    talk_end(&talk);
+}
+
 static void zero_window_is_probed(void **state)
 {
     (void)state;
@@ -288,6 +307,8 @@ int main(void)
         {"RFC 9293 SHLD-7, MAY-16: Nagle's algorithm", nagle_waits, NULL, NULL, NULL},
         {"RFC 9293 MUST-17: Nagle can be turned off", nagle_can_be_turned_off, NULL, NULL, NULL},
         {"RFC 9293 MUST-38: no silly segments", the_peers_window_holds, NULL, NULL, NULL},
+        {"RFC 9293 MUST-38: half of a small window is worth a segment",
+         half_of_the_window_is_worth_it, NULL, NULL, NULL},
         {"RFC 9293 MUST-36, MUST-37, SHLD-30: a zero window is probed", zero_window_is_probed, NULL,
          NULL, NULL},
         {"RFC 9293 3.8.3: probes without an answer", lone_probe_without_answer_gives_up, NULL, NULL,

@@ -300,6 +300,13 @@ static void the_owner_sets_r2(void **state)
     }
     assert_int_equal(talk_state(&talk), BERTH_TCP_ESTABLISHED); /* R2 of infinity */
     talk_end(&talk);
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    talk_wait_ms(&talk, HOUR_MS); /* R2 counts from what was sent, not from the last answer */
+    talk_write(&talk, 100);
+    talk_wait_ms(&talk, talk.config.tcp.user_timeout_ns / NS_PER_MS - 10);
+    assert_int_equal(talk_state(&talk), BERTH_TCP_ESTABLISHED);
+    talk_end(&talk);
 }
 
 static void keep_alive_is_off(void **state)

@@ -46,6 +46,27 @@ static void wide_window(void **state)
     talk_end(&talk);
 }
 
+static void an_old_segment_says_nothing_of_the_window(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    talk_in(&talk, "P. 1+10 ack 1 win 5000");
+    talk_in(&talk, "P. 11+10 ack 1 win 4000");
+    talk_in(&talk, "P. 1+25 ack 1 win 60000"); /* of a lower number, though new in part: WL1 */
+    assert_int_equal(talk_info(&talk).snd_wnd, 4000);
+    talk_write(&talk, 1460);
+    talk_write(&talk, 1460);
+    talk_forget(&talk);
+    talk_in(&talk, ". 26 ack 2921 win 3000");
+    talk_in(&talk, ". 26 ack 1461 win 9000"); /* overtaken: WL2 */
+    assert_int_equal(talk_info(&talk).snd_wnd, 3000);
+    talk_in(&talk, ". 26 ack 2921 win 2000"); /* the same numbers: the newest counts */
+    assert_int_equal(talk_info(&talk).snd_wnd, 2000);
+    talk_end(&talk);
+}
+
 /* Acknowledged plus offered: the right edge of the segment that talk_out took last. */
 static uint32_t right_edge(const struct talk *talk, uint32_t ack)
 {
@@ -342,6 +363,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         {"RFC 9293 MUST-1: the window is unsigned", unsigned_window, NULL, NULL, NULL},
         {"RFC 9293 REC-1: the window has 32 bits", wide_window, NULL, NULL, NULL},
+        {"RFC 9293 3.10.7.4: an old segment says nothing of the window",
+         an_old_segment_says_nothing_of_the_window, NULL, NULL, NULL},
         {"RFC 9293 SHLD-14: the right edge never goes back", the_edge_never_goes_back, NULL, NULL,
          NULL},
         {"RFC 9293 MUST-39: no silly window is offered", window_updates_are_worth_it, NULL, NULL,
