@@ -179,6 +179,29 @@ static void the_timer_runs_while_something_is_out(void **state)
     talk_end(&talk);
 }
 
+static void cubic(struct berth_config *config)
+{
+    config->tcp.timestamps = false;
+    snprintf(config->tcp.congestion_control, sizeof config->tcp.congestion_control, "cubic");
+}
+
+static void another_controller(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, cubic);
+    talk_established(&talk);
+    assert_string_equal(talk_info(&talk).congestion_control, "cubic");
+    talk_write(&talk, 14600);
+    assert_int_equal(talk.out_count, 10);
+    talk_forget(&talk);
+    talk_wait_ms(&talk, TALK_RTT_MS);
+    talk_in(&talk, ". 1 ack 1 sack 1461-14601"); /* one lost: 7/10, not half (RFC 9438 4.6) */
+    talk_out(&talk, ". 1+1460");
+    assert_in_range(talk_info(&talk).ssthresh_bytes, 14600 / 10 * 7 - 10, 14600 / 10 * 7 + 10);
+    talk_end(&talk);
+}
+
 static void idle_restart(void **state)
 {
     (void)state;
@@ -439,6 +462,7 @@ int main(void)
         {"RFC 6298 2.1, 5.7; RFC 5681 3.1: after a lost SYN", after_a_lost_syn, NULL, NULL, NULL},
         {"RFC 6298 5, 5.1, 5.2, 5.3: the timer runs while something is out",
          the_timer_runs_while_something_is_out, NULL, NULL, NULL},
+        {"RFC 9293 MAY-18: another controller", another_controller, NULL, NULL, NULL},
         {"RFC 5681 4.1: idle for an RTO", idle_restart, NULL, NULL, NULL},
         {"RFC 9293 MUST-19; RFC 5681 3.1; RFC 6928 2: slow start and congestion avoidance",
          slow_start_then_avoidance, NULL, NULL, NULL},
