@@ -240,6 +240,27 @@ static void spurious_timeout_is_undone(void **state)
     talk_end(&talk);
 }
 
+static void timer_starts_anew_in_recovery(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, talk_without_sack); /* so that no probe comes first */
+    talk_established(&talk);
+    send_ten(&talk);
+    talk_wait_ms(&talk, TALK_RTT_MS);
+    talk_in(&talk, ". 1 ack 1461");
+    talk_wait_ms(&talk, 150);
+    talk_in(&talk, ". 1 ack 1461");
+    talk_in(&talk, ". 1 ack 1461");
+    talk_in(&talk, ". 1 ack 1461");
+    talk_out(&talk, ". 1461+1460");
+    talk_forget(&talk);
+    uint64_t waited = talk_wait_out_ms(&talk, 1000);
+    assert_in_range(waited, 199, 201); /* an RTO, not the 50 ms that were left */
+    assert_int_equal(talk_info(&talk).timeouts, 1);
+    talk_end(&talk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +276,8 @@ int main(void)
          NULL, NULL},
         {"RFC 8985 7.4.2: a needless probe", needless_probe_costs_nothing, NULL, NULL, NULL},
         {"RFC 2883 4: duplicates are told", duplicates_are_told, NULL, NULL, NULL},
+        {"RFC 6675 6: the timer starts anew in recovery", timer_starts_anew_in_recovery, NULL, NULL,
+         NULL},
         {"RFC 9937 6.2: the reduction is proportional", reduction_is_proportional, NULL, NULL,
          NULL},
         {"RFC 3522 3.2: a spurious timeout is undone", spurious_timeout_is_undone, NULL, NULL,

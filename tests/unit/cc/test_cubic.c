@@ -163,8 +163,7 @@ static void loss_leaves_seven_tenths(void **state)
     assert_int_equal(cc.ssthresh, 2 * MSS);
 }
 
-/* In recovery cwnd is what may leave now; what a timeout reduces is what recovery is on its way
- * to. */
+/* In recovery cwnd is what may leave now; a timeout reduces what recovery is on its way to. */
 static void a_timeout_in_recovery_counts_from_its_aim(void **state)
 {
     (void)state;
@@ -452,20 +451,30 @@ static void bounds_hold_in_any_order(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(slow_start_doubles_each_round_trip),
-        cmocka_unit_test(one_ack_counts_for_eight_segments_or_a_super_segment),
-        cmocka_unit_test(slow_start_ends_when_the_round_trip_grows),
-        cmocka_unit_test(slow_start_stops_at_ssthresh),
-        cmocka_unit_test(loss_leaves_seven_tenths),
-        cmocka_unit_test(a_timeout_in_recovery_counts_from_its_aim),
-        cmocka_unit_test(fast_convergence),
-        cmocka_unit_test(a_timeout_starts_slowly_again),
-        cmocka_unit_test(a_spurious_reduction_is_undone),
-        cmocka_unit_test(an_undoing_never_takes_away),
-        cmocka_unit_test(time_that_is_not_used_does_not_count),
-        cmocka_unit_test(an_idle_connection_restarts),
+        {"RFC 9438 4.10: slow start doubles each round trip", slow_start_doubles_each_round_trip,
+         NULL, NULL, NULL},
+        {"RFC 9406 4.3: one ACK counts for eight segments or a super-segment",
+         one_ack_counts_for_eight_segments_or_a_super_segment, NULL, NULL, NULL},
+        {"RFC 9438 4.10; RFC 9406 4.2: slow start ends when the round trip grows",
+         slow_start_ends_when_the_round_trip_grows, NULL, NULL, NULL},
+        {"RFC 9438 4.10: slow start stops at ssthresh", slow_start_stops_at_ssthresh, NULL, NULL,
+         NULL},
+        {"RFC 9438 4.6: loss leaves seven tenths", loss_leaves_seven_tenths, NULL, NULL, NULL},
+        {"RFC 9438 4.8: a timeout in recovery counts from its aim",
+         a_timeout_in_recovery_counts_from_its_aim, NULL, NULL, NULL},
+        {"RFC 9438 4.7: fast convergence", fast_convergence, NULL, NULL, NULL},
+        {"RFC 9438 4.8: a timeout starts slowly again", a_timeout_starts_slowly_again, NULL, NULL,
+         NULL},
+        {"RFC 9438 4.9.1, 4.9.2: a spurious reduction is undone", a_spurious_reduction_is_undone,
+         NULL, NULL, NULL},
+        {"RFC 9438 4.9.2: an undoing never takes away", an_undoing_never_takes_away, NULL, NULL,
+         NULL},
+        {"RFC 9438 4.2, 5.8: time that is not used does not count",
+         time_that_is_not_used_does_not_count, NULL, NULL, NULL},
+        {"RFC 5681 4.1; RFC 7661 4.4.3: an idle connection restarts", an_idle_connection_restarts,
+         NULL, NULL, NULL},
         cmocka_unit_test(a_small_window_is_not_restarted),
-        cmocka_unit_test(avoidance_never_jumps),
+        {"RFC 9438 4.2: avoidance never jumps", avoidance_never_jumps, NULL, NULL, NULL},
         cmocka_unit_test(the_path_takes_smaller_segments),
         cmocka_unit_test(a_connection_changes_to_it),
         cmocka_unit_test(bounds_hold_in_any_order),

@@ -343,9 +343,12 @@ static void average_windows_are_those_of_the_rfc(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lives_follow_the_formulae),
-        cmocka_unit_test(the_window_returns_after_k),
-        cmocka_unit_test(average_windows_are_those_of_the_rfc),
+        {"RFC 9438 4.2, 4.3, 4.4, 4.5, 4.6: lives follow the formulae", lives_follow_the_formulae,
+         NULL, NULL, NULL},
+        {"RFC 9438 4.2, 4.4, 4.5: the window returns after K", the_window_returns_after_k, NULL,
+         NULL, NULL},
+        {"RFC 9438 5.1: average windows are those of the tables",
+         average_windows_are_those_of_the_rfc, NULL, NULL, NULL},
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

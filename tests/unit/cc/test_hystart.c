@@ -147,13 +147,16 @@ static void a_rise_that_goes_away_was_not_ours(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_threshold),
-        cmocka_unit_test(eight_samples_are_needed),
-        cmocka_unit_test(the_least_counts),
-        cmocka_unit_test(slow_rises_pass),
-        cmocka_unit_test(a_round_without_samples_is_not_compared_with),
-        cmocka_unit_test(five_conservative_rounds_end_it),
-        cmocka_unit_test(a_rise_that_goes_away_was_not_ours),
+        {"RFC 9406 4.2, 4.3: the threshold", the_threshold, NULL, NULL, NULL},
+        {"RFC 9406 4.2, 4.3: eight samples are needed", eight_samples_are_needed, NULL, NULL, NULL},
+        {"RFC 9406 4.2: the least counts", the_least_counts, NULL, NULL, NULL},
+        {"RFC 9406 4.2: slow rises pass", slow_rises_pass, NULL, NULL, NULL},
+        {"RFC 9406 4.2: a round without samples is not compared with",
+         a_round_without_samples_is_not_compared_with, NULL, NULL, NULL},
+        {"RFC 9406 4.2, 4.3: five conservative rounds end it", five_conservative_rounds_end_it,
+         NULL, NULL, NULL},
+        {"RFC 9406 4.2: a rise that goes away was not ours", a_rise_that_goes_away_was_not_ours,
+         NULL, NULL, NULL},
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -434,7 +434,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(carries_bytes_v4),
         cmocka_unit_test(carries_bytes_v6),
-        cmocka_unit_test(congestion_control_is_chosen),
+        {"RFC 9293 MAY-18: congestion control is chosen", congestion_control_is_chosen, NULL, NULL,
+         NULL},
         cmocka_unit_test(carries_super_segments),
         cmocka_unit_test(survives_loss),
         cmocka_unit_test(survives_loss_without_sack),
