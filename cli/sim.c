@@ -202,7 +202,7 @@ static const struct cli_option option_list[] = {
     {.kind = CLI_HEADING, .help = "Flows"},
     CALL("flows", "N", set_flows, "connections at once; 1 unless said"),
     CALL("bytes", "N", set_bytes, "per flow, from host A to host B; 1mb unless said"),
-    CALL("cc", "NAME", set_cc, "congestion control: cubic or newreno; newreno unless said"),
+    CALL("cc", "NAME", set_cc, "congestion control: cubic or newreno; cubic unless said"),
     {.name = "ipv4",
      .kind = CLI_FLAG,
      .offset = offsetof(struct settings, is_ipv4),

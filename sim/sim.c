@@ -37,7 +37,7 @@ void sim_config_init(struct sim_config *config)
         .path = {.delay_ns = 20 * NS_PER_MS, .rate_bps = 20000000},
         .versions = SIM_IPV4,
         .mtu = 1500,
-        .congestion_control = "newreno",
+        .congestion_control = "cubic",
     };
 }
 

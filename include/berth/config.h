@@ -99,7 +99,7 @@ struct berth_tcp_settings {
     uint64_t held_ns;         /* a held SYN is dropped after this */
     uint8_t dscp;             /* * RFC 9293 MUST-48, RFC 2474: 0 to 63 */
     uint8_t hop_limit;        /* * the TTL (RFC 9293 MUST-49): 1 to 255 */
-    char congestion_control[16]; /* * "newreno", the default, or "cubic" */
+    char congestion_control[16]; /* * "cubic", or "newreno" */
 };
 
 struct berth_config {
@@ -128,7 +128,8 @@ struct berth_config {
  *                 16,384 sent records; 8192 out-of-order ranges, 1024 for one connection;
  *                 queues grow to 4 MiB each way; the first window is 64 KiB; RTO 1 s, then 200 ms
  *                 to 60 s; delayed ACK 40 ms; TIME-WAIT and orphaned FIN-WAIT-2 60 s; user timeout
- *                 300 s; 7 SYN retries (3 minutes); held SYNs 180 s; keep-alive off, 2 h, 75 s, 9
+ *                 300 s; 7 SYN retries (3 minutes); held SYNs 180 s; keep-alive off, 2 h, 75 s, 9;
+ *                 CUBIC
  *   datagrams     4096 sockets, 256 KiB queued each; held flows 30 s
  *   ip            64 reassemblies, 60 s; 1000 ICMP messages a second, 256 replies queued;
  *                 16 addresses, 64 routes

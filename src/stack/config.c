@@ -71,7 +71,7 @@ static void init_tcp(struct berth_tcp_settings *tcp)
         /* Longer than hosts go on sending SYNs, so that it is the peer who gives up. */
         .held_ns = 180 * NS_PER_S,
         .hop_limit = 64, /* IANA's recommendation */
-        .congestion_control = "newreno",
+        .congestion_control = "cubic",
     };
 }
 
