@@ -220,7 +220,8 @@ static int view_bind(const struct view *view, int scratch, struct launch_error *
     return result < 0 ? launch_error_set(error, LAUNCH_STEP_MOUNT, view->path) : 0;
 }
 
-/* Shows the views of files that are not there: /etc gets a layer above it that has them. */
+/* Shows the views where a file is not there: /etc gets a layer above it that has them, all of them,
+ * for the layer covers what was bound in /etc. */
 static int views_overlay(const struct view *views, size_t count, int scratch,
                          struct launch_error *error)
 {
@@ -233,9 +234,7 @@ static int views_overlay(const struct view *views, size_t count, int scratch,
     }
     fd = openat(scratch, "etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     for (size_t i = 0; i < count && fd >= 0 && result == 0; i++) {
-        if (views[i].target < 0) {
-            result = file_make(fd, views[i].name, &views[i]);
-        }
+        result = file_make(fd, views[i].name, &views[i]);
     }
     snprintf(options, sizeof(options), "lowerdir=/proc/self/fd/%d:/etc", fd);
     if (fd < 0 || result < 0 || mount("berth", "/etc", "overlay", MS_RDONLY, options) < 0) {
