@@ -255,7 +255,7 @@ static const struct cli_option option_list[] = {
      .value = "TEXT",
      .call = set_impairment,
      .help = "a bad network, on purpose: 'delay 40ms jitter 5ms loss 1% duplicate 0.1% reorder 2% "
-             "corrupt 0.01% rate 10mbit queue 64kb seed 7', each at most once"},
+             "corrupt 0.01% ecn 1% rate 10mbit queue 64kb seed 7', each at most once"},
 };
 
 static const struct cli_options options = {

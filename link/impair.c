@@ -16,6 +16,7 @@
 #include "base/random.h"
 #include "link/pieces.h"
 #include "link/units.h"
+#include "wire/wire.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@
 #define QUEUE_BYTES_MIN (64U << 10)
 #define REORDER_NS_MIN  NS_PER_MS
 #define READ_BATCH      8
+#define STREAMS         6 /* of random numbers, of a line */
 
 struct line {
     struct link_impairment config;
@@ -34,6 +36,7 @@ struct line {
     struct random corrupt;
     struct random jitter;
     struct random reorder;
+    struct random ecn;
     uint64_t free_ns; /* when the sender has sent all that was queued */
     uint64_t rest;    /* of the division that made free_ns, so that the rate is exact */
     uint64_t last_due_ns;
@@ -65,11 +68,11 @@ static uint32_t default_queue_bytes(uint64_t rate_bps)
 }
 
 static void line_init(struct line *line, const struct link_impairment *config,
-                      const char *const names[5])
+                      const char *const names[STREAMS])
 {
     uint8_t seed[RANDOM_SEED_BYTES] = {0};
-    struct random *streams[5] = {&line->loss, &line->duplicate, &line->corrupt, &line->jitter,
-                                 &line->reorder};
+    struct random *streams[STREAMS] = {&line->loss,   &line->duplicate, &line->corrupt,
+                                       &line->jitter, &line->reorder,   &line->ecn};
 
     line->config = *config;
     if (config->queue_bytes == 0) {
@@ -79,7 +82,7 @@ static void line_init(struct line *line, const struct link_impairment *config,
         line->config.reorder_delay_ns = max_u64(config->delay_ns / 4, REORDER_NS_MIN);
     }
     memcpy(seed, &config->seed, sizeof config->seed);
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < STREAMS; i++) {
         random_init(streams[i], seed, names[i]);
     }
 }
@@ -157,8 +160,9 @@ static struct link_packet *copy_of(const struct link_packet *packet)
     return copy;
 }
 
-/* Takes PACKET, one that a wire can carry. Returns how many were lost: 0 or 1. */
-static unsigned line_add(struct line *line, struct link_packet *packet, uint64_t now_ns)
+/* Takes PACKET, one that a wire can carry. */
+static void line_add(struct line *line, struct link_packet *packet, uint64_t now_ns,
+                     struct link_counters *counters)
 {
     uint64_t held = line->flow.bytes + line->held.bytes + 2 * (sizeof *packet + packet->bytes);
     struct link_packet *twin = NULL;
@@ -167,7 +171,11 @@ static unsigned line_add(struct line *line, struct link_packet *packet, uint64_t
     if (held > LINK_IMPAIR_BYTES_MAX || !serialize(line, packet->bytes, now_ns, &leaves_ns) ||
         happens(&line->loss, line->config.loss_ppm)) {
         link_packet_free(packet);
-        return 1;
+        counters->lost_impaired++;
+        return;
+    }
+    if (happens(&line->ecn, line->config.ecn_ppm)) {
+        counters->marked += wire_ecn_mark(packet->data, packet->bytes);
     }
     if (happens(&line->duplicate, line->config.duplicate_ppm)) {
         twin = copy_of(packet);
@@ -176,7 +184,6 @@ static unsigned line_add(struct line *line, struct link_packet *packet, uint64_t
     if (twin != NULL) {
         schedule(line, twin, leaves_ns);
     }
-    return 0;
 }
 
 /* The queue whose first packet comes out next; NULL: nothing is under way. */
@@ -227,7 +234,7 @@ static void enter(struct impair_link *impair, struct line *line, struct link_pac
         impair->link.counters.lost_impaired++;
     }
     for (packet = link_packets_take(&pieces); packet != NULL; packet = link_packets_take(&pieces)) {
-        impair->link.counters.lost_impaired += line_add(line, packet, now_ns);
+        line_add(line, packet, now_ns, &impair->link.counters);
     }
 }
 
@@ -349,11 +356,11 @@ static const struct link_table impair_table = {
 int link_impair_new(struct link *inner, const struct link_impairment *from_berth,
                     const struct link_impairment *to_berth, struct link **out)
 {
-    static const char *const names[2][5] = {
+    static const char *const names[2][STREAMS] = {
         {"impair-out-loss", "impair-out-duplicate", "impair-out-corrupt", "impair-out-jitter",
-         "impair-out-reorder"},
+         "impair-out-reorder", "impair-out-ecn"},
         {"impair-in-loss", "impair-in-duplicate", "impair-in-corrupt", "impair-in-jitter",
-         "impair-in-reorder"},
+         "impair-in-reorder", "impair-in-ecn"},
     };
     struct impair_link *impair = calloc(1, sizeof *impair);
 

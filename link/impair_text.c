@@ -24,6 +24,7 @@ static const struct word words[] = {
     {"reorder", PORTION, offsetof(struct link_impairment, reorder_ppm)},
     {"reorder-delay", TIME, offsetof(struct link_impairment, reorder_delay_ns)},
     {"corrupt", PORTION, offsetof(struct link_impairment, corrupt_ppm)},
+    {"ecn", PORTION, offsetof(struct link_impairment, ecn_ppm)},
     {"rate", RATE, offsetof(struct link_impairment, rate_bps)},
     {"queue", BYTES, offsetof(struct link_impairment, queue_bytes)},
     {"seed", NUMBER, offsetof(struct link_impairment, seed)},
@@ -110,8 +111,8 @@ int link_impairment_parse(const char *text, struct link_impairment *out,
 
         if (i == WORD_COUNT) {
             return refuse(&token,
-                          "delay, jitter, loss, duplicate, reorder, reorder-delay, corrupt, rate, "
-                          "queue or seed",
+                          "delay, jitter, loss, duplicate, reorder, reorder-delay, corrupt, ecn, "
+                          "rate, queue or seed",
                           error);
         }
         if ((seen & 1U << i) != 0) {

@@ -58,6 +58,7 @@ struct link_counters {
         lost_unfit;     /* longer than the stack's buffers or the link allow, or of no known kind */
     uint64_t lost_send; /* the far side took no more */
     uint64_t lost_impaired; /* on purpose */
+    uint64_t marked;        /* CE, on purpose */
 };
 
 struct link {
@@ -162,7 +163,7 @@ BERTH_API BERTH_MUST_CHECK int link_capture_new(struct link *inner,
 /*
  * Probabilities in millionths. Each direction has its own streams of SEED. Delay applies each way.
  * A packet meets, in this order: cutting to pieces with complete checksums; the rate and its queue;
- * loss; duplication; corruption; delay, jitter, reordering.
+ * loss; ECN marking; duplication; corruption; delay, jitter, reordering.
  */
 struct link_impairment {
     uint64_t seed;
@@ -170,15 +171,16 @@ struct link_impairment {
     uint64_t jitter_ns; /* uniform 0..jitter added, order kept unless reordered */
     uint32_t loss_ppm;
     uint32_t duplicate_ppm;
-    uint32_t reorder_ppm;      /* such a packet is held back by reorder_delay_ns more */
-    uint32_t corrupt_ppm;      /* one bit is flipped */
+    uint32_t reorder_ppm; /* such a packet is held back by reorder_delay_ns more */
+    uint32_t corrupt_ppm; /* one bit is flipped */
+    uint32_t ecn_ppm;     /* of the packets whose transport hears it (ECT): marked CE (RFC 3168) */
     uint64_t reorder_delay_ns; /* 0: a quarter of the delay, at least 1 ms */
     uint64_t rate_bps;         /* 0: no limit */
     uint32_t queue_bytes; /* of the rate limit; what comes while so many wait is lost. 0: 100 ms at
                              the rate, at least 64 KiB */
 };
-/* "delay 40ms jitter 5ms loss 1% duplicate 0.1% reorder 2% reorder-delay 10ms corrupt 0.01% rate
-   10mbit queue 64kb seed 7", each at most once; on failure BERTH_E_SYNTAX and *ERROR tells: the bad
+/* "delay 40ms jitter 5ms loss 1% duplicate 0.1% reorder 2% reorder-delay 10ms corrupt 0.01% ecn
+   1% rate 10mbit queue 64kb seed 7", each at most once; on failure BERTH_E_SYNTAX and *ERROR tells: the bad
    word (borrowed from TEXT) and what was expected (static). */
 struct link_text_error {
     const char *word;

@@ -28,6 +28,13 @@ enum wire_protocol { /* IANA protocol-numbers */
                      WIRE_ICMP6 = 58
 };
 
+enum wire_ecn { /* the lowest bits of the traffic class (RFC 3168 5) */
+                WIRE_NOT_ECT = 0,
+                WIRE_ECT1 = 1,
+                WIRE_ECT0 = 2,
+                WIRE_CE = 3
+};
+
 enum wire_tcp_flag { /* RFC 9293 3.1; AE: RFC 9768 */
                      WIRE_FIN = 1,
                      WIRE_SYN = 2,

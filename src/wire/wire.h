@@ -104,6 +104,17 @@ BERTH_API void wire_cut_init(struct wire_cut *cut, const uint8_t *packet, size_t
    (header_bytes + segment_bytes is enough, and the whole packet's length where it is not cut). */
 BERTH_API size_t wire_cut_next(struct wire_cut *cut, uint8_t *out, size_t room);
 
+/* ---- ECN (RFC 3168 5) ----------------------------------------------------------------------- */
+
+/* The ECN field of the IP packet of BYTES at PACKET; WIRE_NOT_ECT also for what is no IP packet. */
+BERTH_API enum wire_ecn wire_ecn_get(const uint8_t *packet, size_t bytes);
+/*
+ * Marks the packet as having met congestion, as a queue does instead of dropping it: its ECN field
+ * becomes CE, an IPv4 header checksum that was right stays right (RFC 1624). false, and nothing is
+ * changed: its transport cannot hear that (Not-ECT), or it is no IP packet.
+ */
+BERTH_API bool wire_ecn_mark(uint8_t *packet, size_t bytes);
+
 /* ---- Checksums (RFC 1071, RFC 1624) --------------------------------------------------------- */
 
 /*

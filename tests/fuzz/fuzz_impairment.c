@@ -26,7 +26,7 @@ static void check_values(const struct link_impairment *out)
     demand(out->delay_ns <= HOUR_NS && out->jitter_ns <= HOUR_NS);
     demand(out->reorder_delay_ns <= HOUR_NS);
     demand(out->loss_ppm <= PPM_MAX && out->duplicate_ppm <= PPM_MAX);
-    demand(out->reorder_ppm <= PPM_MAX && out->corrupt_ppm <= PPM_MAX);
+    demand(out->reorder_ppm <= PPM_MAX && out->corrupt_ppm <= PPM_MAX && out->ecn_ppm <= PPM_MAX);
     demand(out->rate_bps == 0 || out->rate_bps >= 1000);
     demand(out->rate_bps <= UINT64_C(1000000000000) && out->queue_bytes <= 1U << 30);
 }

@@ -305,15 +305,57 @@ static void memory_is_bounded(void **state)
     path_free(&path);
 }
 
+/* Sends PACKETS with this traffic class; returns how many came out with CE. */
+static uint32_t count_marked(struct path *path, uint8_t traffic_class, uint64_t now_ns)
+{
+    uint8_t sent[PACKET_BYTES];
+    uint32_t marked = 0;
+
+    for (uint32_t i = 0; i < PACKETS; i++) {
+        struct berth_buffer *buffer;
+        struct berth_frame frame = frame_of(sent, sizeof sent, i);
+
+        sent[0] = 0x45;
+        sent[1] = traffic_class;
+        assert_int_equal(link_send(path->impaired, &frame, 1, now_ns), 1);
+        assert_int_equal(path->far->table->read(path->far, path->stack.berth, &buffer, 1, now_ns),
+                         1);
+        marked += (buffer->data[buffer->begin + 1] & 3) == 3;
+        berth_buffer_put(path->stack.berth, buffer);
+    }
+    return marked;
+}
+
+static void marking_is_as_said_and_no_loss(void **state)
+{
+    struct link_impairment config = {.seed = 9, .ecn_ppm = 50000};
+    struct path path = path_new(&config, NULL);
+
+    (void)state;
+    assert_in_range(count_marked(&path, 2, 1), PACKETS / 20 - 150, PACKETS / 20 + 150);
+    assert_in_range(count_marked(&path, 1, 2), PACKETS / 20 - 150, PACKETS / 20 + 150);
+    assert_int_equal(count_marked(&path, 0, 3), 0);
+    assert_in_range(path.impaired->counters.marked, PACKETS / 10 - 300, PACKETS / 10 + 300);
+    assert_int_equal(path.impaired->counters.lost_impaired, 0);
+    path_free(&path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(loss_is_as_said),          cmocka_unit_test(duplicates_are_as_said),
-        cmocka_unit_test(jitter_keeps_the_order),   cmocka_unit_test(reordering_is_as_said),
-        cmocka_unit_test(same_seed_same_fate),      cmocka_unit_test(streams_are_apart),
-        cmocka_unit_test(corruption_is_one_bit),    cmocka_unit_test(rate_is_exact),
-        cmocka_unit_test(the_queue_drops_its_tail), cmocka_unit_test(delay_is_each_ways_own),
-        cmocka_unit_test(starved_is_not_lost),      cmocka_unit_test(memory_is_bounded),
+        cmocka_unit_test(loss_is_as_said),
+        cmocka_unit_test(duplicates_are_as_said),
+        cmocka_unit_test(jitter_keeps_the_order),
+        cmocka_unit_test(reordering_is_as_said),
+        cmocka_unit_test(same_seed_same_fate),
+        cmocka_unit_test(streams_are_apart),
+        cmocka_unit_test(corruption_is_one_bit),
+        cmocka_unit_test(rate_is_exact),
+        cmocka_unit_test(the_queue_drops_its_tail),
+        cmocka_unit_test(delay_is_each_ways_own),
+        cmocka_unit_test(starved_is_not_lost),
+        cmocka_unit_test(memory_is_bounded),
+        cmocka_unit_test(marking_is_as_said_and_no_loss),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,8 +19,8 @@ static void every_word(void **state)
 
     (void)state;
     assert_int_equal(link_impairment_parse("delay 40ms jitter 5ms loss 1% duplicate 0.1% reorder "
-                                           "2% reorder-delay 10ms corrupt 0.01% rate 10mbit "
-                                           "queue 64kb seed 7",
+                                           "2% reorder-delay 10ms corrupt 0.01% ecn 1.5% "
+                                           "rate 10mbit queue 64kb seed 7",
                                            &out, &error),
                      0);
     assert_int_equal(out.delay_ns, 40000000);
@@ -30,6 +30,7 @@ static void every_word(void **state)
     assert_int_equal(out.reorder_ppm, 20000);
     assert_int_equal(out.reorder_delay_ns, 10000000);
     assert_int_equal(out.corrupt_ppm, 100);
+    assert_int_equal(out.ecn_ppm, 15000);
     assert_int_equal(out.rate_bps, 10000000);
     assert_int_equal(out.queue_bytes, 65536);
     assert_int_equal(out.seed, 7);
