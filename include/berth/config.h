@@ -80,7 +80,7 @@ struct berth_tcp_settings {
     uint64_t rto_max_ns;            /* RFC 6298 2.5: at least 60 s */
     uint64_t delayed_ack_ns;        /* RFC 9293 MUST-40: < 0.5 s */
     uint64_t time_wait_ns;          /* RFC 9293 3.4.2: 2 MSL */
-    uint64_t fin_wait2_ns;          /* orphaned FIN-WAIT-2; 0 for ever */
+    uint64_t fin_wait2_ns;          /* * orphaned FIN-WAIT-2; 0 for ever */
     uint64_t keepalive_idle_ns;     /* * RFC 9293 MUST-28: at least 2 h by default */
     uint64_t keepalive_interval_ns; /* * */
     uint32_t keepalive_probes;      /* * */

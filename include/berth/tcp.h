@@ -95,6 +95,13 @@ BERTH_API BERTH_MUST_CHECK int berth_tcp_write(struct berth *berth, berth_id id,
  */
 BERTH_API BERTH_MUST_CHECK int berth_tcp_urgent(struct berth *berth, berth_id id);
 
+/*
+ * More will be written soon: until the next commit or write what is not sent yet is held back as
+ * with BERTH_TCP_CORK (MSG_MORE). To be called after a commit or write, before berth_transmit.
+ * BERTH_E_CLOSED, BERTH_E_STALE.
+ */
+BERTH_API BERTH_MUST_CHECK int berth_tcp_more(struct berth *berth, berth_id id);
+
 /* No more will be written: FIN after what is queued (half-close). Reading goes on. BERTH_E_STALE,
  * BERTH_E_STATE. */
 BERTH_API BERTH_MUST_CHECK int berth_tcp_shutdown(struct berth *berth, berth_id id);
@@ -104,27 +111,73 @@ BERTH_API int berth_tcp_close(struct berth *berth, berth_id id);
 /* RST now (RFC 9293 3.10.5). ID is gone. A listener: its waiting connections are aborted too. */
 BERTH_API int berth_tcp_abort(struct berth *berth, berth_id id);
 
+/*
+ * What the owner of a connection or a listener may change. A listener's options are those with
+ * which its connections begin; without any they begin with the stack's (struct
+ * berth_tcp_settings). "On, off" is 1 and 0; times are nanoseconds, sizes bytes. In brackets what
+ * Linux calls it.
+ */
 enum berth_tcp_option {
-    BERTH_TCP_NO_DELAY,  /* 0, 1 */
-    BERTH_TCP_QUICK_ACK, /* 0, 1 */
-    BERTH_TCP_KEEPALIVE, /* 0, 1 */
+    /* On, off: short segments do not wait for the ACK of earlier ones (TCP_NODELAY). */
+    BERTH_TCP_NO_DELAY,
+    /* On, off: ACKs are not delayed; one that is delayed goes now (TCP_QUICKACK). */
+    BERTH_TCP_QUICK_ACK,
+    /* On, off: an idle connection is probed (SO_KEEPALIVE). */
+    BERTH_TCP_KEEPALIVE,
+    /* After this long without a word from the peer: 1 s to 30 days (TCP_KEEPIDLE). */
     BERTH_TCP_KEEPALIVE_IDLE_NS,
+    /* Between probes: 1 s to 1 day (TCP_KEEPINTVL). */
     BERTH_TCP_KEEPALIVE_INTERVAL_NS,
+    /* Probes without an answer until it is given up: 1 to 255 (TCP_KEEPCNT). */
     BERTH_TCP_KEEPALIVE_PROBES,
-    BERTH_TCP_USER_TIMEOUT_NS, /* 0: the stack's */
+    /* Data unacknowledged for this long: given up (RFC 9293 3.8.3). 0: the stack's; BERTH_NEVER:
+       not for that (TCP_USER_TIMEOUT). */
+    BERTH_TCP_USER_TIMEOUT_NS,
+    /* What the receive queue may grow to, 2048 to 1 GiB, and does at once: it is not tuned any more
+       (SO_RCVBUF). Set before the SYN or its answer leaves, it decides the window scale; a window
+       already offered is not taken back. */
     BERTH_TCP_RECEIVE_BYTES,
+    /* The same of the send queue (SO_SNDBUF). */
     BERTH_TCP_SEND_BYTES,
-    BERTH_TCP_DSCP,     /* Differentiated Services Codepoint, 0 to 63, from the next segment on */
-    BERTH_TCP_HOP_LIMIT /* the TTL, 1 to 255 */
+    /* The Differentiated Services Codepoint from the next segment on: 0 to 63 (IP_TOS >> 2). */
+    BERTH_TCP_DSCP,
+    /* The TTL: 1 to 255 (IP_TTL, IPV6_UNICAST_HOPS). */
+    BERTH_TCP_HOP_LIMIT,
+    /* On, off: a segment that is not full waits for more, but no longer than 200 ms when nothing is
+       under way, and not for the FIN (TCP_CORK). For one write only: berth_tcp_more. */
+    BERTH_TCP_CORK,
+    /* No longer segments than this either way, 64 to 65495; 0: what the link takes (TCP_MAXSEG).
+       BERTH_E_STATE once a SYN of ours has left. */
+    BERTH_TCP_MSS_BYTES,
+    /* Room for a writer only while less than this waits unsent; 0: no such mark
+       (TCP_NOTSENT_LOWAT). At most 1 GiB. */
+    BERTH_TCP_UNSENT_BYTES,
+    /* The largest window ever offered, 2048 to 1 GiB; 0: no such bound (TCP_WINDOW_CLAMP). */
+    BERTH_TCP_WINDOW_BYTES,
+    /* SYNs, or answers to one, that are sent again: 0 to 30 (TCP_SYNCNT). */
+    BERTH_TCP_SYN_RETRIES,
+    /* Closed, and the peer has acknowledged our FIN and sends none: given up after this, at most a
+       day; 0: not for that (TCP_LINGER2). */
+    BERTH_TCP_FIN_WAIT2_NS,
+    /* What berth_tcp_close leaves to be sent and acknowledged has this long, at most a day; then a
+       RST. 0: a RST at once; BERTH_NEVER, as at the start: no bound of its own (SO_LINGER, whose
+       close also waits; this one never does). */
+    BERTH_TCP_LINGER_NS
 };
-/* BERTH_E_INVALID: value out of range. BERTH_E_STALE. */
+/* ID: a connection or a listener. BERTH_E_INVALID: value out of range, or no such option.
+ * BERTH_E_STATE: too late for it. BERTH_E_STALE. */
 BERTH_API BERTH_MUST_CHECK int berth_tcp_set(struct berth *berth, berth_id id,
                                              enum berth_tcp_option option, uint64_t value);
+/* What it is now; of what is tuned (RECEIVE_BYTES, SEND_BYTES) what it has been tuned to.
+ * BERTH_E_INVALID: no such option. BERTH_E_STALE. */
+BERTH_API BERTH_MUST_CHECK int berth_tcp_get(const struct berth *berth, berth_id id,
+                                             enum berth_tcp_option option, uint64_t *value);
 
 /*
  * The connection's congestion control from now on: "cubic" (RFC 9438, with HyStart++, RFC 9406) or
  * "newreno" (RFC 5681, 6582). It goes on with the window that there is. A connection begins with
- * the stack's (tcp.congestion_control). BERTH_E_INVALID: none of that NAME. BERTH_E_STALE.
+ * its listener's, that with the stack's (tcp.congestion_control). BERTH_E_INVALID: none of that
+ * NAME. BERTH_E_STALE.
  */
 BERTH_API BERTH_MUST_CHECK int berth_tcp_set_congestion_control(struct berth *berth, berth_id id,
                                                                 const char *name);

@@ -265,14 +265,39 @@ int berth_tcp_abort(struct berth *berth, berth_id id)
     return 0;
 }
 
+int berth_tcp_more(struct berth *berth, berth_id id)
+{
+    struct tcp_conn *conn = owned(berth, id);
+    return conn == NULL ? BERTH_E_STALE : tcp_more(&berth->tcp, conn);
+}
+
 int berth_tcp_set(struct berth *berth, berth_id id, enum berth_tcp_option option, uint64_t value)
 {
+    struct tcp_listener *listener = listener_of(berth, id);
+    if (listener != NULL) {
+        return tcp_listener_set(&berth->tcp, listener, option, value);
+    }
     struct tcp_conn *conn = owned(berth, id);
     return conn == NULL ? BERTH_E_STALE : tcp_set(&berth->tcp, conn, option, value);
 }
 
+int berth_tcp_get(const struct berth *berth, berth_id id, enum berth_tcp_option option,
+                  uint64_t *value)
+{
+    const struct tcp_listener *listener = listener_of(berth, id);
+    if (listener != NULL) {
+        return tcp_listener_get(listener, option, value);
+    }
+    const struct tcp_conn *conn = owned(berth, id);
+    return conn == NULL ? BERTH_E_STALE : tcp_get(conn, option, value);
+}
+
 int berth_tcp_set_congestion_control(struct berth *berth, berth_id id, const char *name)
 {
+    struct tcp_listener *listener = listener_of(berth, id);
+    if (listener != NULL) {
+        return tcp_listener_set_congestion_control(&berth->tcp, listener, name);
+    }
     struct tcp_conn *conn = owned(berth, id);
     return conn == NULL ? BERTH_E_STALE : tcp_set_congestion_control(&berth->tcp, conn, name);
 }

@@ -43,17 +43,6 @@ void tcp_on_fin_acked(struct tcp *tcp, struct tcp_conn *conn)
     }
 }
 
-/* Room again for a writer that was told to wait: not for every byte, but for a third of the
- * queue. */
-static void wake_writer(struct tcp *tcp, struct tcp_conn *conn)
-{
-    uint32_t queued = conn->snd_end - conn->snd_una;
-    if (conn_has(conn, CONN_WANT_WRITE) && queued <= conn->send_bytes_max / 3 * 2) {
-        conn_clear(conn, CONN_WANT_WRITE);
-        tcp_conn_note(tcp, conn, BERTH_EVENT_WRITABLE);
-    }
-}
-
 /* [snd_una, ack) is acknowledged for the first time. */
 static void on_new_ack(struct tcp *tcp, struct tcp_conn *conn, uint32_t ack,
                        struct tcp_acked *acked)
@@ -161,7 +150,7 @@ enum berth_drop tcp_on_ack(struct tcp *tcp, struct tcp_conn *conn, const struct 
     if (acked.bytes > 0 || opened) {
         conn->backoff = opened ? 0 : conn->backoff;
         tcp_timer_retransmit(tcp, conn);
-        wake_writer(tcp, conn);
+        tcp_sendq_wake(tcp, conn);
     }
     if (conn_has_unsent(conn) || tcp_score_has_lost(conn)) {
         tcp_conn_ready(tcp, conn);

@@ -40,12 +40,13 @@ void tcp_abort(struct tcp *tcp, struct tcp_conn *conn)
     tcp_conn_ready(tcp, conn);
 }
 
-/* RFC 9293 3.10.4; with bytes that nobody will read the peer is told by RST (RFC 2525 2.17). */
+/* RFC 9293 3.10.4; with bytes that nobody will read the peer is told by RST (RFC 2525 2.17), and so
+ * it is when the owner has no time for more (BERTH_TCP_LINGER_NS). */
 void tcp_close(struct tcp *tcp, struct tcp_conn *conn)
 {
     bool unread = conn->receive_bytes > 0 || conn->reorder_count > 0;
     bool early = conn->state == BERTH_TCP_SYN_SENT || conn->state == BERTH_TCP_LISTEN;
-    if (conn->state == BERTH_TCP_CLOSED || unread || early) {
+    if (conn->state == BERTH_TCP_CLOSED || unread || early || conn->options->linger_ns == 0) {
         tcp_abort(tcp, conn);
         return;
     }
@@ -56,5 +57,10 @@ void tcp_close(struct tcp *tcp, struct tcp_conn *conn)
         conn_set(conn, CONN_FIN_QUEUED);
         tcp_conn_ready(tcp, conn);
     }
-    tcp_timer_idle(tcp, conn);
+    if (conn_is_lingering(conn)) {
+        conn->idle_ns = add_sat_u64(tcp->now_ns, conn->options->linger_ns);
+        tcp_timer_arm(tcp, conn);
+    } else {
+        tcp_timer_idle(tcp, conn);
+    }
 }

@@ -50,22 +50,6 @@ static void table_remove(struct tcp *tcp, struct tcp_conn *conn)
     *link = conn->hash_next;
 }
 
-static void conn_settings(const struct tcp *tcp, struct tcp_conn *conn)
-{
-    const struct berth_tcp_settings *set = &tcp->settings;
-    conn->receive_bytes_max = set->receive_bytes_max;
-    conn->send_bytes_max = set->send_bytes_max;
-    conn->user_timeout_ns = set->user_timeout_ns;
-    conn->keepalive_idle_ns = set->keepalive_idle_ns;
-    conn->keepalive_interval_ns = set->keepalive_interval_ns;
-    conn->keepalive_probes = set->keepalive_probes;
-    conn->dscp = set->dscp;
-    conn->hop_limit = set->hop_limit;
-    conn_set(conn, (set->no_delay ? (uint32_t)CONN_NO_DELAY : 0) |
-                       (set->quick_ack ? (uint32_t)CONN_QUICK_ACK : 0) |
-                       (set->keepalive ? (uint32_t)CONN_KEEPALIVE : 0));
-}
-
 /* A connection in the table, in state CLOSED: the caller sets the state at once. NULL: the
  * limit. */
 struct tcp_conn *tcp_conn_new(struct tcp *tcp, const struct berth_endpoint *local,
@@ -93,7 +77,7 @@ struct tcp_conn *tcp_conn_new(struct tcp *tcp, const struct berth_endpoint *loca
     list_init(&conn->in_flight);
     list_init(&conn->reorder);
     list_init(&conn->reorder_recent);
-    conn_settings(tcp, conn);
+    tcp_options_inherit(tcp, conn, &tcp->defaults);
     table_add(tcp, conn);
     tcp->stats->tcp_connections++;
     return conn;
@@ -110,6 +94,7 @@ void tcp_conn_free(struct tcp *tcp, struct tcp_conn *conn)
     event_forget(&conn->event);
     list_remove(&conn->ready);
     list_remove(&conn->starved);
+    tcp_options_release(tcp, &conn->options);
     conn->generation++;
     pool_give(&tcp->conns, conn);
 }

@@ -127,7 +127,6 @@ struct tcp_conn {
     uint32_t snd_wnd_max;
     uint32_t snd_up;    /* after the last urgent byte: urgent.c */
     uint32_t snd_small; /* after the last segment that was not full: Nagle */
-    uint32_t send_bytes_max;
     uint32_t recover;   /* snd_nxt when recovery began */
     uint32_t round_end; /* snd_nxt when this round trip began (struct cc_ack): ack.c */
     uint32_t sacked_bytes;
@@ -163,11 +162,10 @@ struct tcp_conn {
     /* receiving: receive.c, reorder.c */
     uint32_t irs;
     uint32_t rcv_nxt;
-    uint32_t rcv_adv;   /* right edge of the window offered */
-    uint32_t rcv_acked; /* the last ACK number sent */
-    uint32_t rcv_up;    /* after the last urgent byte, as the peer says: urgent.c */
-    uint32_t rcv_fin;   /* CONN_FIN_SEEN: where it stands */
-    uint32_t receive_bytes_max;
+    uint32_t rcv_adv;       /* right edge of the window offered */
+    uint32_t rcv_acked;     /* the last ACK number sent */
+    uint32_t rcv_up;        /* after the last urgent byte, as the peer says: urgent.c */
+    uint32_t rcv_fin;       /* CONN_FIN_SEEN: where it stands */
     uint32_t receive_bytes; /* queued in order */
     uint32_t reorder_bytes;
     uint16_t reorder_count;
@@ -198,14 +196,13 @@ struct tcp_conn {
     uint64_t progress_ns; /* the peer last acknowledged something new, or answered a probe */
     uint64_t heard_ns;    /* the peer last sent anything */
     uint64_t sent_ns;     /* we last sent data */
-    uint64_t user_timeout_ns;
-    uint64_t keepalive_idle_ns;
-    uint64_t keepalive_interval_ns;
-    uint32_t keepalive_probes;
-    int32_t error;      /* how it ended: enum berth_error */
-    int32_t soft_error; /* the last that did not end it, and when */
+    int32_t error;        /* how it ended: enum berth_error */
+    int32_t soft_error;   /* the last that did not end it, and when */
     uint64_t soft_error_ns;
     struct cc cc;
+    const struct tcp_options *options; /* options.c */
+    bool corked : 1;                   /* a segment that is not full waits for more */
+    bool more : 1;                     /* the same until the next commit */
     /* links */
     struct timer timer;
     struct event_node event;
@@ -230,7 +227,8 @@ struct tcp_listener {
     uint32_t generation;
     struct berth_endpoint local;
     uint32_t backlog;
-    uint32_t pending;  /* half-open and waiting */
+    uint32_t pending; /* half-open and waiting */
+    const struct tcp_options *options;
     struct list queue; /* established, not yet accepted: conn->event.node */
     struct event_node event;
     void *user;
@@ -306,6 +304,26 @@ static inline bool conn_has_unsent(const struct tcp_conn *conn)
     return conn->snd_nxt != conn->snd_end + (conn_has(conn, CONN_FIN_QUEUED) ? 1 : 0);
 }
 
+/* Bytes that were written and never sent. */
+static inline uint32_t conn_unsent_bytes(const struct tcp_conn *conn)
+{
+    uint32_t next = conn->snd_nxt == conn->iss ? conn->iss + 1 : conn->snd_nxt;
+    return (int32_t)(conn->snd_end - next) > 0 ? conn->snd_end - next : 0;
+}
+
+/* A segment that is not full waits for more to be written. */
+static inline bool conn_is_corked(const struct tcp_conn *conn)
+{
+    return (conn->corked || conn->more) && !conn_has(conn, CONN_FIN_QUEUED | CONN_URGENT_OUT);
+}
+
+/* Closed, with a bound to what the stack sees through by itself. */
+static inline bool conn_is_lingering(const struct tcp_conn *conn)
+{
+    return conn_has(conn, CONN_ORPHAN) && conn->options->linger_ns != BERTH_NEVER &&
+           conn->state != BERTH_TCP_FIN_WAIT_2;
+}
+
 /* The peer's window holds up what waits: nothing new may go, or after it has shrunk not even the
  * next segment again. As long as the peer answers that is no reason to give up (RFC 9293 MUST-37,
  * SHLD-17). */
@@ -331,7 +349,12 @@ void tcp_conn_note(struct tcp *tcp, struct tcp_conn *conn, uint32_t bits);
 void tcp_conn_soft_error(struct tcp *tcp, struct tcp_conn *conn, int error); /* told, no more */
 void tcp_conn_check(const struct tcp_conn *conn); /* the invariants above */
 
+/* options.c */
+void tcp_options_inherit(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_options *options);
+void tcp_options_release(struct tcp *tcp, const struct tcp_options **options);
+
 /* open.c */
+void tcp_open_limits(const struct tcp *tcp, struct tcp_conn *conn); /* that our SYN announces */
 void tcp_establish(struct tcp *tcp, struct tcp_conn *conn);
 enum berth_drop tcp_on_syn_sent(struct tcp *tcp, struct tcp_conn *conn,
                                 const struct wire_packet *packet);
@@ -352,6 +375,7 @@ uint32_t tcp_receive_limit(const struct tcp *tcp, const struct tcp_conn *conn); 
 uint32_t tcp_first_window(const struct tcp *tcp, const struct tcp_conn *conn);  /* of a SYN */
 void tcp_ack_schedule(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes);
 void tcp_receive_append(struct tcp *tcp, struct tcp_conn *conn, struct tcp_arrival *arrival);
+void tcp_offer_window(struct tcp *tcp, struct tcp_conn *conn); /* if that is worth a segment */
 void tcp_receive_clear(struct tcp *tcp, struct tcp_conn *conn);
 
 /* reorder.c */
@@ -365,6 +389,7 @@ void tcp_starve(struct tcp *tcp, struct tcp_conn *conn);
 
 /* sendq.c */
 bool tcp_sendq_has_room(const struct tcp *tcp, const struct tcp_conn *conn); /* for a writer */
+void tcp_sendq_wake(struct tcp *tcp, struct tcp_conn *conn); /* there may be room again */
 void tcp_sendq_trim(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes);
 void tcp_sendq_clear(struct tcp *tcp, struct tcp_conn *conn);
 void tcp_sendq_release(struct tcp *tcp,

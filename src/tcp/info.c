@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a connection's owner may ask and set.
+ * What a connection's owner may ask.
  */
 #include "tcp/conn.h"
 
@@ -12,103 +12,6 @@ const char *berth_tcp_state_name(enum berth_tcp_state state)
                                         "ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT",
                                         "CLOSING",     "LAST-ACK",   "TIME-WAIT"};
     return (unsigned)state < sizeof names / sizeof *names ? names[state] : "unknown";
-}
-
-static void set_flag(struct tcp_conn *conn, uint32_t flag, bool on)
-{
-    if (on) {
-        conn_set(conn, flag);
-    } else {
-        conn_clear(conn, flag);
-    }
-}
-
-static int set_switch(struct tcp *tcp, struct tcp_conn *conn, uint32_t flag, uint64_t value)
-{
-    if (value > 1) {
-        return BERTH_E_INVALID;
-    }
-    set_flag(conn, flag, value != 0);
-    if (flag == CONN_KEEPALIVE) {
-        tcp_timer_idle(tcp, conn);
-    } else if (conn_is_synchronised(conn)) {
-        tcp_conn_ready(tcp, conn); /* what Nagle held back may go, the ACK owed too */
-        set_flag(conn, CONN_ACK_NOW,
-                 conn_has(conn, CONN_ACK_NOW) ||
-                     (flag == CONN_QUICK_ACK && value != 0 && conn_has(conn, CONN_ACK_DELAYED)));
-    }
-    return 0;
-}
-
-static int set_bytes(uint32_t *place, uint64_t value)
-{
-    if (value < 2048 || value > 1U << 30) {
-        return BERTH_E_INVALID;
-    }
-    *place = (uint32_t)value;
-    return 0;
-}
-
-static int set_small(uint8_t *place, uint64_t value, uint8_t least, uint8_t most)
-{
-    if (value < least || value > most) {
-        return BERTH_E_INVALID;
-    }
-    *place = (uint8_t)value;
-    return 0;
-}
-
-int tcp_set(struct tcp *tcp, struct tcp_conn *conn, enum berth_tcp_option option, uint64_t value)
-{
-    switch (option) {
-    case BERTH_TCP_NO_DELAY:
-        return set_switch(tcp, conn, CONN_NO_DELAY, value);
-    case BERTH_TCP_QUICK_ACK:
-        return set_switch(tcp, conn, CONN_QUICK_ACK, value);
-    case BERTH_TCP_KEEPALIVE:
-        return set_switch(tcp, conn, CONN_KEEPALIVE, value);
-    case BERTH_TCP_KEEPALIVE_IDLE_NS:
-    case BERTH_TCP_KEEPALIVE_INTERVAL_NS:
-        if (value < NS_PER_S) {
-            return BERTH_E_INVALID;
-        }
-        *(option == BERTH_TCP_KEEPALIVE_IDLE_NS ? &conn->keepalive_idle_ns
-                                                : &conn->keepalive_interval_ns) = value;
-        tcp_timer_idle(tcp, conn);
-        return 0;
-    case BERTH_TCP_KEEPALIVE_PROBES:
-        if (value < 1 || value > 255) {
-            return BERTH_E_INVALID;
-        }
-        conn->keepalive_probes = (uint32_t)value;
-        return 0;
-    case BERTH_TCP_USER_TIMEOUT_NS:
-        conn->user_timeout_ns = value != 0 ? value : tcp->settings.user_timeout_ns;
-        return 0;
-    case BERTH_TCP_RECEIVE_BYTES:
-        return set_bytes(&conn->receive_bytes_max, value);
-    case BERTH_TCP_SEND_BYTES:
-        return set_bytes(&conn->send_bytes_max, value);
-    case BERTH_TCP_DSCP:
-        return set_small(&conn->dscp, value, 0, 63);
-    case BERTH_TCP_HOP_LIMIT:
-        return set_small(&conn->hop_limit, value, 1, 255);
-    }
-    return BERTH_E_INVALID;
-}
-
-int tcp_set_congestion_control(struct tcp *tcp, struct tcp_conn *conn, const char *name)
-{
-    const struct cc_table *table = cc_find(name);
-    if (table == NULL) {
-        return BERTH_E_INVALID;
-    }
-    if (conn->cc.mss == 0) {
-        conn->cc.table = table; /* not established: tcp_establish starts it */
-    } else if (conn->cc.table != table) {
-        cc_switch(&conn->cc, table, tcp->now_ns);
-    }
-    return 0;
 }
 
 static void info_counters(const struct tcp_conn *conn, struct berth_tcp_info *out)
@@ -152,6 +55,5 @@ void tcp_info(const struct tcp *tcp, const struct tcp_conn *conn, struct berth_t
         .sack = conn_has(conn, CONN_SACK),
         .window_scale = conn_has(conn, CONN_WSCALE)};
     info_counters(conn, out);
-    const char *name = conn->cc.table != NULL ? conn->cc.table->name : tcp->cc_default->name;
-    strncpy(out->congestion_control, name, sizeof out->congestion_control - 1);
+    strncpy(out->congestion_control, conn->cc.table->name, sizeof out->congestion_control - 1);
 }

@@ -9,7 +9,6 @@ void tcp_init(struct tcp *tcp, struct arena *arena, const struct berth_config *c
 {
     const struct berth_limits *limits = &config->limits;
     *tcp = (struct tcp){.settings = config->tcp,
-                        .cc_default = cc_find(config->tcp.congestion_control),
                         .mtu = config->mtu,
                         .offloads = config->offloads,
                         .segment_bytes_max = config->segment_bytes_max,
@@ -22,6 +21,7 @@ void tcp_init(struct tcp *tcp, struct arena *arena, const struct berth_config *c
                         .stats = parts->stats,
                         .ports = parts->ports,
                         .held_max = limits->tcp_held};
+    tcp_options_init(&tcp->defaults, &config->tcp);
     tcp->time_wait_timer.kind = TCP_TIMER_TIME_WAIT;
     list_init(&tcp->ready);
     list_init(&tcp->starved);
@@ -29,6 +29,8 @@ void tcp_init(struct tcp *tcp, struct arena *arena, const struct berth_config *c
     pool_init(&tcp->conns, arena, limits->tcp_connections, sizeof(struct tcp_conn));
     pool_init(&tcp->time_waits, arena, limits->tcp_time_wait, sizeof(struct tcp_time_wait));
     pool_init(&tcp->listeners, arena, limits->tcp_listeners, sizeof(struct tcp_listener));
+    pool_init(&tcp->options, arena, limits->tcp_connections + limits->tcp_listeners,
+              sizeof(struct tcp_options));
     pool_init(&tcp->sent_records, arena, limits->tcp_sent_records, sizeof(struct tcp_sent));
     pool_init(&tcp->reorder_records, arena, limits->tcp_reorder_records,
               sizeof(struct tcp_reorder));

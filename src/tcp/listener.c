@@ -17,6 +17,7 @@ struct tcp_listener *tcp_listener_new(struct tcp *tcp, const struct berth_endpoi
     *listener = (struct tcp_listener){.generation = generation + 1,
                                       .local = *local,
                                       .backlog = backlog,
+                                      .options = &tcp->defaults,
                                       .user = user,
                                       .in_use = true};
     listener->event.kind = BERTH_KIND_TCP_LISTENER;
@@ -39,6 +40,7 @@ void tcp_listener_free(struct tcp *tcp, struct tcp_listener *listener)
     }
     BERTH_CHECK(listener->pending == 0);
     event_forget(&listener->event);
+    tcp_options_release(tcp, &listener->options);
     listener->in_use = false;
     listener->generation++;
     pool_give(&tcp->listeners, listener);

@@ -24,24 +24,46 @@ static uint32_t timestamp_offset(const struct tcp *tcp, const struct tcp_conn *c
     return (uint32_t)hash_keyed(&tcp->timestamp_key, pair, sizeof pair);
 }
 
-static uint8_t own_wscale(const struct tcp_conn *conn)
+/* RFC 7323 2.3: what the largest window takes, at most 14. */
+static uint8_t own_wscale(const struct tcp_options *options)
 {
-    uint8_t scale = 0; /* RFC 7323 2.3: at most 14 */
-    while (scale < 14 && ((uint64_t)65535 << scale) < conn->receive_bytes_max) {
+    uint32_t most = options->receive_bytes;
+    most = options->window_bytes != 0 ? min_u32(most, options->window_bytes) : most;
+    uint8_t scale = 0;
+    while (scale < 14 && ((uint64_t)65535 << scale) < most) {
         scale++;
     }
     return scale;
 }
 
-static void begin(struct tcp *tcp, struct tcp_conn *conn)
+/* The peer's SYN is here: what both sides take. */
+static void agree_on_limits(struct tcp_conn *conn)
+{
+    uint32_t options = conn_has(conn, CONN_TIMESTAMPS) ? TIMESTAMP_BYTES : 0;
+    conn->mss = (uint16_t)(min_u32(conn->mss_peer, conn->mss_own) - options);
+    conn->rcv_mss = (uint16_t)min_u32(MSS_DEFAULT_V4, conn->mss_own);
+    conn->rcv_wscale = conn_has(conn, CONN_WSCALE) ? conn->rcv_wscale : 0;
+}
+
+void tcp_open_limits(const struct tcp *tcp, struct tcp_conn *conn)
 {
     bool v4 = berth_address_is_v4(&conn->remote.address);
     uint32_t headers =
         (v4 ? WIRE_IPV4_HEADER_BYTES : WIRE_IPV6_HEADER_BYTES) + WIRE_TCP_HEADER_BYTES;
-    conn->mss_own = (uint16_t)(tcp->mtu - headers); /* RFC 9293 3.7.1 */
+    uint32_t asked = conn->options->mss_bytes != 0 ? conn->options->mss_bytes : UINT16_MAX;
+    conn->mss_own = (uint16_t)min_u32(tcp->mtu - headers, asked); /* RFC 9293 3.7.1 */
+    conn->rcv_wscale = own_wscale(conn->options);
+    if (conn->state != BERTH_TCP_CLOSED && conn->state != BERTH_TCP_SYN_SENT) {
+        agree_on_limits(conn);
+    }
+}
+
+static void begin(struct tcp *tcp, struct tcp_conn *conn)
+{
+    bool v4 = berth_address_is_v4(&conn->remote.address);
+    tcp_open_limits(tcp, conn);
     conn->mss_peer = (uint16_t)(v4 ? MSS_DEFAULT_V4 : MSS_DEFAULT_V6);
     conn->mss = conn->mss_peer;
-    conn->rcv_wscale = own_wscale(conn);
     conn->iss = tcp->reopening ? tcp->reopen_iss : initial_sequence(tcp, conn);
     tcp->reopening = false;
     conn->snd_small = conn->iss;
@@ -93,17 +115,13 @@ static void take_syn(struct tcp *tcp, struct tcp_conn *conn, const struct wire_t
     if ((syn->options & WIRE_OPTION_WSCALE) != 0 && tcp->settings.window_scale) {
         conn_set(conn, CONN_WSCALE);
         conn->snd_wscale = syn->wscale;
-    } else {
-        conn->rcv_wscale = 0;
     }
     if ((syn->options & WIRE_OPTION_TIMESTAMPS) != 0 && tcp->settings.timestamps) {
         conn_set(conn, CONN_TIMESTAMPS);
         conn->ts_recent = syn->tsval;
         conn->ts_recent_ns = tcp->now_ns;
     }
-    uint32_t options = conn_has(conn, CONN_TIMESTAMPS) ? TIMESTAMP_BYTES : 0;
-    conn->mss = (uint16_t)(min_u32(conn->mss_peer, conn->mss_own) - options);
-    conn->rcv_mss = (uint16_t)min_u32(MSS_DEFAULT_V4, conn->mss_own);
+    agree_on_limits(conn);
 }
 
 static void remember_times(struct tcp *tcp, struct tcp_conn *conn)
@@ -136,8 +154,7 @@ void tcp_establish(struct tcp *tcp, struct tcp_conn *conn)
     conn->probes = 0;
     conn->unanswered = 0;
     remember_times(tcp, conn);
-    const struct cc_table *chosen = conn->cc.table; /* by the owner, before there was a path */
-    cc_init(&conn->cc, chosen != NULL ? chosen : tcp->cc_default, conn->mss, window);
+    cc_init(&conn->cc, conn->cc.table, conn->mss, window);
     conn->round_end = conn->snd_nxt;
     tcp->stats->tcp_opened++;
     tcp_timer_idle(tcp, conn);
@@ -180,12 +197,15 @@ int tcp_connect(struct tcp *tcp, const struct berth_endpoint *local,
     return 0;
 }
 
-static struct tcp_conn *from_syn(struct tcp *tcp, const struct wire_packet *packet)
+/* OPTIONS: those of whoever serves the port. */
+static struct tcp_conn *from_syn(struct tcp *tcp, const struct wire_packet *packet,
+                                 const struct tcp_options *options)
 {
     struct berth_endpoint local = {packet->destination, packet->destination_port};
     struct berth_endpoint remote = {packet->source, packet->source_port};
     struct tcp_conn *conn = tcp_conn_new(tcp, &local, &remote);
     if (conn != NULL) {
+        tcp_options_inherit(tcp, conn, options);
         begin(tcp, conn);
         take_syn(tcp, conn, &packet->tcp);
         conn_set(conn, CONN_UNOWNED);
@@ -200,7 +220,7 @@ enum berth_drop tcp_on_listen(struct tcp *tcp, struct tcp_listener *listener,
     if (listener->pending >= listener->backlog) {
         return BERTH_DROP_BACKLOG_FULL;
     }
-    struct tcp_conn *conn = from_syn(tcp, packet);
+    struct tcp_conn *conn = from_syn(tcp, packet, listener->options);
     if (conn == NULL) {
         return BERTH_DROP_CONNECTION_LIMIT;
     }
@@ -218,7 +238,7 @@ enum berth_drop tcp_hold(struct tcp *tcp, const struct wire_packet *packet,
     if (tcp->held >= tcp->held_max) {
         return BERTH_DROP_HELD_LIMIT;
     }
-    struct tcp_conn *conn = from_syn(tcp, packet);
+    struct tcp_conn *conn = from_syn(tcp, packet, &tcp->defaults);
     if (conn == NULL) {
         return BERTH_DROP_CONNECTION_LIMIT;
     }

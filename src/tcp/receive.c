@@ -17,7 +17,10 @@ uint32_t tcp_receive_limit(const struct tcp *tcp, const struct tcp_conn *conn)
 {
     uint64_t taken = conn->bytes_received - conn->receive_bytes;
     uint64_t grown = max_u64(2 * taken, tcp->settings.receive_bytes_initial);
-    return (uint32_t)min_u64(conn->receive_bytes_max, grown);
+    if (conn->options->receive_fixed) {
+        return conn->options->receive_bytes;
+    }
+    return (uint32_t)min_u64(conn->options->receive_bytes, grown);
 }
 
 /* What could be offered now: free queue space, and no more than a share of the pool that is left;
@@ -32,13 +35,13 @@ uint32_t tcp_receive_window(const struct tcp *tcp, const struct tcp_conn *conn)
     uint32_t spare = pool->free > pool->reserved ? pool->free - pool->reserved : 0;
     uint64_t share = (uint64_t)spare * pool->capacity / 8;
     uint64_t least = queued == 0 ? min_u64((uint64_t)spare * pool->capacity, conn->mss_own) : 0;
-    return (uint32_t)min_u64(room, max_u64(share, least));
+    uint64_t most = conn->options->window_bytes != 0 ? conn->options->window_bytes : UINT32_MAX;
+    return (uint32_t)min_u64(min_u64(room, most), max_u64(share, least));
 }
 
 uint32_t tcp_first_window(const struct tcp *tcp, const struct tcp_conn *conn)
 {
-    uint32_t most = min_u32(tcp->settings.receive_bytes_initial, 65535); /* not scaled yet */
-    return min_u32(most, tcp_receive_window(tcp, conn));
+    return min_u32(65535, tcp_receive_window(tcp, conn)); /* not scaled yet */
 }
 
 void tcp_receive_clear(struct tcp *tcp, struct tcp_conn *conn)
@@ -261,7 +264,7 @@ static bool is_update_worth(const struct tcp *tcp, const struct tcp_conn *conn)
     return nearly_shut || edge - conn->rcv_adv >= min_u32(limit / 2, step);
 }
 
-static void offer_window(struct tcp *tcp, struct tcp_conn *conn)
+void tcp_offer_window(struct tcp *tcp, struct tcp_conn *conn)
 {
     bool wanted = conn_may_receive(conn) && !conn_has(conn, CONN_FIN_SEEN | CONN_ORPHAN);
     if (wanted && is_update_worth(tcp, conn)) {
@@ -291,7 +294,7 @@ int tcp_consume(struct tcp *tcp, struct tcp_conn *conn, size_t bytes)
         }
     }
     tcp_urgent_read(conn);
-    offer_window(tcp, conn);
+    tcp_offer_window(tcp, conn);
     return 0;
 }
 
@@ -311,7 +314,7 @@ static bool feed(struct tcp *tcp, struct tcp_conn *conn)
         conn_clear(conn, CONN_WANT_WRITE);
         tcp_conn_note(tcp, conn, BERTH_EVENT_WRITABLE);
     }
-    offer_window(tcp, conn);
+    tcp_offer_window(tcp, conn);
     return conn_has(conn, CONN_WANT_WRITE) ||
            (conn_may_receive(conn) && tcp_receive_window(tcp, conn) < conn->mss_own);
 }

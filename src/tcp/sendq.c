@@ -141,9 +141,28 @@ static uint32_t pool_room(const struct tcp *tcp, const struct tcp_conn *conn)
     return (uint32_t)min_u64(max_u64(room, tail), UINT32_MAX);
 }
 
+/* Less waits unsent than the owner wants to have waiting. */
+static bool is_below_mark(const struct tcp_conn *conn)
+{
+    uint32_t mark = conn->options->unsent_bytes;
+    return mark == 0 || conn_unsent_bytes(conn) < mark;
+}
+
 bool tcp_sendq_has_room(const struct tcp *tcp, const struct tcp_conn *conn)
 {
-    return queued_bytes(conn) < conn->send_bytes_max && pool_room(tcp, conn) > 0;
+    return queued_bytes(conn) < conn->options->send_bytes && is_below_mark(conn) &&
+           pool_room(tcp, conn) > 0;
+}
+
+/* Room again for a writer that was told to wait: not for every byte, but for a third of the
+ * queue. */
+void tcp_sendq_wake(struct tcp *tcp, struct tcp_conn *conn)
+{
+    if (conn_has(conn, CONN_WANT_WRITE) && is_below_mark(conn) &&
+        queued_bytes(conn) <= conn->options->send_bytes / 3 * 2) {
+        conn_clear(conn, CONN_WANT_WRITE);
+        tcp_conn_note(tcp, conn, BERTH_EVENT_WRITABLE);
+    }
 }
 
 /* Returns the number of views, or an error. */
@@ -156,8 +175,8 @@ int tcp_reserve(struct tcp *tcp, struct tcp_conn *conn, size_t want, struct bert
     }
     tcp_sendq_release(tcp, conn);
     uint32_t queued = queued_bytes(conn);
-    uint32_t room = conn->send_bytes_max > queued ? conn->send_bytes_max - queued : 0;
-    if (room == 0) {
+    uint32_t room = conn->options->send_bytes > queued ? conn->options->send_bytes - queued : 0;
+    if (room == 0 || !is_below_mark(conn)) {
         return nothing_now(tcp, conn, false);
     }
     size_t left = min_size(want, min_u32(room, pool_room(tcp, conn)));
@@ -202,7 +221,7 @@ int tcp_commit(struct tcp *tcp, struct tcp_conn *conn, size_t bytes)
         room += at->capacity;
     }
     uint32_t queued = queued_bytes(conn);
-    if (bytes > room || bytes + queued > conn->send_bytes_max) {
+    if (bytes > room || bytes + queued > conn->options->send_bytes) {
         return BERTH_E_INVALID;
     }
     uint32_t left = (uint32_t)bytes;
@@ -222,9 +241,20 @@ int tcp_commit(struct tcp *tcp, struct tcp_conn *conn, size_t bytes)
         conn->send_last = buffer;
     }
     tcp_sendq_release(tcp, conn);
+    conn->more = false;
     if (bytes > 0) {
         conn->snd_end += (uint32_t)bytes;
         tcp_conn_ready(tcp, conn);
     }
     return 0;
+}
+
+int tcp_more(struct tcp *tcp, struct tcp_conn *conn)
+{
+    int error = may_write(conn);
+    if (error == 0) {
+        tcp_sendq_release(tcp, conn);
+        conn->more = true;
+    }
+    return error;
 }

@@ -17,6 +17,7 @@
 #include "base/table.h"
 #include "base/timers.h"
 #include "ports/ports.h"
+#include "tcp/options.h"
 #include "wire/wire.h"
 
 #include <berth/berth.h>
@@ -30,7 +31,7 @@ struct cc_table;
 
 struct tcp {
     struct berth_tcp_settings settings;
-    const struct cc_table *cc_default;
+    struct tcp_options defaults; /* of connections and listeners: as settings has them */
     uint32_t mtu;
     uint32_t offloads; /* enum berth_link_offload */
     uint32_t segment_bytes_max;
@@ -38,6 +39,7 @@ struct tcp {
     struct pool conns;
     struct pool time_waits;
     struct pool listeners;
+    struct pool options;
     struct pool sent_records;
     struct pool reorder_records;
     struct table table;           /* connections by both ends */
@@ -85,6 +87,8 @@ void tcp_init(struct tcp *tcp, struct arena *arena, const struct berth_config *c
               const struct tcp_parts *parts);
 /* Draws the keys; after the arena's memory is real. */
 void tcp_seed(struct tcp *tcp, uint64_t now_ns);
+/* The options with which connections begin, as SETTINGS has them. */
+void tcp_options_init(struct tcp_options *options, const struct berth_tcp_settings *settings);
 
 /* ---- Segments ------------------------------------------------------------------------------- */
 
@@ -154,8 +158,16 @@ int tcp_urgent(struct tcp *tcp, struct tcp_conn *conn);
 int tcp_shutdown(struct tcp *tcp, struct tcp_conn *conn);
 void tcp_close(struct tcp *tcp, struct tcp_conn *conn);
 void tcp_abort(struct tcp *tcp, struct tcp_conn *conn);
+int tcp_more(struct tcp *tcp, struct tcp_conn *conn);
 int tcp_set(struct tcp *tcp, struct tcp_conn *conn, enum berth_tcp_option option, uint64_t value);
+int tcp_get(const struct tcp_conn *conn, enum berth_tcp_option option, uint64_t *value);
 int tcp_set_congestion_control(struct tcp *tcp, struct tcp_conn *conn, const char *name);
+int tcp_listener_set(struct tcp *tcp, struct tcp_listener *listener, enum berth_tcp_option option,
+                     uint64_t value);
+int tcp_listener_get(const struct tcp_listener *listener, enum berth_tcp_option option,
+                     uint64_t *value);
+int tcp_listener_set_congestion_control(struct tcp *tcp, struct tcp_listener *listener,
+                                        const char *name);
 void tcp_info(const struct tcp *tcp, const struct tcp_conn *conn, struct berth_tcp_info *out);
 void tcp_check(const struct tcp *tcp); /* every connection's invariants */
 

@@ -13,6 +13,8 @@
  */
 #include "tcp/conn.h"
 
+#define CORK_NS (200 * NS_PER_MS) /* what is held back for more goes after this */
+
 static const uint32_t r1_timeouts = 3; /* RFC 9293 SHLD-10: the owner is told */
 
 static uint64_t earliest(const struct tcp_conn *conn)
@@ -37,6 +39,12 @@ static bool is_window_shut(const struct tcp_conn *conn)
     return conn_has_unsent(conn) && conn->snd_una == conn->snd_nxt && conn_is_synchronised(conn);
 }
 
+/* Nothing is in flight, and what waits would go but for the owner, who will write more. */
+static bool is_cork_in_the_way(const struct tcp_conn *conn)
+{
+    return conn_is_corked(conn) && conn_unsent_bytes(conn) <= conn->snd_wnd;
+}
+
 /* RFC 6298 (5.1)-(5.3): runs while anything is outstanding; as persist timer while nothing may go
  * out. */
 void tcp_timer_retransmit(struct tcp *tcp, struct tcp_conn *conn)
@@ -47,7 +55,8 @@ void tcp_timer_retransmit(struct tcp *tcp, struct tcp_conn *conn)
         tcp_rack_arm_probe(tcp, conn);
     } else if (is_window_shut(conn)) {
         conn_set(conn, CONN_PERSIST);
-        conn->rto_ns = add_sat_u64(tcp->now_ns, tcp_rto(tcp, conn));
+        uint64_t wait_ns = is_cork_in_the_way(conn) ? CORK_NS : tcp_rto(tcp, conn);
+        conn->rto_ns = add_sat_u64(tcp->now_ns, wait_ns);
     } else {
         conn_clear(conn, CONN_PERSIST);
         conn->rto_ns = BERTH_NEVER;
@@ -58,15 +67,19 @@ void tcp_timer_retransmit(struct tcp *tcp, struct tcp_conn *conn)
 
 void tcp_timer_idle(struct tcp *tcp, struct tcp_conn *conn)
 {
+    if (conn_is_lingering(conn)) {
+        return; /* since it was closed */
+    }
     conn->idle_ns = BERTH_NEVER;
     if (conn->state == BERTH_TCP_LISTEN) {
         conn->idle_ns = add_sat_u64(tcp->now_ns, tcp->settings.held_ns);
     } else if (conn->state == BERTH_TCP_FIN_WAIT_2 && conn_has(conn, CONN_ORPHAN)) {
-        if (tcp->settings.fin_wait2_ns != 0) {
-            conn->idle_ns = add_sat_u64(tcp->now_ns, tcp->settings.fin_wait2_ns);
+        if (conn->options->fin_wait2_ns != 0) {
+            conn->idle_ns = add_sat_u64(tcp->now_ns, conn->options->fin_wait2_ns);
         }
     } else if (conn_is_synchronised(conn) && conn_has(conn, CONN_KEEPALIVE)) {
-        uint64_t wait = conn->probes > 0 ? conn->keepalive_interval_ns : conn->keepalive_idle_ns;
+        uint64_t wait = conn->probes > 0 ? conn->options->keepalive_interval_ns
+                                         : conn->options->keepalive_idle_ns;
         uint64_t from = conn->probes > 0 ? tcp->now_ns : conn->heard_ns;
         conn->idle_ns = add_sat_u64(from, wait);
     }
@@ -77,7 +90,7 @@ void tcp_timer_idle(struct tcp *tcp, struct tcp_conn *conn)
  * was asked a second time. */
 static bool is_given_up(const struct tcp *tcp, const struct tcp_conn *conn)
 {
-    uint64_t limit = conn->user_timeout_ns;
+    uint64_t limit = conn->options->user_timeout_ns;
     return limit != 0 && conn->unanswered > 0 && tcp->now_ns - conn->progress_ns >= limit;
 }
 
@@ -86,8 +99,8 @@ static uint64_t next_timeout(const struct tcp *tcp, const struct tcp_conn *conn)
 {
     uint64_t next = add_sat_u64(tcp->now_ns, tcp_rto(tcp, conn));
     uint64_t soonest = add_sat_u64(tcp->now_ns, conn->rto_ns_base);
-    uint64_t r2 = add_sat_u64(conn->progress_ns, conn->user_timeout_ns);
-    return conn->user_timeout_ns == 0 ? next : min_u64(next, max_u64(r2, soonest));
+    uint64_t r2 = add_sat_u64(conn->progress_ns, conn->options->user_timeout_ns);
+    return conn->options->user_timeout_ns == 0 ? next : min_u64(next, max_u64(r2, soonest));
 }
 
 /* Why there is no answer: what ICMP has told meanwhile, if it has (RFC 1122 4.2.3.9). */
@@ -108,7 +121,7 @@ static void count_unanswered(struct tcp *tcp, struct tcp_conn *conn)
 
 static void on_syn_timeout(struct tcp *tcp, struct tcp_conn *conn)
 {
-    if (conn->backoff >= tcp->settings.syn_retries) {
+    if (conn->backoff >= conn->options->syn_retries) {
         tcp_conn_end(tcp, conn, reason(conn));
         return;
     }
@@ -132,6 +145,12 @@ static void on_retransmit(struct tcp *tcp, struct tcp_conn *conn)
 {
     if (conn->state == BERTH_TCP_SYN_SENT || conn->state == BERTH_TCP_SYN_RECEIVED) {
         on_syn_timeout(tcp, conn);
+        return;
+    }
+    if (conn_has(conn, CONN_PERSIST) && is_cork_in_the_way(conn)) {
+        conn_set(conn, CONN_FORCE_NOW);
+        conn->rto_ns = BERTH_NEVER;
+        tcp_conn_ready(tcp, conn);
         return;
     }
     if (is_given_up(tcp, conn)) {
@@ -159,17 +178,22 @@ static void on_idle(struct tcp *tcp, struct tcp_conn *conn)
         tcp_conn_end(tcp, conn, BERTH_E_TIMED_OUT);
         return;
     }
+    if (conn_is_lingering(conn)) {
+        tcp_abort(tcp, conn); /* its time is over */
+        return;
+    }
     if (conn->state == BERTH_TCP_FIN_WAIT_2 && conn_has(conn, CONN_ORPHAN)) {
         tcp_conn_end(tcp, conn, BERTH_E_TIMED_OUT);
         return;
     }
-    bool heard = tcp->now_ns - conn->heard_ns < conn->keepalive_idle_ns;
+    bool heard = tcp->now_ns - conn->heard_ns < conn->options->keepalive_idle_ns;
     if (heard || conn_has_unsent(conn) || conn->snd_una != conn->snd_nxt) {
         conn->probes = 0; /* what is under way finds out by itself (RFC 9293 MUST-26) */
-        conn->idle_ns = add_sat_u64(heard ? conn->heard_ns : tcp->now_ns, conn->keepalive_idle_ns);
+        conn->idle_ns =
+            add_sat_u64(heard ? conn->heard_ns : tcp->now_ns, conn->options->keepalive_idle_ns);
         return;
     }
-    if (conn->probes >= conn->keepalive_probes) {
+    if (conn->probes >= conn->options->keepalive_probes) {
         tcp_conn_end(tcp, conn, BERTH_E_TIMED_OUT);
         return;
     }

@@ -168,7 +168,7 @@ static void fill_data(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet
         packet->segment_bytes = (uint16_t)mss;
     }
     acknowledge(tcp, conn, packet);
-    if (packet->tcp.seq + bytes == conn->snd_end) {
+    if (packet->tcp.seq + bytes == conn->snd_end && !(conn_is_corked(conn) && bytes % mss == 0)) {
         packet->tcp.flags |= WIRE_PSH; /* RFC 9293 MUST-61: at the end of what there is */
     }
     if (bytes > 0) {
@@ -276,7 +276,7 @@ static uint32_t new_bytes(struct tcp *tcp, struct tcp_conn *conn)
     uint32_t mss = mss_now(conn);
     uint32_t bytes = min_u32(min_u32(usable, room), burst_max(tcp, conn));
     bytes = limit_views(tcp, conn, bytes);
-    bool last = bytes == waiting && !is_nagled(conn);
+    bool last = bytes == waiting && !is_nagled(conn) && !conn_is_corked(conn);
     if (bytes >= mss) {
         return last ? bytes : bytes - bytes % mss;
     }
@@ -317,6 +317,9 @@ static bool send_new(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
     conn->bytes_sent += bytes;
     conn->snd_small = bytes % mss_now(conn) != 0 ? conn->snd_nxt : conn->snd_small;
     fill_data(tcp, conn, packet, frame);
+    if (conn->options->unsent_bytes != 0) {
+        tcp_sendq_wake(tcp, conn);
+    }
     if (fin) {
         tcp_fin_sent(conn);
     }
