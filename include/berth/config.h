@@ -52,6 +52,8 @@ struct berth_limits {
     uint32_t tcp_reorder_records; /* out-of-order ranges, all connections. Then out-of-order data is
                                      dropped */
     uint32_t tcp_reorder_per_connection;
+    uint32_t tcp_paced; /* connections that are paced or measure their rate. Then those of BBR go on
+                           with CUBIC, the others unpaced */
     uint32_t udp_sockets;     /* held ones included. Then datagrams to no socket are dropped */
     uint32_t udp_queue_bytes; /* per socket, payload. Then arriving datagrams are dropped */
     uint32_t reassemblies;    /* IP packets in pieces at once. Then the oldest goes (RFC 791, RFC
@@ -91,6 +93,7 @@ struct berth_tcp_settings {
     bool timestamps;                /* RFC 7323 */
     bool window_scale;              /* RFC 7323 */
     bool blind_attack_checks;       /* RFC 5961 */
+    bool pacing;                    /* of CUBIC and NewReno too; BBR is always paced */
     uint32_t challenge_acks_per_second; /* RFC 5961 7: throttling */
     uint32_t syn_retries;     /* * SYN and SYN-ACK (RFC 9293 MUST-23: R2 at least 3 min) */
     uint64_t user_timeout_ns; /* * data unacknowledged this long: given up (RFC 9293 3.8.3 R2, RFC
@@ -129,7 +132,7 @@ struct berth_config {
  *                 queues grow to 4 MiB each way; the first window is 64 KiB; RTO 1 s, then 200 ms
  *                 to 60 s; delayed ACK 40 ms; TIME-WAIT and orphaned FIN-WAIT-2 60 s; user timeout
  *                 300 s; 7 SYN retries (3 minutes); held SYNs 180 s; keep-alive off, 2 h, 75 s, 9;
- *                 CUBIC
+ *                 CUBIC, not paced; 4096 connections that are paced or measure their rate
  *   datagrams     4096 sockets, 256 KiB queued each; held flows 30 s
  *   ip            64 reassemblies, 60 s; 1000 ICMP messages a second, 256 replies queued;
  *                 16 addresses, 64 routes

@@ -35,7 +35,19 @@ const struct cc_table *cc_find(const char *name)
     return NULL;
 }
 
-void cc_init(struct cc *cc, const struct cc_table *table, uint32_t mss, uint32_t initial_segments)
+uint32_t cc_state_bytes_max(void)
+{
+    const struct cc_table *table;
+    uint32_t most = 0;
+
+    for (uint32_t i = 0; (table = cc_at(i)) != NULL; i++) {
+        most = max_u32(most, table->state_bytes);
+    }
+    return most;
+}
+
+void cc_init(struct cc *cc, const struct cc_table *table, uint32_t mss, uint32_t initial_segments,
+             const struct cc_start *start)
 {
     uint64_t segments_bytes = (uint64_t)mss * initial_segments;
     uint64_t ordinary_bytes = (uint64_t)ORDINARY_MSS * initial_segments;
@@ -52,15 +64,15 @@ void cc_init(struct cc *cc, const struct cc_table *table, uint32_t mss, uint32_t
         .prior_cwnd = window_bytes,
         .prior_ssthresh = UINT32_MAX,
     };
-    table->init(cc, 0);
+    table->init(cc, start);
 }
 
-void cc_switch(struct cc *cc, const struct cc_table *table, uint64_t now_ns)
+void cc_switch(struct cc *cc, const struct cc_table *table, const struct cc_start *start)
 {
     memset(cc->words, 0, sizeof cc->words);
     cc->table = table;
     cc->pacing_bps = 0;
-    table->init(cc, now_ns);
+    table->init(cc, start);
 }
 
 uint32_t cc_slow_start_bytes(const struct cc *cc, const struct cc_ack *ack, uint32_t segments,

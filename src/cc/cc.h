@@ -3,15 +3,23 @@
  * Congestion control: one const table of functions per controller, one small state per connection.
  * A controller changes cwnd and ssthresh (bytes) and, if it paces, pacing_bps; nothing else. From
  * on_loss to on_recovered or on_spurious cwnd belongs to loss recovery, which reduces it to
- * ssthresh in proportion to what arrives (RFC 9937).
+ * ssthresh in proportion to what arrives (RFC 9937); but not that of a controller that measures.
  * Adding one: a file of its own and a line in cc.c's table.
+ *
+ * A controller that measures has on_sample (and on_lost, and a state of its own beside the
+ * connection's) instead of on_ack: the core takes delivery-rate samples for it alone
+ * (draft-ietf-ccwg-bbr 4.1).
  *
  *   event                              function        RFC
  *   new data cumulatively acknowledged on_ack          5681 3.1; not in fast recovery
+ *   data arrived, SACKed or not        on_sample       draft-ietf-ccwg-bbr 5.2.3; after on_lost,
+ *                                                      on_loss and so on of the same ACK
+ *   a piece is believed lost           on_lost         draft-ietf-ccwg-bbr 5.2.4
  *   loss detected, recovery begins     on_loss         5681 3.2, 6582, 6675
  *   recovery point acknowledged        on_recovered    6582 3.2 (3)
  *   retransmission timeout             on_timeout      5681 3.1 (4)
- *   idle for longer than an RTO        on_idle         5681 4.1
+ *   idle for longer than an RTO        on_idle         5681 4.1; of one that measures: data leaves,
+ *                                                      none is in flight, there was none to send
  *   a timeout or loss proved spurious  on_spurious     (undo)
  */
 #ifndef CC_CC_H
@@ -73,6 +81,7 @@ struct cc {
     uint64_t pacing_bps; /* bits per second; 0: not paced */
     union {
         uint64_t words[8]; /* the controller's own */
+        void *state;       /* of one that asks for state_bytes; the caller's memory */
         struct {
             uint32_t acked; /* bytes counted towards the next increase */
             bool careful;   /* slow start after a timeout: one segment an ACK at most */
@@ -97,10 +106,55 @@ struct cc_ack {
     bool round_start;
 };
 
+/* A delivery-rate sample, of an ACK that tells of data that arrived (draft-ietf-ccwg-bbr 4.1). What
+ * counts on (`total`, `prior`) does so modulo 2^32. */
+struct cc_sample {
+    uint64_t now_ns;
+    uint64_t rtt_ns;       /* of the newest data that arrived, exact; 0: none */
+    uint64_t rate;         /* bytes per second; 0: nothing reliable */
+    uint32_t newly;        /* bytes now known to have arrived, SACKed or acknowledged */
+    uint32_t newly_lost;   /* bytes now believed lost */
+    uint32_t total;        /* bytes that have arrived so far */
+    uint32_t prior;        /* has_prior: total when the newest data that arrived was sent */
+    uint32_t delivered;    /* since then */
+    uint32_t lost;         /* since then */
+    uint32_t tx_in_flight; /* in flight when it was sent, itself included */
+    uint32_t in_flight;    /* now */
+    bool has_prior;        /* a piece arrived whole: rate, prior, delivered, lost, tx_in_flight */
+    bool app_limited;      /* the writer, not the path, may have held the rate down */
+    bool cwnd_limited;     /* cwnd was full at some time since the last sample */
+    bool recovering;       /* from a loss or a timeout */
+    bool has_sack;
+    bool mark_limited; /* out: the samples of what is in flight now count as app_limited */
+};
+
+/* A piece is believed lost. */
+struct cc_lost {
+    uint64_t now_ns;
+    uint32_t seq;
+    uint32_t bytes;
+    uint32_t lost;         /* since it was sent, itself included */
+    uint32_t tx_in_flight; /* as above */
+    uint32_t total;        /* as above */
+    bool app_limited;
+    bool has_sack;
+};
+
+/* What a controller begins with. */
+struct cc_start {
+    uint64_t now_ns;
+    uint64_t srtt_ns; /* 0: not known */
+    void *state;      /* state_bytes, aligned to 8, what was in it before; it lasts as long as CC */
+    uint32_t seed;    /* nobody else's */
+};
+
 struct cc_table {
     const char *name;
-    void (*init)(struct cc *cc, uint64_t now_ns);
-    void (*on_ack)(struct cc *cc, const struct cc_ack *ack);
+    uint32_t state_bytes; /* of a state of its own, where cc->words is too small; else 0 */
+    void (*init)(struct cc *cc, const struct cc_start *start);
+    void (*on_ack)(struct cc *cc, const struct cc_ack *ack);    /* NULL where there is on_sample */
+    void (*on_sample)(struct cc *cc, struct cc_sample *sample); /* may be NULL */
+    void (*on_lost)(struct cc *cc, const struct cc_lost *lost); /* NULL without on_sample */
     void (*on_loss)(struct cc *cc, uint32_t flight, uint64_t now_ns);
     void (*on_recovered)(struct cc *cc, uint64_t now_ns);
     void (*on_timeout)(struct cc *cc, uint32_t flight, uint64_t now_ns);
@@ -112,12 +166,23 @@ struct cc_table {
 const struct cc_table *cc_find(const char *name);
 /* The I-th controller's table; NULL past the last. */
 const struct cc_table *cc_at(uint32_t i);
+/* The most that any controller asks for. */
+uint32_t cc_state_bytes_max(void);
 
 /* Starts CC under TABLE with an initial window of INITIAL_SEGMENTS segments of MSS bytes; of large
  * segments fewer, but two at least (RFC 6928 2: 10 segments, at most 14600 bytes or 2 segments). */
-void cc_init(struct cc *cc, const struct cc_table *table, uint32_t mss, uint32_t initial_segments);
+void cc_init(struct cc *cc, const struct cc_table *table, uint32_t mss, uint32_t initial_segments,
+             const struct cc_start *start);
 /* CC goes on under TABLE with the windows that it has; the controller starts to learn. */
-void cc_switch(struct cc *cc, const struct cc_table *table, uint64_t now_ns);
+void cc_switch(struct cc *cc, const struct cc_table *table, const struct cc_start *start);
+
+/* What a paced connection may give its link at once: what leaves in a millisecond, but not over
+ * 64 KiB, and not under 2 segments (draft-ietf-ccwg-bbr 5.6.3). */
+static inline uint32_t cc_send_quantum(const struct cc *cc)
+{
+    uint64_t bytes = min_u64(cc->pacing_bps / 8000, 65536);
+    return max_u32((uint32_t)bytes, 2 * cc->mss);
+}
 
 /* ---- For controllers ------------------------------------------------------------------------- */
 

@@ -34,9 +34,9 @@
 #include "cc/curve.h"
 #include "cc/hystart.h"
 
-static void init(struct cc *cc, uint64_t now_ns)
+static void init(struct cc *cc, const struct cc_start *start)
 {
-    (void)now_ns;
+    (void)start;
     if (cc->ssthresh == UINT32_MAX) {
         hystart_init(&cc->cubic.hystart);
     }

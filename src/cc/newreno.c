@@ -24,9 +24,9 @@
 
 #define SEGMENTS_PER_ACK 2 /* L of RFC 3465 2.2 */
 
-static void init(struct cc *cc, uint64_t now_ns)
+static void init(struct cc *cc, const struct cc_start *start)
 {
-    (void)now_ns;
+    (void)start;
     cc->newreno.acked = 0;
     cc->newreno.careful = false;
     cc->newreno.timed_out = false;

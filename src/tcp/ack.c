@@ -92,6 +92,9 @@ static void take_in(struct tcp *tcp, struct tcp_conn *conn, const struct wire_pa
 {
     const struct wire_tcp *segment = &packet->tcp;
     uint32_t sacked_before = conn->sacked_bytes;
+    if (conn->rate != NULL) {
+        tcp_rate_check(tcp, conn);
+    }
     acked->flight = conn_pipe(conn);
     acked->tsecr = segment->tsecr;
     acked->echoed = conn_has(conn, CONN_TIMESTAMPS) &&
@@ -118,6 +121,10 @@ static void take_in(struct tcp *tcp, struct tcp_conn *conn, const struct wire_pa
 static void control_congestion(struct tcp *tcp, struct tcp_conn *conn,
                                const struct tcp_acked *acked)
 {
+    if (conn->cc.table->on_sample != NULL) {
+        tcp_rate_sample(conn, acked);
+        return;
+    }
     if (acked->bytes == 0 || conn_has(conn, CONN_RECOVERY)) {
         return;
     }
@@ -145,6 +152,7 @@ enum berth_drop tcp_on_ack(struct tcp *tcp, struct tcp_conn *conn, const struct 
     if (acked.bytes > 0 || acked.sacked > 0 || acked.duplicate || acked.dsack) {
         tcp_recovery_react(tcp, conn, &acked);
         control_congestion(tcp, conn, &acked);
+        tcp_pace_set(conn);
     }
     bool opened = conn->snd_wnd > window_before && conn_has(conn, CONN_PERSIST);
     if (acked.bytes > 0 || opened) {

@@ -95,6 +95,7 @@ void tcp_conn_free(struct tcp *tcp, struct tcp_conn *conn)
     list_remove(&conn->ready);
     list_remove(&conn->starved);
     tcp_options_release(tcp, &conn->options);
+    tcp_pace_end(tcp, conn);
     conn->generation++;
     pool_give(&tcp->conns, conn);
 }
@@ -145,6 +146,7 @@ void tcp_conn_end(struct tcp *tcp, struct tcp_conn *conn, int error)
     tcp_sendq_clear(tcp, conn);
     tcp_score_clear(tcp, conn);
     tcp_reorder_clear(tcp, conn);
+    tcp_pace_end(tcp, conn);
     list_remove(&conn->ready);
     list_remove(&conn->starved);
     bool unaccepted = conn->listener != 0;

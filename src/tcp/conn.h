@@ -78,6 +78,17 @@ enum tcp_sent_flag {
     SENT_EVER_RESENT = 8 /* no RTT from it (Karn) */
 };
 
+/* What a delivery-rate sample needs to know of a piece (draft-ietf-ccwg-bbr 4.1.2.1.2): rate.c.
+ * Times are in units of RATE_UNIT_NS. */
+struct tcp_rate_mark {
+    uint32_t delivered;    /* rate->delivered when it was sent */
+    uint32_t lost;         /* rate->lost when it was sent */
+    uint32_t in_flight;    /* bytes in flight just after it was sent */
+    uint32_t send_elapsed; /* from the first of its flight to it */
+    uint32_t ack_elapsed;  /* from the delivery before it was sent to it */
+};
+#define RATE_UNIT_SHIFT 6 /* 64 ns: an elapsed time is at most 275 s */
+
 /* A transmitted, unacknowledged piece: [seq, end), FIN counted. */
 struct tcp_sent {
     struct list_node node;    /* by sequence */
@@ -86,6 +97,32 @@ struct tcp_sent {
     uint32_t seq;
     uint32_t end;
     uint8_t flags; /* enum tcp_sent_flag */
+    bool app_limited;
+    struct tcp_rate_mark mark; /* of a connection whose controller measures */
+};
+
+/* What a connection that is paced, or whose controller measures, has beside its record. */
+struct tcp_rate {
+    uint32_t pool_link; /* the pool's, while free */
+    uint32_t burst;     /* bytes of the quantum under way that may still leave: pace.c */
+    uint64_t pace_ns;   /* when the next quantum may leave */
+    uint64_t now_ns;    /* of the last tcp_rate_check */
+    uint64_t delivered_ns;
+    uint64_t first_sent_ns; /* when what arrived last was sent, or a flight began: rate.c */
+    uint32_t delivered;     /* bytes that arrived, modulo 2^32; as the next two */
+    uint32_t lost;          /* bytes believed lost */
+    uint32_t newly_lost;    /* of them since the last sample */
+    uint32_t limited_until; /* is_limited: samples are app-limited until delivered is past it */
+    uint32_t newest_end;    /* has_newest: of the newest piece that arrived since the last sample */
+    uint64_t newest_sent_ns;
+    struct tcp_rate_mark newest;
+    uint64_t newest_rtt_ns; /* 0: it was sent more than once */
+    bool newest_limited;
+    bool has_newest;
+    bool is_limited;
+    bool cwnd_limited; /* since the last sample */
+    bool is_waiting;   /* for pace_ns, with something to send */
+    uint64_t state[];  /* the controller's */
 };
 
 /* An out-of-order range [seq, end) in one buffer. */
@@ -203,6 +240,7 @@ struct tcp_conn {
     const struct tcp_options *options; /* options.c */
     bool corked : 1;                   /* a segment that is not full waits for more */
     bool more : 1;                     /* the same until the next commit */
+    struct tcp_rate *rate; /* NULL: not paced, and nothing is measured: pace.c, rate.c */
     /* links */
     struct timer timer;
     struct event_node event;
@@ -446,6 +484,30 @@ bool tcp_rack_probe_acked(struct tcp_conn *conn, const struct tcp_acked *acked);
 void tcp_rack_stop_probe(struct tcp_conn *conn);
 void tcp_rack_rest(struct tcp_conn *conn);
 void tcp_rack_stop(struct tcp_conn *conn);
+
+/* rate.c: only for connections with a rate. */
+/* Before anything is written, taken in, or done by a timer: is the writer what limits CONN? */
+void tcp_rate_check(const struct tcp *tcp, struct tcp_conn *conn);
+/* SENT leaves now; BEFORE bytes were in flight without it. */
+void tcp_rate_sent(const struct tcp *tcp, struct tcp_conn *conn, struct tcp_sent *sent,
+                   uint32_t before);
+void tcp_rate_delivered(const struct tcp *tcp, struct tcp_conn *conn, const struct tcp_sent *sent);
+void tcp_rate_lost(struct tcp_conn *conn, const struct tcp_sent *sent);
+void tcp_rate_sample(struct tcp_conn *conn, const struct tcp_acked *acked); /* of this ACK */
+
+/* pace.c */
+/* CONN's controller from now on is TABLE, and begins: with WINDOW segments, or with WINDOW 0 it
+ * goes on with what there is. */
+void tcp_control(struct tcp *tcp, struct tcp_conn *conn, const struct cc_table *table,
+                 uint32_t window);
+void tcp_pace_end(struct tcp *tcp, struct tcp_conn *conn); /* gives conn->rate back */
+void tcp_pace_set(struct tcp_conn *conn); /* after an ACK: the pace of those that do not pace */
+bool tcp_pace_is_due(const struct tcp *tcp, struct tcp_conn *conn); /* may data leave now? */
+void tcp_pace_sent(const struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes);
+static inline uint64_t conn_pace_ns(const struct tcp_conn *conn)
+{
+    return conn->rate != NULL && conn->rate->is_waiting ? conn->rate->pace_ns : BERTH_NEVER;
+}
 
 /* recovery.c */
 void tcp_recovery_judge(struct tcp *tcp, struct tcp_conn *conn);

@@ -4,6 +4,12 @@
  */
 #include "tcp/conn.h"
 
+/* A rate, and behind it what the neediest controller asks for. */
+static uint32_t rate_bytes(void)
+{
+    return (uint32_t)sizeof(struct tcp_rate) + (cc_state_bytes_max() + 7) / 8 * 8;
+}
+
 void tcp_init(struct tcp *tcp, struct arena *arena, const struct berth_config *config,
               const struct tcp_parts *parts)
 {
@@ -34,6 +40,7 @@ void tcp_init(struct tcp *tcp, struct arena *arena, const struct berth_config *c
     pool_init(&tcp->sent_records, arena, limits->tcp_sent_records, sizeof(struct tcp_sent));
     pool_init(&tcp->reorder_records, arena, limits->tcp_reorder_records,
               sizeof(struct tcp_reorder));
+    pool_init(&tcp->rates, arena, limits->tcp_paced, rate_bytes());
     table_init(&tcp->table, arena, limits->tcp_connections);
     table_init(&tcp->time_wait_table, arena, limits->tcp_time_wait);
 }

@@ -154,7 +154,7 @@ void tcp_establish(struct tcp *tcp, struct tcp_conn *conn)
     conn->probes = 0;
     conn->unanswered = 0;
     remember_times(tcp, conn);
-    cc_init(&conn->cc, conn->cc.table, conn->mss, window);
+    tcp_control(tcp, conn, conn->cc.table, window);
     conn->round_end = conn->snd_nxt;
     tcp->stats->tcp_opened++;
     tcp_timer_idle(tcp, conn);

@@ -256,10 +256,13 @@ int tcp_set_congestion_control(struct tcp *tcp, struct tcp_conn *conn, const cha
     if (table == NULL) {
         return BERTH_E_INVALID;
     }
+    if (conn->state == BERTH_TCP_CLOSED) {
+        return 0; /* nothing leaves any more */
+    }
     if (conn->cc.mss == 0) {
         conn->cc.table = table; /* not established: tcp_establish starts it */
     } else if (conn->cc.table != table) {
-        cc_switch(&conn->cc, table, tcp->now_ns);
+        tcp_control(tcp, conn, table, 0);
     }
     return 0;
 }

@@ -162,7 +162,8 @@ void tcp_recovery_react(struct tcp *tcp, struct tcp_conn *conn, struct tcp_acked
         conn->cc.table->on_recovered(&conn->cc, tcp->now_ns);
     }
     tcp_recovery_judge(tcp, conn);
-    if (conn_has(conn, CONN_RECOVERY) && conn_has(conn, CONN_SACK)) {
+    if (conn_has(conn, CONN_RECOVERY) && conn_has(conn, CONN_SACK) &&
+        conn->cc.table->on_sample == NULL) {
         reduce_proportionally(conn, acked);
     }
 }

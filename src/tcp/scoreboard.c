@@ -45,9 +45,13 @@ static void count_flags(struct tcp_conn *conn, uint8_t flags, uint32_t bytes, bo
 /* The record's flags change, and with them the sums and its place among those in flight. */
 void tcp_score_mark(struct tcp_conn *conn, struct tcp_sent *sent, uint8_t flags)
 {
+    bool lost = (flags & SENT_LOST) != 0 && (sent->flags & SENT_LOST) == 0;
     count_flags(conn, sent->flags, sent_bytes(sent), false);
     sent->flags = flags;
     count_flags(conn, sent->flags, sent_bytes(sent), true);
+    if (lost && conn->rate != NULL) {
+        tcp_rate_lost(conn, sent);
+    }
     if ((flags & (SENT_SACKED | SENT_LOST)) != 0) {
         list_remove(&sent->by_time);
     }
@@ -92,6 +96,9 @@ bool tcp_score_sent(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes)
         .sent_ns = tcp->now_ns, .seq = conn->snd_nxt, .end = conn->snd_nxt + bytes};
     list_add_last(&conn->sent, &sent->node);
     list_add_last(&conn->in_flight, &sent->by_time);
+    if (conn->rate != NULL) {
+        tcp_rate_sent(tcp, conn, sent, conn_pipe(conn));
+    }
     return true;
 }
 
@@ -111,6 +118,9 @@ static void on_delivered(struct tcp *tcp, struct tcp_conn *conn, const struct tc
 {
     if ((sent->flags & SENT_EVER_RESENT) == 0) { /* Karn: RFC 6298 3 */
         acked->rtt_ns = max_u64(tcp->now_ns - sent->sent_ns, 1);
+    }
+    if (conn->rate != NULL) {
+        tcp_rate_delivered(tcp, conn, sent);
     }
     if (conn_has(conn, CONN_SACK)) {
         tcp_rack_delivered(tcp, conn, sent, acked);
@@ -219,6 +229,10 @@ void tcp_score_again(struct tcp *tcp, struct tcp_conn *conn, struct tcp_sent *se
     sent->sent_ns = tcp->now_ns;
     list_remove(&sent->by_time);
     list_add_last(&conn->in_flight, &sent->by_time);
+    if (conn->rate != NULL) {
+        tcp_rate_sent(tcp, conn, sent,
+                      conn_pipe(conn) - min_u32(conn_pipe(conn), sent_bytes(sent)));
+    }
     if (!conn->retrans_stamped) {
         conn->retrans_stamped = true;
         conn->retrans_ts = tcp_ts_now(tcp, conn);

@@ -243,6 +243,9 @@ int tcp_commit(struct tcp *tcp, struct tcp_conn *conn, size_t bytes)
     tcp_sendq_release(tcp, conn);
     conn->more = false;
     if (bytes > 0) {
+        if (conn->rate != NULL) {
+            tcp_rate_check(tcp, conn);
+        }
         conn->snd_end += (uint32_t)bytes;
         tcp_conn_ready(tcp, conn);
     }

@@ -42,6 +42,7 @@ struct tcp {
     struct pool options;
     struct pool sent_records;
     struct pool reorder_records;
+    struct pool rates;            /* of paced and measured connections */
     struct table table;           /* connections by both ends */
     struct table time_wait_table; /* TIME-WAIT records by both ends */
     struct list ready;            /* connections that may have something to send */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A connection's timers: four deadlines, one entry in the wheel.
+ * A connection's timers: five deadlines, one entry in the wheel.
  *
  *   rto_ns   retransmission of data, SYN, FIN (RFC 6298 5); persist while the window is shut
  *            (RFC 9293 3.8.6.1); the sender's override of silly-window avoidance
  *   rack_ns  RACK's reordering timer, or the tail loss probe (RFC 8985)
  *   ack_ns   the delayed ACK (RFC 9293 3.8.6.3)
  *   idle_ns  keep-alive (RFC 9293 3.8.4), an orphan's FIN-WAIT-2, a held SYN
+ *   rate->pace_ns  the next quantum of a paced connection that waits for it (pace.c)
  *
  * The wheel is not touched when a deadline moves later: it fires early and is set again. So an ACK
  * that restarts the RTO costs one store.
@@ -20,6 +21,7 @@ static const uint32_t r1_timeouts = 3; /* RFC 9293 SHLD-10: the owner is told */
 static uint64_t earliest(const struct tcp_conn *conn)
 {
     uint64_t soon = min_u64(conn->rto_ns, conn->rack_ns);
+    soon = min_u64(soon, conn_pace_ns(conn));
     return min_u64(soon, min_u64(conn->ack_ns, conn->idle_ns));
 }
 
@@ -205,6 +207,13 @@ static void on_idle(struct tcp *tcp, struct tcp_conn *conn)
 
 static void on_conn_timer(struct tcp *tcp, struct tcp_conn *conn)
 {
+    if (conn->rate != NULL) {
+        tcp_rate_check(tcp, conn);
+    }
+    if (conn_pace_ns(conn) <= tcp->now_ns) {
+        conn->rate->is_waiting = false;
+        tcp_conn_ready(tcp, conn);
+    }
     if (conn->ack_ns <= tcp->now_ns) {
         conn->ack_ns = BERTH_NEVER;
         conn_set(conn, CONN_ACK_NOW);

@@ -155,6 +155,9 @@ static uint32_t burst_max(const struct tcp *tcp, const struct tcp_conn *conn)
         return mss;
     }
     uint32_t most = max_u32(tcp->segment_bytes_max, mss);
+    if (conn->rate != NULL && conn->cc.pacing_bps != 0) {
+        most = max_u32(min_u32(most, conn->rate->burst), mss);
+    }
     return most - most % mss;
 }
 
@@ -176,6 +179,7 @@ static void fill_data(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet
         BERTH_CHECK(covered == bytes);
     }
     conn->sent_ns = tcp->now_ns;
+    tcp_pace_sent(tcp, conn, bytes);
     if (conn_has(conn, CONN_RECOVERY)) {
         conn->prr_out += bytes;
     }
@@ -240,7 +244,9 @@ static bool fill_lost(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet
 static void restart_if_idle(struct tcp *tcp, struct tcp_conn *conn)
 {
     bool idle = conn->snd_una == conn->snd_nxt;
-    if (idle && tcp->now_ns - conn->sent_ns > tcp_rto(tcp, conn)) {
+    bool due = conn->cc.table->on_sample != NULL ? conn->rate->is_limited
+                                                 : tcp->now_ns - conn->sent_ns > tcp_rto(tcp, conn);
+    if (idle && due) {
         conn->cc.table->on_idle(&conn->cc, tcp->now_ns);
     }
 }
@@ -400,9 +406,22 @@ static bool fill_ack(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
     return true;
 }
 
+/* Not yet: CONN is ready again when its pace allows more, if there is more. */
+static void wait_for_pace(struct tcp *tcp, struct tcp_conn *conn)
+{
+    if (conn_has_unsent(conn) || tcp_score_has_lost(conn) || conn->tlp_now) {
+        conn->rate->is_waiting = true;
+        tcp_timer_arm(tcp, conn);
+    }
+}
+
 static bool fill_synchronised(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
                               struct berth_frame *frame)
 {
+    if (!tcp_pace_is_due(tcp, conn)) {
+        wait_for_pace(tcp, conn);
+        return fill_probe(tcp, conn, packet) || fill_ack(tcp, conn, packet);
+    }
     if (fill_tail_probe(tcp, conn, packet, frame) || fill_lost(tcp, conn, packet, frame) ||
         fill_new(tcp, conn, packet, frame)) {
         return true;

@@ -51,7 +51,7 @@ static void initial_windows(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct cc cc;
 
-        cc_init(&cc, cc_find("newreno"), cases[i].mss, cases[i].segments);
+        cc_init(&cc, cc_find("newreno"), cases[i].mss, cases[i].segments, &(struct cc_start){0});
         assert_int_equal(cc.cwnd, cases[i].window);
         assert_int_equal(cc.initial_window, cases[i].window);
         assert_int_equal(cc.mss, cases[i].mss);

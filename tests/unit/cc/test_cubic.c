@@ -21,7 +21,7 @@ static uint64_t now_ns;
 static void start(void)
 {
     now_ns = 1000 * NS_PER_S;
-    cc_init(&cc, cc_find("cubic"), MSS, 10);
+    cc_init(&cc, cc_find("cubic"), MSS, 10, &(struct cc_start){0});
     assert_int_equal(cc.cwnd, 10 * MSS);
 }
 
@@ -374,10 +374,10 @@ static void the_path_takes_smaller_segments(void **state)
 static void a_connection_changes_to_it(void **state)
 {
     (void)state;
-    cc_init(&cc, cc_find("newreno"), MSS, 10);
+    cc_init(&cc, cc_find("newreno"), MSS, 10, &(struct cc_start){0});
     cc.cwnd = 80 * MSS;
     cc.table->on_loss(&cc, 80 * MSS, now_ns);
-    cc_switch(&cc, cc_find("cubic"), now_ns);
+    cc_switch(&cc, cc_find("cubic"), &(struct cc_start){.now_ns = now_ns});
     assert_string_equal(cc.table->name, "cubic");
     assert_int_equal(cc.cwnd, 40 * MSS);
     assert_int_equal(cc.ssthresh, 40 * MSS);
@@ -386,10 +386,11 @@ static void a_connection_changes_to_it(void **state)
         round_trip(50 * NS_PER_MS);
     }
     assert_in_range(cc.cwnd, 44 * MSS, 60 * MSS);
-    cc_switch(&cc, cc_find("newreno"), now_ns);
-    cc_init(&cc, cc_find("newreno"), MSS, 10);
+    cc_switch(&cc, cc_find("newreno"), &(struct cc_start){.now_ns = now_ns});
+    cc_init(&cc, cc_find("newreno"), MSS, 10, &(struct cc_start){0});
     round_trip(50 * NS_PER_MS);
-    cc_switch(&cc, cc_find("cubic"), now_ns); /* in its first slow start */
+    cc_switch(&cc, cc_find("cubic"),
+              &(struct cc_start){.now_ns = now_ns}); /* in its first slow start */
     assert_int_equal(cc.cubic.hystart.last_min_us, UINT32_MAX);
     round_trip(50 * NS_PER_MS);
     assert_int_equal(cc.cwnd, 40 * MSS);
@@ -406,7 +407,7 @@ static void bounds_hold_in_any_order(void **state)
     for (int life = 0; life < 300; life++) {
         uint32_t mss = 1 + random_below(&random, 65535);
 
-        cc_init(&cc, cc_find("cubic"), mss, 1 + random_below(&random, 100));
+        cc_init(&cc, cc_find("cubic"), mss, 1 + random_below(&random, 100), &(struct cc_start){0});
         for (int i = 0; i < 2000; i++) {
             uint32_t flight = random_u32(&random) >> random_below(&random, 32);
             uint32_t cwnd = cc.cwnd;

@@ -109,7 +109,7 @@ static void start(struct life *life, uint64_t rtt_ns, uint32_t segments_per_ack,
                           .segments_per_ack = segments_per_ack,
                           .now_ns = NS_PER_S,
                           .model = {.cwnd = window}};
-    cc_init(&life->cc, cc_find("cubic"), MSS, 10);
+    cc_init(&life->cc, cc_find("cubic"), MSS, 10, &(struct cc_start){0});
     life->cc.cwnd = window * MSS;
     life->cc.table->on_loss(&life->cc, window * MSS, life->now_ns);
     life->cc.table->on_recovered(&life->cc, life->now_ns);

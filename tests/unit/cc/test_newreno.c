@@ -20,7 +20,7 @@ static struct cc cc;
 
 static void start(void)
 {
-    cc_init(&cc, cc_find("newreno"), MSS, 10);
+    cc_init(&cc, cc_find("newreno"), MSS, 10, &(struct cc_start){0});
     assert_int_equal(cc.cwnd, 10 * MSS);
 }
 
@@ -267,7 +267,8 @@ static void bounds_hold_in_any_order(void **state)
     for (int life = 0; life < 100; life++) {
         uint32_t mss = 1 + random_below(&random, 65535);
 
-        cc_init(&cc, cc_find("newreno"), mss, 1 + random_below(&random, 100));
+        cc_init(&cc, cc_find("newreno"), mss, 1 + random_below(&random, 100),
+                &(struct cc_start){0});
         for (int i = 0; i < 2000; i++) {
             uint32_t flight = random_u32(&random) >> random_below(&random, 32);
 
