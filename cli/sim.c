@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "cc/cc.h"
 #include "cli/command.h"
 #include "cli/message.h"
@@ -34,6 +35,7 @@ struct settings {
     uint64_t seed;
     uint64_t runs;
     int scenario;
+    int discipline;
     bool is_json;
     bool is_verbose;
     bool is_vary;
@@ -138,13 +140,6 @@ static bool set_rate(void *settings, const char *value, struct cli_complaint *co
            expect(complaint, LINK_EXPECT_RATE ", or 0 for no limit");
 }
 
-static bool set_queue(void *settings, const char *value, struct cli_complaint *complaint)
-{
-    return link_parse_bytes(value, strlen(value),
-                            &config_of(settings, SIM_GIVEN_QUEUE)->path.queue_bytes) ||
-           expect(complaint, LINK_EXPECT_BYTES);
-}
-
 static bool set_mtu(void *settings, const char *value, struct cli_complaint *complaint)
 {
     uint64_t mtu;
@@ -156,18 +151,92 @@ static bool set_mtu(void *settings, const char *value, struct cli_complaint *com
     return true;
 }
 
+/* "cubic, newreno or bbr": what there is. */
+static bool expect_controllers(struct cli_complaint *complaint)
+{
+    size_t at = 0;
+
+    for (uint32_t i = 0; cc_at(i) != NULL; i++) {
+        const char *between = i == 0 ? "" : cc_at(i + 1) == NULL ? " or " : ", ";
+
+        at += (size_t)snprintf(complaint->expected + at, sizeof complaint->expected - at, "%s%s",
+                               between, cc_at(i)->name);
+        at = min_size(at, sizeof complaint->expected - 1);
+    }
+    return false;
+}
+
 static bool set_cc(void *settings, const char *value, struct cli_complaint *complaint)
 {
     struct sim_config *config = config_of(settings, SIM_GIVEN_CC);
+    const char *at = value;
 
-    if (strlen(value) >= sizeof config->congestion_control || cc_find(value) == NULL) {
-        return expect(complaint, "cubic or newreno");
+    for (;;) {
+        size_t bytes = strcspn(at, ",");
+        char name[16];
+
+        (void)snprintf(name, sizeof name, "%.*s", (int)min_size(bytes, sizeof name), at);
+        if (bytes >= sizeof name || cc_find(name) == NULL) {
+            return expect_controllers(complaint);
+        }
+        if (at[bytes] == '\0') {
+            break;
+        }
+        at += bytes + 1;
+    }
+    if (strlen(value) >= sizeof config->congestion_control) {
+        return expect(complaint, "fewer names");
     }
     (void)snprintf(config->congestion_control, sizeof config->congestion_control, "%s", value);
     return true;
 }
 
+static bool set_time(void *settings, const char *value, struct cli_complaint *complaint)
+{
+    struct sim_config *config = config_of(settings, 0);
+
+    return read_time(&config->time_ns, value, complaint) &&
+           (config->time_ns > 0 || expect(complaint, LINK_EXPECT_TIME));
+}
+
+static bool set_hosts(void *settings, const char *value, struct cli_complaint *complaint)
+{
+    uint64_t pairs;
+
+    if (!cli_options_number(value, 1, SIM_PAIRS_MAX, &pairs)) {
+        return expect(complaint, "a number from 1 to 128");
+    }
+    config_of(settings, SIM_GIVEN_PAIRS)->pairs = (uint32_t)pairs;
+    return true;
+}
+
+/* "64kb", or "100p": bytes, or packets. */
+static bool set_queue_size(struct sim_config *config, const char *value)
+{
+    size_t bytes = strlen(value);
+    char digits[16];
+    uint64_t packets;
+
+    if (bytes > 1 && bytes < sizeof digits && value[bytes - 1] == 'p') {
+        (void)snprintf(digits, sizeof digits, "%.*s", (int)bytes - 1, value);
+        if (!cli_options_number(digits, 1, UINT32_MAX, &packets)) {
+            return false;
+        }
+        config->queue_packets = (uint32_t)packets;
+        config->path.queue_bytes = UINT32_MAX;
+        return true;
+    }
+    return link_parse_bytes(value, bytes, &config->path.queue_bytes);
+}
+
+static bool set_queue(void *settings, const char *value, struct cli_complaint *complaint)
+{
+    return set_queue_size(config_of(settings, SIM_GIVEN_QUEUE), value) ||
+           expect(complaint, LINK_EXPECT_BYTES ", or packets, such as 100p");
+}
+
 static const char *const scenarios[] = {"transfer", "mixed", "idle", "many", NULL};
+static const char *const disciplines[] = {"tail-drop", "codel", "codel-ecn", NULL};
 
 #define CALL(option, what, function, text)                                                      \
     {                                                                                           \
@@ -202,7 +271,10 @@ static const struct cli_option option_list[] = {
     {.kind = CLI_HEADING, .help = "Flows"},
     CALL("flows", "N", set_flows, "connections at once; 1 unless said"),
     CALL("bytes", "N", set_bytes, "per flow, from host A to host B; 1mb unless said"),
-    CALL("cc", "NAME", set_cc, "congestion control: cubic or newreno; cubic unless said"),
+    CALL("time", "TIME", set_time, "flows send for so long instead, and are then compared"),
+    CALL("hosts", "N", set_hosts, "pairs of hosts that the flows are spread over; 1 unless said"),
+    CALL("cc", "NAME[,NAME]...", set_cc,
+         "congestion control (cubic, newreno...), of flows in turn; cubic unless said"),
     {.name = "ipv4",
      .kind = CLI_FLAG,
      .offset = offsetof(struct settings, is_ipv4),
@@ -211,11 +283,18 @@ static const struct cli_option option_list[] = {
      .kind = CLI_FLAG,
      .offset = offsetof(struct settings, is_ipv6),
      .help = "over IPv6; with --ipv4 either, as the seed says"},
-    {.kind = CLI_HEADING, .help = "The path, each way"},
+    {.kind = CLI_HEADING, .help = "The path that all share, each way"},
     CALL("delay", "TIME", set_delay, "20ms unless said"),
     CALL("jitter", "TIME", set_jitter, "up to so much more, order kept"),
     CALL("rate", "RATE", set_rate, "20mbit unless said; 0: no limit"),
-    CALL("queue", "BYTES", set_queue, "of the rate limit; 100 ms at the rate unless said"),
+    CALL("queue", "BYTES", set_queue,
+         "of the rate limit, or in packets, as in 100p; 100 ms unless said"),
+    {.name = "discipline",
+     .kind = CLI_CHOICE,
+     .value = "tail-drop|codel|codel-ecn",
+     .choices = disciplines,
+     .offset = offsetof(struct settings, discipline),
+     .help = "which packets the queue drops, or marks (RFC 8289); tail-drop unless said"},
     CALL("loss", "PERCENT", set_loss, "packets lost"),
     CALL("duplicate", "PERCENT", set_duplicate, "packets doubled"),
     CALL("reorder", "PERCENT", set_reorder, "packets held back, so that later ones overtake"),
@@ -246,7 +325,7 @@ static const struct cli_option option_list[] = {
 static const struct cli_options usage = {
     .command = "berth sim",
     .usage = "[OPTION]...",
-    .about = "Runs two stacks on a simulated network in virtual time, and checks that every byte "
+    .about = "Runs stacks on a simulated network in virtual time, and checks that every byte "
              "arrived, once and in order, that nothing stood still and that nothing was left "
              "behind.\n"
              "All chance comes from the seed: the same command gives the same packets at the same "
@@ -257,6 +336,7 @@ static const struct cli_options usage = {
              "\n"
              "Examples:\n"
              "  berth sim --loss 1% --plot loss.svg\n"
+             "  berth sim --flows 8 --hosts 8 --rate 100mbit --time 60s --cc cubic,newreno\n"
              "  berth sim --runs 2000 --loss 3% --reorder 3% --duplicate 1% --corrupt 1%\n",
     .options = option_list,
     .count = sizeof option_list / sizeof option_list[0],
@@ -346,7 +426,8 @@ static int run_all(struct settings *settings, const char *words, struct sim_repo
         name_run(&settings->config, words);
         error = sim_run(&settings->config, &result);
         if (error < 0) {
-            cli_message("sim: %s", strerror(-error));
+            cli_message("sim: %s%s%s", result.failure, result.failure[0] != '\0' ? ": " : "",
+                        strerror(-error));
             return CLI_ERROR;
         }
         sim_report_add(report, &settings->config, &result);
@@ -368,6 +449,7 @@ static void settle(struct settings *settings)
     struct sim_config *config = &settings->config;
 
     config->scenario = (enum sim_scenario)settings->scenario;
+    config->discipline = (enum sim_discipline)settings->discipline;
     config->vary = settings->is_vary || settings->runs > 1 || settings->scenario != SIM_TRANSFER;
     if (settings->is_ipv4 || settings->is_ipv6) {
         config->given |= SIM_GIVEN_VERSIONS;

@@ -41,13 +41,6 @@ static double seconds_of(const struct sim_flow_result *flow)
     return flow->end_ns > flow->begin_ns ? (double)(flow->end_ns - flow->begin_ns) / SECOND_NS : 0;
 }
 
-static double goodput_of(const struct sim_flow_result *flow, uint64_t bytes)
-{
-    double seconds = seconds_of(flow);
-
-    return seconds > 0 ? (double)bytes * 8 / seconds : 0;
-}
-
 static const char *end_text(const struct sim_end_result *end)
 {
     return end->error == 0 ? "in order" : berth_error_text(end->error);
@@ -58,7 +51,7 @@ static void add_row(struct cli_table *table, uint32_t index, const struct sim_fl
                     unsigned from)
 {
     const struct sim_end_result *sender = &flow->ends[from];
-    uint64_t bytes = flow->ends[1 - from].received;
+    uint64_t bytes = flow->ends[1 - from].counted;
     char text[TEXT_BYTES];
 
     if (sender->sent == 0) {
@@ -69,7 +62,7 @@ static void add_row(struct cli_table *table, uint32_t index, const struct sim_fl
     cli_table_add(table, CLI_PLAIN, from == 0 ? "A to B" : "B to A");
     cli_table_addf(table, CLI_PLAIN, "%" PRIu64, bytes);
     cli_table_addf(table, CLI_PLAIN, "%.3f s", seconds_of(flow));
-    cli_table_add(table, CLI_BOLD, rate_text(goodput_of(flow, bytes), text));
+    cli_table_add(table, CLI_BOLD, rate_text(sim_goodput_bps(flow, from), text));
     cli_table_addf(table, CLI_PLAIN, "%" PRIu32, sender->retransmissions);
     cli_table_addf(table, CLI_PLAIN, "%" PRIu32, sender->fast_recoveries);
     cli_table_addf(table, CLI_PLAIN, "%" PRIu32, sender->timeouts);
@@ -103,7 +96,7 @@ static json_t *end_object(const struct sim_flow_result *flow, unsigned from)
     cli_json_put(object, "host", cli_json_text(from == 0 ? "A" : "B"));
     cli_json_put_number(object, "bytes_sent", (int64_t)end->sent);
     cli_json_put_number(object, "bytes_arrived", (int64_t)bytes);
-    cli_json_put_number(object, "goodput_bps", (int64_t)goodput_of(flow, bytes));
+    cli_json_put_number(object, "goodput_bps", (int64_t)sim_goodput_bps(flow, from));
     cli_json_put_number(object, "retransmissions", end->retransmissions);
     cli_json_put_number(object, "bytes_retransmitted", (int64_t)end->bytes_retransmitted);
     cli_json_put_number(object, "fast_recoveries", end->fast_recoveries);
@@ -147,6 +140,10 @@ static json_t *run_object(const struct sim_config *config, const struct sim_resu
     put_trace(object, result->trace);
     cli_json_put_number(object, "packets", (int64_t)result->packets);
     cli_json_put_number(object, "lost", (int64_t)result->lost);
+    cli_json_put_number(object, "dropped", (int64_t)result->dropped);
+    cli_json_put_number(object, "marked", (int64_t)result->marked);
+    cli_json_put_number(object, "queue_bytes_max", (int64_t)result->queue_bytes_max);
+    cli_json_put(object, "jain", json_real(sim_jain(result)));
     cli_json_put_number(object, "gave_up", result->gave_up);
     cli_json_put_number(object, "retransmissions", (int64_t)result->retransmissions);
     cli_json_put_number(object, "bytes", (int64_t)result->bytes);
@@ -172,6 +169,8 @@ void sim_report_add(struct sim_report *report, const struct sim_config *config,
         }
     }
     if (report->count == 0) {
+        report->jain = sim_jain(result);
+        report->queue_bytes_max = result->queue_bytes_max;
         report->seed = config->seed;
         report->trace = result->trace;
     } else {
@@ -210,7 +209,10 @@ void sim_report_print(struct sim_report *report, uint64_t wanted)
         if (report->flow_count > FLOWS_SHOWN) {
             printf("... and %" PRIu64 " more flows\n", report->flow_count - FLOWS_SHOWN);
         }
-        printf("\n");
+        if (report->flow_count > 1) {
+            printf("fairness (Jain's index): %.3f\n", report->jain);
+        }
+        printf("longest queue: %" PRIu64 " bytes\n\n", report->queue_bytes_max);
     } else {
         printf("%" PRIu64 " of %" PRIu64 " runs, seeds %" PRIu64 " to %" PRIu64 ", %" PRIu64
                " flows\n",

@@ -26,6 +26,8 @@ struct sim_report {
     uint64_t lost;
     uint64_t retransmissions;
     uint64_t virtual_ns;
+    uint64_t queue_bytes_max; /* of the first run */
+    double jain;
     uint64_t trace; /* of the first run; of several, all mixed */
 };
 

@@ -51,10 +51,11 @@ void flow_init(struct world *world, struct flow *flow, uint32_t index)
         end->object.kind = OBJECT_END;
         end->flow = flow;
         end->plan = &flow->plan->ends[i];
-        end->host = &world->hosts[i];
+        end->host = &world->hosts[2 * (index % world->plan.pairs) + i];
         end->timer.kind = TIMER_END;
         end->key_out = own;
         end->key_in = stream_mix(world->config->seed, 2 * (uint64_t)index + 1 - i);
+        end->to_send = end->plan->bytes;
         end->to_receive = flow->plan->ends[1 - i].bytes;
         memcpy(seed, &own, sizeof own);
         random_init(&end->random, seed, "sim-end");
@@ -78,6 +79,10 @@ static void set_options(struct world *world, struct end *end)
     if (plan->keepalive && end->flow->plan->may_break) {
         result |=
             berth_tcp_set(end->host->berth, end->id, BERTH_TCP_KEEPALIVE_IDLE_NS, 20 * NS_PER_S);
+    }
+    if (end->flow->plan->controller != NULL) {
+        result |= berth_tcp_set_congestion_control(end->host->berth, end->id,
+                                                   end->flow->plan->controller);
     }
     if (result != 0) {
         fail(world, end, "an option is refused", 0);
@@ -150,7 +155,9 @@ static void note_done(struct world *world, struct end *end)
         world->timers_set--;
     }
     world_progress(world);
-    end->flow->end_ns = world->now_ns;
+    if (world->config->time_ns == 0) {
+        end->flow->end_ns = world->now_ns;
+    }
 }
 
 /* The figures so far: after the end the stack keeps a smaller record, without them. */
@@ -226,7 +233,7 @@ static void finish_writing(struct world *world, struct end *end)
 {
     int result;
 
-    if (end->has_shut || end->result.sent < end->plan->bytes ||
+    if (end->has_shut || end->result.sent < end->to_send ||
         (end->plan->close == PLAN_LAST && !end->has_ended)) {
         return;
     }
@@ -399,7 +406,7 @@ static int write_in_place(struct end *end, size_t want, size_t *taken)
 /* One write; false: no more now. */
 static bool write_once(struct world *world, struct end *end)
 {
-    uint64_t left = end->plan->bytes - end->result.sent;
+    uint64_t left = end->to_send - end->result.sent;
     size_t want = (size_t)draw_between(&end->random, 1, min_u64(left, end->plan->write_max));
     size_t taken = 0;
     int result =
@@ -437,7 +444,7 @@ static bool write_once(struct world *world, struct end *end)
 static void write_all(struct world *world, struct end *end)
 {
     while (end->id != 0 && !end->has_shut && world->now_ns >= end->write_resume_ns) {
-        if (end->result.sent == end->plan->bytes) {
+        if (end->result.sent == end->to_send) {
             finish_writing(world, end);
             return;
         }
@@ -468,8 +475,8 @@ static struct end *find_accepting(struct world *world, const struct host *host,
 
     for (uint32_t i = 0; i < world->plan.flow_count; i++) {
         struct flow *flow = &world->flows[i];
-        struct end *end = &flow->ends[host == &world->hosts[0] ? 0 : 1];
-        bool matches = flow->has_started && end->id == 0 && !end->is_done &&
+        struct end *end = &flow->ends[host->index % 2];
+        bool matches = flow->has_started && end->host == host && end->id == 0 && !end->is_done &&
                        info->local.port == listening_port(flow) &&
                        berth_endpoint_is_equal(&flow->opener, &info->remote);
 
@@ -547,6 +554,24 @@ void end_on_event(struct world *world, struct end *end, const struct berth_event
         read_all(world, end);
     }
     maybe_leave(world, end);
+}
+
+void flow_stop(struct world *world, struct flow *flow)
+{
+    flow->end_ns = world->now_ns;
+    for (unsigned i = 0; i < 2; i++) {
+        struct end *end = &flow->ends[i];
+
+        note_figures(end);
+        end->result.counted = end->result.received;
+        end->to_send = end->result.sent;
+        peer_of(end)->to_receive = end->result.sent;
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        if (flow->ends[i].is_open) {
+            write_all(world, &flow->ends[i]);
+        }
+    }
 }
 
 void end_on_timer(struct world *world, struct end *end)

@@ -15,31 +15,36 @@
 #define BACKLOG     4096
 #define RULES_BYTES 1024
 
-static const char *const addresses[3][2] = {
-    {"10.1.0.1", "fd01::1"}, {"10.1.0.2", "fd01::2"}, {"10.1.0.9", "fd01::9"}};
-
-static int load_rules(struct host *host, unsigned index)
+/* Whom HOST may talk with: the other host of its pair. */
+static int load_rules(struct host *host)
 {
-    const char *const *peer = addresses[1 - index];
     struct berth_rules_error error;
+    char peer[2][BERTH_ADDRESS_TEXT_BYTES];
     char text[RULES_BYTES];
-    int bytes = snprintf(text, sizeof text,
-                         "allow in %d-%d/tcp from %s,%s\n"
-                         "allow in %d/udp from %s,%s\n"
-                         "allow out any to %s,%s\n",
-                         PLAN_PORT, PLAN_PORT + PLAN_LISTENERS - 1, peer[0], peer[1], PLAN_UDP_PORT,
-                         peer[0], peer[1], peer[0], peer[1]);
+    int bytes;
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct berth_address address = network_address(host->index / 2, 1 - host->index % 2, i > 0);
+
+        (void)berth_address_format(&address, peer[i]);
+    }
+    bytes = snprintf(text, sizeof text,
+                     "allow in %d-%d/tcp from %s,%s\n"
+                     "allow in %d/udp from %s,%s\n"
+                     "allow out any to %s,%s\n",
+                     PLAN_PORT, PLAN_PORT + PLAN_LISTENERS - 1, peer[0], peer[1], PLAN_UDP_PORT,
+                     peer[0], peer[1], peer[0], peer[1]);
 
     return berth_rules_load(host->berth, text, (size_t)bytes, &error);
 }
 
-static int add_address(struct host *host, unsigned which, const char *text)
+static int add_address(struct host *host, unsigned which)
 {
-    struct berth_prefix prefix = {.bits = which == 0 ? 96 + 24 : 64};
-    int result = berth_address_parse(text, &prefix.address);
+    struct berth_prefix prefix = {.bits = which == 0 ? 96 + 16 : 64};
 
+    prefix.address = network_address(host->index / 2, host->index % 2, which > 0);
     host->addresses[which] = prefix.address;
-    return result < 0 ? result : berth_address_add(host->berth, &prefix);
+    return berth_address_add(host->berth, &prefix);
 }
 
 static int listen_all(struct host *host)
@@ -57,28 +62,36 @@ static int listen_all(struct host *host)
     return result;
 }
 
-/* The host's link: a tap, a capture where one is asked for, its impaired way to the network. */
-static int make_link(struct world *world, struct host *host, unsigned index)
+static bool is_impaired(const struct link_impairment *path)
 {
-    struct link_impairment none = {0};
-    struct network_port *port = &world->network.ports[index];
-    struct link *tap;
-    int result;
+    return path->delay_ns > 0 || path->rate_bps > 0 || path->jitter_ns > 0 || path->loss_ppm > 0 ||
+           path->duplicate_ppm > 0 || path->reorder_ppm > 0 || path->corrupt_ppm > 0;
+}
 
-    memcpy(port->addresses, host->addresses, sizeof port->addresses);
-    result = link_impair_new(&port->link, &world->plan.paths[index], &none, &host->link);
-    if (result < 0) {
-        return -ENOMEM;
+/* The host's link: a tap, a capture where one is asked for, its impaired way to the network. */
+static int make_link(struct world *world, struct host *host)
+{
+    const struct link_impairment *path = &world->plan.paths[host->index % 2];
+    struct link_impairment none = {0};
+    struct link_impairment own = *path;
+    struct link *tap;
+    int result = 0;
+
+    own.seed += host->index / 2;
+    host->link = &world->network.ports[host->index].link;
+    if (is_impaired(path) || world->plan.stacks[host->index % 2].offloads != 0) {
+        result = link_impair_new(host->link, &own, &none, &host->link);
+        host->path = result < 0 ? NULL : host->link;
     }
-    host->path = host->link;
-    if (index == 0 && world->config->pcap_file != NULL) {
+    if (host->index == 0 && world->config->pcap_file != NULL && result == 0) {
         struct link_capture_config capture = {.file = world->config->pcap_file};
 
         result = link_capture_new(host->link, &capture, &host->link);
+        world->bad_file = result < 0 ? capture.file : NULL;
     }
     tap = result < 0 ? NULL : tap_new(host->link, &world->trace, host->name);
     if (tap == NULL) {
-        return result < 0 ? result : -ENOMEM;
+        return result < 0 && result != BERTH_E_LIMIT ? result : -ENOMEM;
     }
     host->link = tap;
     return 0;
@@ -86,14 +99,16 @@ static int make_link(struct world *world, struct host *host, unsigned index)
 
 int host_init(struct world *world, unsigned index)
 {
-    const struct berth_config *config = &world->plan.stacks[index];
+    struct berth_config config = world->plan.stacks[index % 2];
     struct host *host = &world->hosts[index];
     const char *wrong = "";
     int result;
 
-    *host = (struct host){.name = (char)('A' + index), .buffers = config->limits.buffers};
-    host->memory_bytes = berth_memory_bytes(config);
-    if (berth_config_check(config, &wrong) < 0 || host->memory_bytes == 0) {
+    config.seed[BERTH_SEED_BYTES - 1] ^= (uint8_t)(index / 2);
+    *host = (struct host){
+        .name = (char)('A' + index % 2), .index = index, .buffers = config.limits.buffers};
+    host->memory_bytes = berth_memory_bytes(&config);
+    if (berth_config_check(&config, &wrong) < 0 || host->memory_bytes == 0) {
         world_fail(world, "host %c: the configuration's %s is refused", host->name, wrong);
         return 0;
     }
@@ -103,17 +118,17 @@ int host_init(struct world *world, unsigned index)
         host->memory = NULL;
         return -ENOMEM;
     }
-    result = berth_init(&host->berth, config, host->memory, host->memory_bytes, 0);
+    result = berth_init(&host->berth, &config, host->memory, host->memory_bytes, 0);
     for (unsigned i = 0; i < 2 && result == 0; i++) {
-        result = add_address(host, i, addresses[index][i]);
+        result = add_address(host, i);
     }
-    result = result == 0 ? load_rules(host, index) : result;
+    result = result == 0 ? load_rules(host) : result;
     result = result == 0 ? listen_all(host) : result;
     if (result < 0) {
         world_fail(world, "host %c: it cannot be made: %s", host->name, berth_error_text(result));
         return 0;
     }
-    return make_link(world, host, index);
+    return make_link(world, host);
 }
 
 void host_done(struct host *host)
@@ -198,6 +213,11 @@ static bool transmit_all(struct world *world, struct host *host)
         world_check(world, host);
     } while (count > 0);
     return any;
+}
+
+uint64_t host_next_ns(const struct host *host)
+{
+    return min_u64(berth_deadline(host->berth), link_next_ns(host->link));
 }
 
 bool host_turn(struct world *world, struct host *host)

@@ -15,6 +15,7 @@
 #define PAUSE_NS      (NS_PER_S / 5)
 #define PAYLOAD_BYTES 64
 #define PACKET_BYTES  512
+#define INTRUDER_SIDE 8
 
 struct forgery {
     uint8_t bytes[PACKET_BYTES];
@@ -31,14 +32,6 @@ void intruder_init(struct world *world)
     if (world->plan.forgeries > 0) {
         timer_set(&world->timers, &world->intruder_timer, 0);
     }
-}
-
-static struct berth_address own_address(unsigned which)
-{
-    struct berth_address address;
-    int result = berth_address_parse(which == 0 ? "10.1.0.9" : "fd01::9", &address);
-
-    return result < 0 ? berth_address_any() : address;
 }
 
 /* Headers by PACKET and the payload behind them, checksum complete. */
@@ -77,7 +70,7 @@ static void from_itself(struct world *world, struct forgery *out)
     unsigned which = random_below(random, 2);
     struct wire_packet packet = {.version = which == 0 ? 4 : 6, .hop_limit = 64};
 
-    packet.source = own_address(which);
+    packet.source = network_address(0, INTRUDER_SIDE, which > 0);
     packet.destination = world->hosts[random_below(random, 2)].addresses[which];
     packet.source_port = (uint16_t)draw_between(random, 1, UINT16_MAX);
     if (draw_chance(random, 40)) {
@@ -103,8 +96,8 @@ static struct wire_packet guess(struct world *world)
     struct wire_packet packet = {.version = flow->plan->version, .hop_limit = 64};
 
     packet.protocol = WIRE_TCP;
-    packet.source = world->hosts[opener == PLAN_OPENER_B ? 1 : 0].addresses[which];
-    packet.destination = world->hosts[opener == PLAN_OPENER_B ? 0 : 1].addresses[which];
+    packet.source = flow->ends[opener == PLAN_OPENER_B ? 1 : 0].host->addresses[which];
+    packet.destination = flow->ends[opener == PLAN_OPENER_B ? 0 : 1].host->addresses[which];
     packet.source_port = flow->has_started ? flow->opener.port : 1;
     packet.destination_port = opener == PLAN_OPENER_BOTH
                                   ? packet.source_port

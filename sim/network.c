@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim/network.c: ports and the wire between them.
+ * sim/network.c: ports, and what lies between them.
  */
 #include "sim/network.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/bytes.h"
 
 #define V4_DESTINATION 16
 #define V6_DESTINATION 24
@@ -26,22 +30,38 @@ static bool destination_of(const struct link_packet *packet, struct berth_addres
     return false;
 }
 
+struct berth_address network_address(uint32_t pair, uint32_t side, bool is_v6)
+{
+    struct berth_address address = {.bytes = {[10] = 0xff, [11] = 0xff, 10, 1, [15] = 0}};
+
+    if (is_v6) {
+        address = (struct berth_address){.bytes = {0xfd, 1}};
+        address.bytes[13] = (uint8_t)pair;
+    } else {
+        address.bytes[14] = (uint8_t)pair;
+    }
+    address.bytes[15] = (uint8_t)(side + 1);
+    return address;
+}
+
+/* The place of the port that has the address at its place in the scheme of network_address. */
 static struct network_port *find_port(struct network *network, const struct link_packet *packet)
 {
     struct berth_address destination;
+    struct network_port *port;
+    bool is_v6;
+    uint32_t index;
 
     if (!destination_of(packet, &destination)) {
         return NULL;
     }
-    for (unsigned i = 0; i < NETWORK_PORTS; i++) {
-        struct network_port *port = &network->ports[i];
-
-        if (berth_address_is_equal(&port->addresses[0], &destination) ||
-            berth_address_is_equal(&port->addresses[1], &destination)) {
-            return port;
-        }
+    is_v6 = packet->data[0] >> 4 == 6;
+    index = 2U * destination.bytes[is_v6 ? 13 : 14] + destination.bytes[15] - 1U;
+    if (index >= network->port_count) {
+        return NULL;
     }
-    return NULL;
+    port = &network->ports[index];
+    return berth_address_is_equal(&port->addresses[is_v6 ? 1 : 0], &destination) ? port : NULL;
 }
 
 void network_inject(struct network *network, struct link_packet *packet, uint64_t now_ns)
@@ -58,6 +78,26 @@ void network_inject(struct network *network, struct link_packet *packet, uint64_
     link_packets_add(&port->waiting, packet);
 }
 
+void network_advance(struct network *network, uint64_t now_ns)
+{
+    for (unsigned i = 0; network->has_pipes && i < 2; i++) {
+        struct pipe *pipe = &network->pipes[i];
+        struct link_packet *packet;
+
+        pipe_advance(pipe, now_ns);
+        for (packet = pipe_take(pipe, now_ns); packet != NULL; packet = pipe_take(pipe, now_ns)) {
+            network_inject(network, packet, now_ns);
+        }
+    }
+}
+
+uint64_t network_next_ns(const struct network *network)
+{
+    return network->has_pipes
+               ? min_u64(pipe_next_ns(&network->pipes[0]), pipe_next_ns(&network->pipes[1]))
+               : BERTH_NEVER;
+}
+
 static int port_read(struct link *link, struct berth *berth, struct berth_buffer **buffers,
                      unsigned max, uint64_t now_ns)
 {
@@ -69,11 +109,16 @@ static int port_read(struct link *link, struct berth *berth, struct berth_buffer
 static int port_send(struct link *link, const struct berth_frame *frames, unsigned count,
                      uint64_t now_ns)
 {
+    struct network_port *port = (struct network_port *)link;
+    struct network *network = port->network;
+
     for (unsigned i = 0; i < count; i++) {
         struct link_packet *packet = link_packet_from_frame(&frames[i]);
 
-        if (packet != NULL) {
-            network_inject(((struct network_port *)link)->network, packet, now_ns);
+        if (packet != NULL && network->has_pipes) {
+            pipe_add(&network->pipes[(port - network->ports) % 2], packet, now_ns);
+        } else if (packet != NULL) {
+            network_inject(network, packet, now_ns);
         }
     }
     return (int)count;
@@ -113,18 +158,35 @@ static const struct link_table port_table = {
     .free = port_free,
 };
 
-void network_init(struct network *network)
+int network_init(struct network *network, uint32_t pairs, const struct pipe_config *pipes)
 {
-    *network = (struct network){0};
-    for (unsigned i = 0; i < NETWORK_PORTS; i++) {
-        network->ports[i].link.table = &port_table;
-        network->ports[i].network = network;
+    *network = (struct network){.port_count = 2 * pairs, .has_pipes = pipes != NULL};
+    network->ports = calloc(network->port_count, sizeof *network->ports);
+    if (network->ports == NULL) {
+        network->port_count = 0;
+        return -ENOMEM;
     }
+    for (uint32_t i = 0; i < network->port_count; i++) {
+        struct network_port *port = &network->ports[i];
+
+        port->link.table = &port_table;
+        port->network = network;
+        port->addresses[0] = network_address(i / 2, i % 2, false);
+        port->addresses[1] = network_address(i / 2, i % 2, true);
+    }
+    for (unsigned i = 0; pipes != NULL && i < 2; i++) {
+        pipe_init(&network->pipes[i], &pipes[i]);
+    }
+    return 0;
 }
 
 void network_done(struct network *network)
 {
-    for (unsigned i = 0; i < NETWORK_PORTS; i++) {
+    for (uint32_t i = 0; i < network->port_count; i++) {
         link_packets_clear(&network->ports[i].waiting);
     }
+    for (unsigned i = 0; network->has_pipes && i < 2; i++) {
+        pipe_done(&network->pipes[i]);
+    }
+    free(network->ports);
 }

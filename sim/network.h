@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The simulated network: a wire between ports that takes no time. A packet goes to the port that
- * has its destination address; what is for nobody is gone. Delay and trouble belong to the
- * impaired links in front of the ports.
+ * The simulated network: a port for each host, two sides, and between the sides a pipe for each
+ * direction that all hosts share.
+ *
+ *   A1 ─┐                    ┌─ B1        a packet goes to the port that has its destination
+ *   A2 ─┼── pipe ──▶ ────────┼─ B2        address; what is for nobody is gone
+ *   A3 ─┘ ──────────◀── pipe ┴─ B3
  */
 #ifndef SIM_NETWORK_H
 #define SIM_NETWORK_H
 
 #include "link/packets.h"
+#include "sim/pipe.h"
 
-#define NETWORK_PORTS 2
+#define NETWORK_PAIRS_MAX 128
 
 struct network;
 
@@ -21,16 +25,26 @@ struct network_port {
 };
 
 struct network {
-    struct network_port ports[NETWORK_PORTS];
+    struct network_port *ports; /* of pair I: A's is 2 I, B's 2 I + 1 */
+    uint32_t port_count;
+    bool has_pipes;        /* else packets take no time between ports */
+    struct pipe pipes[2];  /* A to B, B to A */
     uint64_t down_from_ns; /* from then until down_until_ns nothing passes */
     uint64_t down_until_ns;
     uint64_t carried;
     uint64_t lost; /* while it was down */
 };
 
-void network_init(struct network *network);
+/* The address of host SIDE (0: A, 1: B, 8: the intruder's) of pair PAIR, IPv4 or IPv6. */
+struct berth_address network_address(uint32_t pair, uint32_t side, bool is_v6);
+
+/* With PAIRS of hosts; PIPES: two of them, or NULL. 0, or -ENOMEM. */
+int network_init(struct network *network, uint32_t pairs, const struct pipe_config *pipes);
 void network_done(struct network *network);
-/* Puts PACKET (taken) on the wire, as a host would that nobody knows. */
+/* Puts PACKET (taken) in front of its port, as a host would that nobody knows. */
 void network_inject(struct network *network, struct link_packet *packet, uint64_t now_ns);
+/* Moves what is due. */
+void network_advance(struct network *network, uint64_t now_ns);
+uint64_t network_next_ns(const struct network *network);
 
 #endif

@@ -14,15 +14,20 @@
 #include "cc/cc.h"
 #include "sim/draw.h"
 
-#define PPM          1000000U
-#define DAY_NS       (24 * 3600 * NS_PER_S)
-#define DELAY_NS_MIN NS_PER_US /* a path that takes no time would let nothing else happen */
-#define IPV6_MTU_MIN 1280
-#define HEADROOM     64
-#define BAD_PATH_PPM 100000 /* from 10 % on, giving up is no fault */
-#define DRAWN_BYTES  (300U << 10)
-#define DRAWN_TOTAL  (1U << 20)
-#define MANY_FLOWS   2000
+#define PPM              1000000U
+#define DAY_NS           (24 * 3600 * NS_PER_S)
+#define DELAY_NS_MIN     NS_PER_US /* a path that takes no time would let nothing else happen */
+#define IPV6_MTU_MIN     1280
+#define HEADROOM         64
+#define BAD_PATH_PPM     100000 /* from 10 % on, giving up is no fault */
+#define DRAWN_BYTES      (300U << 10)
+#define DRAWN_TOTAL      (1U << 20)
+#define MANY_FLOWS       2000
+#define US_PER_S         1000000U
+#define QUEUE_BYTES_MOST ((uint64_t)512 << 20) /* of a connection's queue */
+#define BUFFERS_MOST     1000000U
+#define START_NS         (100 * NS_PER_MS) /* in which flows that have a time begin */
+#define CHECKED_FLOWS    16
 
 struct drawing {
     const struct sim_config *config;
@@ -115,6 +120,32 @@ static void draw_paths(struct drawing *drawing)
     }
 }
 
+/* Where nothing is drawn, what the path limits is in what all hosts share. */
+static void share_path(struct drawing *drawing)
+{
+    const struct sim_config *config = drawing->config;
+
+    drawing->plan->has_pipes = true;
+    for (unsigned i = 0; i < 2; i++) {
+        struct link_impairment *path = &drawing->plan->paths[i];
+
+        drawing->plan->pipes[i] = (struct pipe_config){
+            .seed = path->seed,
+            .rate_bps = path->rate_bps,
+            .delay_ns = path->delay_ns,
+            .queue_bytes = path->queue_bytes,
+            .queue_packets = config->queue_packets,
+            .loss_ppm = path->loss_ppm,
+            .discipline = config->discipline == SIM_TAIL_DROP ? PIPE_TAIL_DROP : PIPE_CODEL,
+            .marks = config->discipline == SIM_CODEL_MARKS,
+        };
+        path->reorder_delay_ns = path->reorder_delay_ns == 0
+                                     ? max_u64(path->delay_ns / 4, NS_PER_MS)
+                                     : path->reorder_delay_ns;
+        path->rate_bps = path->delay_ns = path->queue_bytes = path->loss_ppm = 0;
+    }
+}
+
 /* ---- Stacks ---------------------------------------------------------------------------------- */
 
 static uint32_t pick(struct random *random, const uint32_t *values, uint32_t count)
@@ -198,13 +229,36 @@ static void size_for_flows(struct berth_config *stack, uint32_t flows)
     limits->routes = 8;
 }
 
+/* Queues that hold what the path does, twice: a sender is to be held up by the path alone. */
+static void size_for_path(const struct drawing *drawing, struct berth_config *stack)
+{
+    const struct pipe_config *pipe = &drawing->plan->pipes[0];
+    uint64_t on_path = pipe->rate_bps / 8 * (2 * pipe->delay_ns / NS_PER_US) / US_PER_S;
+    uint64_t bytes = 2 * (on_path + pipe->queue_bytes) + stack->tcp.send_bytes_max;
+    uint64_t buffers;
+
+    bytes = min_u64(bytes, QUEUE_BYTES_MOST);
+    stack->tcp.send_bytes_max = max_u32(stack->tcp.send_bytes_max, (uint32_t)bytes);
+    stack->tcp.receive_bytes_max = max_u32(stack->tcp.receive_bytes_max, (uint32_t)bytes);
+    buffers = 4 * bytes * (1 + drawing->plan->flow_count / drawing->plan->pairs) /
+              stack->limits.buffer_bytes;
+    stack->limits.buffers =
+        (uint32_t)min_u64(max_u64(stack->limits.buffers, buffers), BUFFERS_MOST);
+    stack->limits.tcp_sent_records =
+        max_u32(stack->limits.tcp_sent_records, stack->limits.buffers * 2);
+}
+
 /* Each host's own: any two work together. */
 static void draw_controller(struct drawing *drawing, char *name, size_t bytes)
 {
     uint32_t count = 0;
 
     if (!is_free(drawing, SIM_GIVEN_CC)) {
-        memcpy(name, drawing->config->congestion_control, bytes);
+        size_t first = strcspn(drawing->config->congestion_control, ",");
+
+        first = min_size(first, bytes - 1);
+        memcpy(name, drawing->config->congestion_control, first);
+        name[first] = '\0';
         return;
     }
     while (cc_at(count) != NULL) {
@@ -243,6 +297,9 @@ static void draw_stacks(struct drawing *drawing)
             stack->limits.buffers_reserved = 256;
         }
         stack->limits.buffer_bytes = max_u32(2048, mtu + HEADROOM);
+        if (!drawing->vary) {
+            size_for_path(drawing, stack);
+        }
         size_for_flows(stack, drawing->plan->flow_count);
     }
 }
@@ -356,6 +413,28 @@ static void set_plain_end(struct plan_end *end, uint64_t bytes)
                              .close = PLAN_SHUTDOWN};
 }
 
+/* The one of CONFIG's list whose turn it is; NULL: all have the same. */
+static const char *controller_of(const struct sim_config *config, uint32_t index)
+{
+    const char *list = config->congestion_control;
+    char name[sizeof config->congestion_control];
+    const struct cc_table *table;
+    uint32_t count = 1;
+
+    for (const char *at = strchr(list, ','); at != NULL; at = strchr(at + 1, ',')) {
+        count++;
+    }
+    if (count == 1) {
+        return NULL;
+    }
+    for (index %= count; index > 0; index--) {
+        list = strchr(list, ',') + 1;
+    }
+    (void)snprintf(name, sizeof name, "%.*s", (int)strcspn(list, ","), list);
+    table = cc_find(name);
+    return table == NULL ? NULL : table->name;
+}
+
 static void draw_flow(struct drawing *drawing, struct plan_flow *flow)
 {
     struct random *random = &drawing->random;
@@ -364,8 +443,13 @@ static void draw_flow(struct drawing *drawing, struct plan_flow *flow)
     *flow = (struct plan_flow){.version = draw_version(drawing)};
     set_plain_end(&flow->ends[0], draw_bytes(drawing));
     set_plain_end(&flow->ends[1], 0);
+    flow->controller = controller_of(drawing->config, (uint32_t)(flow - drawing->plan->flows));
     if (!drawing->vary) {
         flow->ends[1].close = PLAN_LAST; /* A keeps its connection, and its figures, to the end */
+        if (drawing->config->time_ns > 0) {
+            flow->ends[0].bytes = UINT64_MAX;
+            flow->start_ns = draw_between(random, 0, START_NS);
+        }
         return;
     }
     if (draw_chance(random, 60)) {
@@ -416,11 +500,19 @@ int plan_make(const struct sim_config *config, struct plan *out)
 
     *out = (struct plan){.down_from_ns = PLAN_NEVER};
     out->flow_count = draw_flow_count(&drawing);
+    out->pairs = config->pairs;
+    out->checks_every = out->flow_count <= CHECKED_FLOWS ? 1 : 0;
+    if (!drawing.vary) {
+        out->checks_every = out->flow_count <= CHECKED_FLOWS ? 64 : 1024;
+    }
     out->flows = calloc(out->flow_count, sizeof *out->flows);
     if (out->flows == NULL) {
         return -ENOMEM;
     }
     draw_paths(&drawing);
+    if (!drawing.vary) {
+        share_path(&drawing);
+    }
     draw_stacks(&drawing);
     begin_subject(&drawing, "sim-flows");
     for (uint32_t i = 0; i < out->flow_count; i++) {

@@ -7,6 +7,7 @@
 #define SIM_PLAN_H
 
 #include "base/random.h"
+#include "sim/pipe.h"
 #include "sim/sim.h"
 
 #define PLAN_NEVER    UINT64_MAX
@@ -47,13 +48,18 @@ struct plan_flow {
     uint8_t version;
     enum plan_opener opener;
     uint64_t start_ns;
+    const char *controller; /* congestion control of both ends; NULL: their stacks' */
     bool may_break; /* an end aborts: errors are right, bytes that come are still the right ones */
     struct plan_end ends[2];
 };
 
 struct plan {
-    struct berth_config stacks[2];
-    struct link_impairment paths[2]; /* on the way from each host */
+    uint32_t pairs;                  /* of hosts */
+    struct berth_config stacks[2];   /* of A's and B's; each host has a seed of its own */
+    struct link_impairment paths[2]; /* on the way from each host to what the hosts share */
+    bool has_pipes;
+    struct pipe_config pipes[2]; /* what they share: A to B, B to A */
+    uint32_t checks_every;       /* so many looks at a stack's invariants is one taken; 0: never */
     uint64_t down_from_ns;
     uint64_t down_until_ns;
     uint32_t flow_count;

@@ -38,11 +38,14 @@ void sim_config_init(struct sim_config *config)
         .versions = SIM_IPV4,
         .mtu = 1500,
         .congestion_control = "cubic",
+        .pairs = 1,
     };
 }
 
 static int copy_flows(const struct world *world, struct sim_result *out)
 {
+    const struct sim_config *config = world->config;
+
     out->flows = calloc(world->plan.flow_count, sizeof *out->flows);
     if (out->flows == NULL) {
         return -ENOMEM;
@@ -58,6 +61,9 @@ static int copy_flows(const struct world *world, struct sim_result *out)
             .end_ns = flow->end_ns,
             .ends = {flow->ends[0].result, flow->ends[1].result},
         };
+        for (unsigned k = 0; config->time_ns == 0 && k < 2; k++) {
+            out->flows[i].ends[k].counted = flow->ends[k].result.received;
+        }
         out->bytes += flow->ends[0].result.received + flow->ends[1].result.received;
         out->gave_up += flow->ends[0].result.error == BERTH_E_TIMED_OUT ||
                         flow->ends[1].result.error == BERTH_E_TIMED_OUT;
@@ -67,7 +73,7 @@ static int copy_flows(const struct world *world, struct sim_result *out)
 
 static int draw_plot(const struct world *world)
 {
-    const struct link_impairment *path = &world->plan.paths[0];
+    const struct link_impairment *path = &world->config->path;
     char title[TITLE_BYTES];
 
     (void)snprintf(title, sizeof title,
@@ -88,7 +94,7 @@ static int finish(const struct world *world, struct sim_result *out)
     out->steps = world->steps;
     out->virtual_ns = world->now_ns;
     out->lost = world->network.lost;
-    for (unsigned i = 0; i < 2; i++) {
+    for (uint32_t i = 0; i < world->host_count; i++) {
         const struct host *host = &world->hosts[i];
         struct berth_stats stats;
 
@@ -98,6 +104,14 @@ static int finish(const struct world *world, struct sim_result *out)
         }
         out->lost += host->path != NULL ? host->path->counters.lost_impaired : 0;
     }
+    for (unsigned i = 0; i < 2; i++) {
+        const struct pipe_counters *counters = &world->network.pipes[i].counters;
+
+        out->lost += counters->lost + counters->dropped;
+        out->dropped += counters->dropped;
+        out->marked += counters->marked;
+    }
+    out->queue_bytes_max = world->network.pipes[0].counters.queued_bytes_max;
     return copy_flows(world, out);
 }
 
@@ -119,9 +133,12 @@ int sim_run(const struct sim_config *config, struct sim_result *out)
     }
     if (result == 0 && config->plot_file != NULL) {
         result = draw_plot(world);
+        world->bad_file = config->plot_file;
     }
     if (result != 0) {
         sim_result_done(out);
+        (void)snprintf(out->failure, sizeof out->failure, "%s",
+                       world->bad_file != NULL ? world->bad_file : "");
     }
     world_done(world);
     free(world);
@@ -132,4 +149,25 @@ void sim_result_done(struct sim_result *result)
 {
     free(result->flows);
     result->flows = NULL;
+}
+
+double sim_goodput_bps(const struct sim_flow_result *flow, unsigned from)
+{
+    uint64_t time_ns = flow->end_ns > flow->begin_ns ? flow->end_ns - flow->begin_ns : 0;
+
+    return time_ns == 0 ? 0 : (double)flow->ends[1 - from].counted * 8 / ((double)time_ns / 1e9);
+}
+
+double sim_jain(const struct sim_result *result)
+{
+    double sum = 0;
+    double squares = 0;
+
+    for (uint32_t i = 0; i < result->flow_count; i++) {
+        double goodput = sim_goodput_bps(&result->flows[i], 0);
+
+        sum += goodput;
+        squares += goodput * goodput;
+    }
+    return squares > 0 ? sum * sum / (result->flow_count * squares) : 1;
 }

@@ -2,10 +2,12 @@
 /*
  * The simulator: stacks on a simulated network in virtual time, and an oracle that watches them.
  *
- *   host A ── path ──┐
- *                    ├── network        each path is a link that wraps a link (link/impair.c)
- *   host B ── path ──┘
- *   intruder ────────┘                  (mixed scenario) forges packets; none may have any effect
+ *   host A1 ── path ──┐          ┌── path ── host B1    each path is a link that wraps a link
+ *   host A2 ── path ──┼── pipes ─┼── path ── host B2    (link/impair.c); what they share is a pipe
+ *   ...               │          │                      each way (sim/pipe.h)
+ *   intruder ─────────┴──────────┘   (mixed scenario) forges packets; none may have any effect
+ *
+ * Flow I is between the hosts A and B of pair I modulo the number of pairs.
  *
  * 1. Everything that happens follows from the configuration and its seed: run twice, a
  *    configuration gives the same trace, packet for packet and nanosecond for nanosecond.
@@ -24,7 +26,9 @@
 
 #define SIM_FLOWS_MAX    4096
 #define SIM_BYTES_MAX    (UINT64_C(1) << 34) /* per flow and direction */
+#define SIM_PAIRS_MAX    128
 #define SIM_FAILURE_TEXT 256
+#define SIM_CC_TEXT      128
 
 enum sim_scenario {
     SIM_TRANSFER, /* flows that all end in order */
@@ -49,8 +53,13 @@ enum sim_given {
     SIM_GIVEN_QUEUE = 512,
     SIM_GIVEN_VERSIONS = 1024,
     SIM_GIVEN_MTU = 2048,
-    SIM_GIVEN_CC = 4096
+    SIM_GIVEN_CC = 4096,
+    SIM_GIVEN_PAIRS = 8192,
+    SIM_GIVEN_DISCIPLINE = 16384
 };
+
+/* What becomes of a queue that is long: see sim/pipe.h. */
+enum sim_discipline { SIM_TAIL_DROP, SIM_CODEL, SIM_CODEL_MARKS };
 
 struct sim_config {
     uint64_t seed;
@@ -58,20 +67,27 @@ struct sim_config {
     bool vary;
     uint32_t given; /* enum sim_given, or-ed */
     uint32_t flows;
-    uint64_t bytes;              /* per flow */
-    struct link_impairment path; /* of each host's way to the network; its seed is not used */
-    uint32_t versions;           /* enum sim_version, or-ed */
+    uint64_t bytes;   /* per flow */
+    uint64_t time_ns; /* flows go on until then, and then stop; 0: until their bytes are sent */
+    uint32_t pairs;   /* of hosts */
+    /* Its seed is not used. Without `vary` its rate, queue, delay and loss are of the way that all
+     * share, each way; else, and what else it has always, of each host's way to it. */
+    struct link_impairment path;
+    uint32_t queue_packets; /* besides path.queue_bytes; 0: any number */
+    enum sim_discipline discipline;
+    uint32_t versions; /* enum sim_version, or-ed */
     uint32_t mtu;
-    char congestion_control[16];
-    const char *pcap_file; /* what crossed host A's link; NULL: none */
-    const char *plot_file; /* of the first flow; NULL: none */
-    FILE *packets;         /* a line for every packet at every host; NULL: none */
+    char congestion_control[SIM_CC_TEXT]; /* names with commas between, for flows in turn */
+    const char *pcap_file;                /* what crossed host A's link; NULL: none */
+    const char *plot_file;                /* of the first flow; NULL: none */
+    FILE *packets;                        /* a line for every packet at every host; NULL: none */
 };
 
 /* One end of a flow. */
 struct sim_end_result {
     uint64_t sent;
     uint64_t received;
+    uint64_t counted; /* of received, in the time that goodput is taken of */
     uint64_t bytes_retransmitted;
     uint32_t retransmissions;
     uint32_t timeouts;
@@ -96,7 +112,10 @@ struct sim_result {
     uint64_t virtual_ns;
     uint64_t bytes; /* payload that readers got */
     uint64_t retransmissions;
-    uint64_t lost;    /* by the network, on purpose */
+    uint64_t lost;            /* by the network, on purpose */
+    uint64_t dropped;         /* of these, by the shared queues */
+    uint64_t marked;          /* by the shared queues: CE */
+    uint64_t queue_bytes_max; /* that ever waited in the shared queue from A to B */
     uint32_t gave_up; /* flows that timed out on a path so bad that it is no fault of theirs */
     uint32_t flow_count;
     struct sim_flow_result *flows;
@@ -107,10 +126,16 @@ void sim_config_init(struct sim_config *config);
 
 /*
  * Runs CONFIG to its end. 0: it ran, *OUT says how (sim_result_done frees what it holds). -errno:
- * no memory, or a file of CONFIG's cannot be written.
+ * no memory, or a file of CONFIG's cannot be written, whose name is then OUT->failure.
  */
 int sim_run(const struct sim_config *config, struct sim_result *out);
 void sim_result_done(struct sim_result *result);
+
+/* What arrived of FLOW in the direction from end FROM, in bits per second of its time. */
+double sim_goodput_bps(const struct sim_flow_result *flow, unsigned from);
+/* Jain's index of fairness over the goodput of all flows from A to B: 1 all alike, 1/n one has all.
+ */
+double sim_jain(const struct sim_result *result);
 
 /* "transfer" and so on. */
 const char *sim_scenario_name(enum sim_scenario scenario);

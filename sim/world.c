@@ -18,7 +18,6 @@
 #define SPINS_MAX      10000
 #define STEPS_PER_FLOW 200000
 #define BYTES_PER_STEP 1 /* at worst: a byte a segment, and its acknowledgement */
-#define CHECKED_FLOWS  16
 
 void world_fail(struct world *world, const char *format, ...)
 {
@@ -37,7 +36,9 @@ void world_fail(struct world *world, const char *format, ...)
 
 void world_check(struct world *world, const struct host *host)
 {
-    if (world->plan.flow_count <= CHECKED_FLOWS) {
+    uint64_t every = world->plan.checks_every;
+
+    if (every > 0 && world->checks++ % every == 0) {
         stack_check(host->berth);
     }
 }
@@ -46,11 +47,10 @@ void world_check(struct world *world, const struct host *host)
 
 static uint64_t next_ns(const struct world *world)
 {
-    uint64_t next = timers_next(&world->timers);
+    uint64_t next = min_u64(timers_next(&world->timers), network_next_ns(&world->network));
 
-    for (unsigned i = 0; i < 2; i++) {
-        next = min_u64(next, berth_deadline(world->hosts[i].berth));
-        next = min_u64(next, link_next_ns(world->hosts[i].link));
+    for (uint32_t i = 0; i < world->host_count; i++) {
+        next = min_u64(next, host_next_ns(&world->hosts[i]));
     }
     return next;
 }
@@ -70,6 +70,11 @@ static void on_timer(struct world *world, struct timer *timer)
     case TIMER_INTRUDER:
         intruder_on_timer(world);
         break;
+    case TIMER_STOP:
+        for (uint32_t i = 0; i < world->plan.flow_count; i++) {
+            flow_stop(world, &world->flows[i]);
+        }
+        break;
     }
 }
 
@@ -77,14 +82,20 @@ static void on_timer(struct world *world, struct timer *timer)
 static bool step(struct world *world)
 {
     struct timer *timer = timers_expire(&world->timers, world->now_ns);
-    bool any = timer != NULL;
+    bool is_woken = timer != NULL; /* then hosts may have work that no deadline tells of */
+    bool any = is_woken;
 
     while (timer != NULL && !world_has_failed(world)) {
         on_timer(world, timer);
         timer = timers_expire(&world->timers, world->now_ns);
     }
-    for (unsigned i = 0; i < 2 && !world_has_failed(world); i++) {
-        any |= host_turn(world, &world->hosts[i]);
+    network_advance(&world->network, world->now_ns);
+    for (uint32_t i = 0; i < world->host_count && !world_has_failed(world); i++) {
+        struct host *host = &world->hosts[i];
+
+        if (is_woken || host_next_ns(host) <= world->now_ns) {
+            any |= host_turn(world, host);
+        }
     }
     world->steps++;
     return any;
@@ -107,6 +118,9 @@ static uint64_t steps_max(const struct world *world)
 {
     uint64_t most = (uint64_t)world->plan.flow_count * STEPS_PER_FLOW;
 
+    if (world->config->time_ns > 0) {
+        return UINT64_MAX;
+    }
     for (uint32_t i = 0; i < world->plan.flow_count; i++) {
         const struct plan_flow *flow = &world->plan.flows[i];
 
@@ -126,8 +140,8 @@ static void fail_stuck(struct world *world, const char *what)
             world_fail(world,
                        "%s: flow %" PRIu32 ": A sent %" PRIu64 " of %" PRIu64 ", B got %" PRIu64
                        "; B sent %" PRIu64 " of %" PRIu64 ", A got %" PRIu64,
-                       what, i, a->result.sent, a->plan->bytes, b->result.received, b->result.sent,
-                       b->plan->bytes, a->result.received);
+                       what, i, a->result.sent, a->to_send, b->result.received, b->result.sent,
+                       b->to_send, a->result.received);
         }
     }
     world_fail(world, "%s", what);
@@ -192,7 +206,7 @@ static void run_out(struct world *world)
 
     world->is_closing = true;
     datagrams_close(world);
-    for (unsigned i = 0; i < 2; i++) {
+    for (uint32_t i = 0; i < world->host_count; i++) {
         host_close_listeners(world, &world->hosts[i]);
     }
     end_ns = add_sat_u64(world->now_ns, QUIET_NS);
@@ -206,7 +220,7 @@ static void run_out(struct world *world)
         world_progress(world);
         move(world, next, any);
     }
-    for (unsigned i = 0; i < 2 && !world_has_failed(world); i++) {
+    for (uint32_t i = 0; i < world->host_count && !world_has_failed(world); i++) {
         host_check_leaks(world, &world->hosts[i]);
     }
 }
@@ -234,38 +248,59 @@ static int make_flows(struct world *world)
     return 0;
 }
 
+static int make_hosts(struct world *world)
+{
+    const struct plan *plan = &world->plan;
+    int result = network_init(&world->network, plan->pairs, plan->has_pipes ? plan->pipes : NULL);
+
+    if (result < 0) {
+        return result;
+    }
+    world->network.down_from_ns = plan->down_from_ns;
+    world->network.down_until_ns = plan->down_until_ns;
+    world->hosts = calloc(world->network.port_count, sizeof *world->hosts);
+    if (world->hosts == NULL) {
+        return -ENOMEM;
+    }
+    while (world->host_count < world->network.port_count && result == 0 &&
+           !world_has_failed(world)) {
+        result = host_init(world, world->host_count++);
+    }
+    return result;
+}
+
 int world_init(struct world *world, const struct sim_config *config)
 {
     int result = plan_make(config, &world->plan);
 
     world->config = config;
     timers_init(&world->timers, 0);
-    network_init(&world->network);
     trace_init(&world->trace);
     plot_init(&world->plot);
     world->trace.lines = config->packets;
     world->trace.plot = config->plot_file != NULL ? &world->plot : NULL;
-    world->network.down_from_ns = world->plan.down_from_ns;
-    world->network.down_until_ns = world->plan.down_until_ns;
-    for (unsigned i = 0; i < 2 && result == 0 && !world_has_failed(world); i++) {
-        result = host_init(world, i);
-    }
+    result = result == 0 ? make_hosts(world) : result;
     result = result == 0 ? make_flows(world) : result;
     if (result == 0 && !world_has_failed(world)) {
         datagrams_init(world);
         intruder_init(world);
+    }
+    if (config->time_ns > 0) {
+        world->stop_timer.kind = TIMER_STOP;
+        timer_set(&world->timers, &world->stop_timer, config->time_ns);
     }
     return result;
 }
 
 void world_done(struct world *world)
 {
-    for (unsigned i = 0; i < 2; i++) {
+    for (uint32_t i = 0; i < world->host_count; i++) {
         host_done(&world->hosts[i]);
     }
     network_done(&world->network);
     plot_done(&world->plot);
     plan_done(&world->plan);
+    free(world->hosts);
     free(world->flows);
     free(world->accepted);
 }

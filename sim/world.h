@@ -27,15 +27,16 @@ struct object {
     enum object_kind kind;
 };
 
-enum timer_kind { TIMER_FLOW, TIMER_END, TIMER_DATAGRAMS, TIMER_INTRUDER };
+enum timer_kind { TIMER_FLOW, TIMER_END, TIMER_DATAGRAMS, TIMER_INTRUDER, TIMER_STOP };
 
 struct host {
     char name; /* 'A', 'B' */
+    uint32_t index;
     struct berth *berth;
     void *memory;
     size_t memory_bytes;
     struct link *link;
-    struct link *path;                 /* the impaired one in it, for its counters */
+    struct link *path;                 /* the impaired one in it, for its counters; or NULL */
     struct berth_address addresses[2]; /* IPv4, IPv6 */
     berth_id listeners[PLAN_LISTENERS];
     struct object listener_object;
@@ -52,6 +53,7 @@ struct end {
     berth_id id;      /* 0: not opened yet, or given back */
     uint64_t key_out; /* of the stream it sends */
     uint64_t key_in;
+    uint64_t to_send;
     uint64_t to_receive;
     uint64_t read_resume_ns;
     uint64_t write_resume_ns;
@@ -95,9 +97,11 @@ struct world {
     struct plan plan;
     uint64_t now_ns;
     uint64_t progress_ns; /* when something last got on */
+    uint64_t checks;      /* that world_check was asked for */
     uint64_t steps;
-    uint64_t spins; /* steps in which time stood still */
-    struct host hosts[2];
+    uint64_t spins;     /* steps in which time stood still */
+    struct host *hosts; /* as the network's ports: of pair I A's is 2 I, B's 2 I + 1 */
+    uint32_t host_count;
     struct network network;
     struct trace trace;
     struct plot plot;
@@ -108,10 +112,12 @@ struct world {
     uint32_t flows_done; /* so many, from the first on */
     uint32_t timers_set; /* of ends that pause on purpose */
     struct datagrams datagrams;
+    struct timer stop_timer; /* when flows that have a time instead of a size stop */
     struct timer intruder_timer;
     struct random intruder;
     uint32_t forged;
-    bool is_closing; /* every flow is done: no new traffic */
+    bool is_closing;      /* every flow is done: no new traffic */
+    const char *bad_file; /* that cannot be written */
     char failure[SIM_FAILURE_TEXT];
     struct berth_frame frames[WORLD_FRAMES];
 };
@@ -134,6 +140,8 @@ void world_check(struct world *world, const struct host *host);
 int host_init(struct world *world, unsigned index);
 void host_done(struct host *host);
 void host_close_listeners(struct world *world, struct host *host);
+/* When HOST has something to do. */
+uint64_t host_next_ns(const struct host *host);
 /* Lets HOST do all it can at now_ns; true: it did something. */
 bool host_turn(struct world *world, struct host *host);
 /* Nothing of the run is left in it. */
@@ -142,6 +150,8 @@ void host_check_leaks(struct world *world, struct host *host);
 /* flow.c */
 void flow_init(struct world *world, struct flow *flow, uint32_t index);
 void flow_start(struct world *world, struct flow *flow);
+/* Its ends write no more than they have. */
+void flow_stop(struct world *world, struct flow *flow);
 bool flow_is_done(const struct flow *flow);
 /* Accepts all that waits at LISTENER of HOST. */
 void flow_accept_all(struct world *world, struct host *host, berth_id listener);

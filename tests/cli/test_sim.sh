@@ -21,6 +21,10 @@ check "another seed gives another trace" test "$other" != "$(trace "$output")"
 like "over IPv6" "$(sim --ipv6 --bytes 1000)" '1 +6 +A to B +1000 '
 like "several flows" "$(sim --flows 3 --bytes 1000)" '3 +4 +A to B +1000 '
 
+output=$(sim --flows 4 --hosts 4 --time 2s --cc cubic,newreno)
+is "flows of four pairs of hosts for two seconds" "$?" 0
+like "how fair it was" "$output" "^fairness \\(Jain's index\\): (0\\.[0-9]{3}|1\\.000)$"
+
 rate_of() { python3 -c 'import json,sys; print(json.load(sys.stdin)["results"][0]["flows"][0]["ends"][0]["goodput_bps"])'; }
 goodput=$(sim --json --rate 5mbit --delay 5ms --bytes 4mb | rate_of)
 check "a rate limit is reached and not passed ($goodput bit/s of 5 Mbit/s)" \
@@ -91,10 +95,12 @@ refuses "a loss past 100 %" "^berth: sim: --loss '101%': expected a percentage" 
 refuses "a delay without a unit" "^berth: sim: --delay '40': expected a time" --delay 40
 refuses "a rate in bytes" "^berth: sim: --rate '1mb': expected a rate" --rate 1mb
 refuses "no flows" "^berth: sim: --flows '0': expected a number from 1 to 4096" --flows 0
-refuses "congestion control that is not there" "^berth: sim: --cc 'vegas': expected cubic or newreno" --cc vegas
+refuses "congestion control that is not there" "^berth: sim: --cc 'vegas': expected (cubic|newreno)" --cc vegas
+refuses "one of several" "^berth: sim: --cc 'cubic,vegas': expected " --cc cubic,vegas
+refuses "a capture that cannot be written" "^berth: sim: /nonexistent/x.pcap: No such file" --pcap /nonexistent/x.pcap
 refuses "an operand" "'extra': expected options only" extra
 refuses "a small MTU for IPv6" "at least 1280" --ipv6 --mtu 576
-refuses "a plot that cannot be written" "^berth: sim: .*No such file" --plot /nonexistent/x.svg
+refuses "a plot that cannot be written" "^berth: sim: /nonexistent/x.svg: No such file" --plot /nonexistent/x.svg
 
 # ---- a failure -------------------------------------------------------------------------------
 

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sim/pipe.c: the queue, the rate, what is under way.
+ */
+#include "sim/pipe.h"
+
+#include <string.h>
+
+#include "base/bytes.h"
+
+#define PPM             1000000U
+#define BITS_NS         (8 * NS_PER_S) /* per byte: bytes * BITS_NS / rate is a time in ns */
+#define QUEUE_NS        (100 * NS_PER_MS)
+#define QUEUE_BYTES_MIN (64U << 10)
+#define FULL_BYTES      1500 /* CoDel spares a queue of no more than one full packet */
+
+#define ECN_MASK 3
+#define ECN_CE   3
+
+static uint32_t default_queue_bytes(uint64_t rate_bps)
+{
+    uint64_t bytes = rate_bps / 8 * QUEUE_NS / NS_PER_S;
+
+    return (uint32_t)min_u64(max_u64(bytes, QUEUE_BYTES_MIN), UINT32_MAX);
+}
+
+void pipe_init(struct pipe *pipe, const struct pipe_config *config)
+{
+    uint8_t seed[RANDOM_SEED_BYTES] = {0};
+
+    *pipe = (struct pipe){.config = *config};
+    if (config->queue_bytes == 0) {
+        pipe->config.queue_bytes = default_queue_bytes(config->rate_bps);
+    }
+    memcpy(seed, &config->seed, sizeof config->seed);
+    random_init(&pipe->random, seed, "pipe-loss");
+    codel_init(&pipe->codel);
+}
+
+void pipe_done(struct pipe *pipe)
+{
+    link_packets_clear(&pipe->queue);
+    link_packets_clear(&pipe->under_way[0]);
+    link_packets_clear(&pipe->under_way[1]);
+}
+
+/* ---- Marking (RFC 3168 5) -------------------------------------------------------------------- */
+
+static uint16_t header_sum(const uint8_t *header, size_t bytes)
+{
+    uint32_t sum = 0;
+
+    for (size_t i = 0; i + 1 < bytes; i += 2) {
+        sum += (uint32_t)(header[i] << 8 | header[i + 1]);
+    }
+    sum = (sum & 0xffff) + (sum >> 16);
+    return (uint16_t) ~((sum & 0xffff) + (sum >> 16));
+}
+
+/* Sets CE on PACKET; false: its ends do not understand ECN. */
+static bool mark(struct link_packet *packet)
+{
+    uint8_t *data = packet->data;
+
+    if (packet->bytes >= 40 && data[0] >> 4 == 6 && (data[1] >> 4 & ECN_MASK) != 0) {
+        data[1] |= (uint8_t)(ECN_CE << 4);
+        return true;
+    }
+    if (packet->bytes >= 20 && data[0] >> 4 == 4 && (data[1] & ECN_MASK) != 0 &&
+        (data[0] & 15U) * 4U >= 20 && (data[0] & 15U) * 4U <= packet->bytes) {
+        uint16_t sum;
+
+        data[1] |= ECN_CE;
+        data[10] = data[11] = 0;
+        sum = header_sum(data, (data[0] & 15U) * 4U);
+        data[10] = (uint8_t)(sum >> 8);
+        data[11] = (uint8_t)sum;
+        return true;
+    }
+    return false;
+}
+
+/* ---- The way of a packet --------------------------------------------------------------------- */
+
+static void depart(struct pipe *pipe, struct link_packet *packet, uint64_t leaves_ns)
+{
+    uint64_t *last_due_ns = &pipe->last_due_ns[pipe->route];
+
+    if (pipe->config.loss_ppm > 0 && random_below(&pipe->random, PPM) < pipe->config.loss_ppm) {
+        pipe->counters.lost++;
+        link_packet_free(packet);
+        return;
+    }
+    packet->due_ns = max_u64(leaves_ns + pipe->config.delay_ns, *last_due_ns);
+    *last_due_ns = packet->due_ns;
+    pipe->counters.carried++;
+    link_packets_add(&pipe->under_way[pipe->route], packet);
+}
+
+/* The next packet that the discipline lets go; NULL: none waits. */
+static struct link_packet *dequeue(struct pipe *pipe, uint64_t now_ns)
+{
+    struct link_packet *packet = link_packets_take(&pipe->queue);
+
+    while (packet != NULL) {
+        uint64_t sojourn_ns = now_ns - packet->due_ns;
+
+        pipe->queued_bytes -= packet->bytes;
+        if (pipe->config.discipline != PIPE_CODEL ||
+            !codel_hits(&pipe->codel, sojourn_ns, pipe->queued_bytes <= FULL_BYTES, now_ns)) {
+            break;
+        }
+        if (pipe->config.marks && mark(packet)) {
+            pipe->counters.marked++;
+            break;
+        }
+        pipe->counters.dropped++;
+        link_packet_free(packet);
+        packet = link_packets_take(&pipe->queue);
+    }
+    return packet;
+}
+
+static void start_sending(struct pipe *pipe, struct link_packet *packet, uint64_t now_ns)
+{
+    uint64_t work = packet->bytes * BITS_NS;
+
+    if (pipe->free_ns < now_ns) {
+        pipe->free_ns = now_ns;
+        pipe->rest = 0;
+    }
+    if (pipe->config.rate_bps > 0) {
+        work += pipe->rest;
+        pipe->free_ns += work / pipe->config.rate_bps;
+        pipe->rest = work % pipe->config.rate_bps;
+    }
+    depart(pipe, packet, pipe->free_ns);
+}
+
+void pipe_advance(struct pipe *pipe, uint64_t now_ns)
+{
+    while (pipe->queue.count > 0 && pipe->free_ns <= now_ns) {
+        struct link_packet *packet = dequeue(pipe, now_ns);
+
+        if (packet != NULL) {
+            start_sending(pipe, packet, now_ns);
+        }
+    }
+}
+
+void pipe_add(struct pipe *pipe, struct link_packet *packet, uint64_t now_ns)
+{
+    const struct pipe_config *config = &pipe->config;
+
+    if (config->rate_bps == 0 && pipe->queue.count == 0 && pipe->free_ns <= now_ns) {
+        depart(pipe, packet, now_ns);
+        return;
+    }
+    if (pipe->free_ns > now_ns &&
+        (pipe->queued_bytes + packet->bytes > config->queue_bytes ||
+         (config->queue_packets > 0 && pipe->queue.count >= config->queue_packets))) {
+        pipe->counters.dropped++;
+        link_packet_free(packet);
+        return;
+    }
+    packet->due_ns = now_ns;
+    pipe->queued_bytes += packet->bytes;
+    pipe->counters.queued_bytes_max = max_u64(pipe->counters.queued_bytes_max, pipe->queued_bytes);
+    link_packets_add(&pipe->queue, packet);
+    pipe_advance(pipe, now_ns);
+}
+
+struct link_packet *pipe_take(struct pipe *pipe, uint64_t now_ns)
+{
+    const struct link_packet *a = pipe->under_way[0].first;
+    const struct link_packet *b = pipe->under_way[1].first;
+    unsigned which = a == NULL || (b != NULL && b->due_ns < a->due_ns) ? 1 : 0;
+    const struct link_packet *first = which == 0 ? a : b;
+
+    if (first == NULL || first->due_ns > now_ns) {
+        return NULL;
+    }
+    return link_packets_take(&pipe->under_way[which]);
+}
+
+uint64_t pipe_next_ns(const struct pipe *pipe)
+{
+    uint64_t next_ns = pipe->queue.count > 0 ? pipe->free_ns : BERTH_NEVER;
+
+    for (unsigned i = 0; i < 2; i++) {
+        if (pipe->under_way[i].first != NULL) {
+            next_ns = min_u64(next_ns, pipe->under_way[i].first->due_ns);
+        }
+    }
+    return next_ns;
+}
+
+void pipe_set_delay(struct pipe *pipe, uint64_t delay_ns)
+{
+    if (delay_ns < pipe->config.delay_ns && pipe->under_way[1 - pipe->route].count == 0) {
+        pipe->route = 1 - pipe->route;
+        pipe->last_due_ns[pipe->route] = 0;
+    }
+    pipe->config.delay_ns = delay_ns;
+}
