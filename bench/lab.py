@@ -122,6 +122,20 @@ class Counter:
         return struct.unpack("=Q", self.map[:8])[0]
 
 
+def hold_namespace(holders):
+    """A network namespace, kept by a sleeping process, which joins HOLDERS; its id."""
+    holder = subprocess.Popen(["unshare", "--net", "sleep", "86400"], stdin=subprocess.DEVNULL)
+    holders.append(holder)
+    own = os.readlink("/proc/self/ns/net")
+    deadline = time.monotonic() + 5
+    while os.readlink(f"/proc/{holder.pid}/ns/net") == own:
+        if time.monotonic() > deadline:
+            raise Trouble("unshare --net did not come up")
+        time.sleep(0.01)
+    run("nsenter", "-t", str(holder.pid), "-n", "--", "ip", "link", "set", "lo", "up")
+    return holder.pid
+
+
 class Lab:
     def __init__(self, load, folder, congestion_control, ipv6):
         self.load, self.folder, self.cc, self.ipv6 = load, folder, congestion_control, ipv6
@@ -165,19 +179,10 @@ class Lab:
             f"echo {self.cc} >/proc/sys/net/ipv4/tcp_congestion_control")
 
     def namespace(self):
-        """A network namespace, kept by a sleeping process; its id."""
-        holder = subprocess.Popen(["unshare", "--net", "sleep", "86400"], stdin=subprocess.DEVNULL)
-        self.holders.append(holder)
-        own = os.readlink("/proc/self/ns/net")
-        deadline = time.monotonic() + 5
-        while os.readlink(f"/proc/{holder.pid}/ns/net") == own:
-            if time.monotonic() > deadline:
-                raise Trouble("unshare --net did not come up")
-            time.sleep(0.01)
-        enter = self.enter(holder.pid)
-        run(*enter, "ip", "link", "set", "lo", "up")
-        self.tune(*enter)
-        return holder.pid
+        """A network namespace with our settings; the id of the process that keeps it."""
+        pid = hold_namespace(self.holders)
+        self.tune(*self.enter(pid))
+        return pid
 
     @staticmethod
     def enter(pid):

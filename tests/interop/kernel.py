@@ -1,0 +1,315 @@
+# SPDX-License-Identifier: MIT
+"""Conversations between berth and the Linux kernel, for test_kernel_*.py.
+
+    namespace of the test:  kernel socket 10.N.M.2 ---- TUN ---- berth_peer 10.N.M.1
+
+Each conversation has a TUN device of its own, so that many go on at once; they end with the
+namespace. What each side sends is a file of random bytes of a seed, repeated; both sides compare
+every byte that comes.
+"""
+
+import concurrent.futures
+import fcntl
+import itertools
+import json
+import os
+import random
+import select
+import socket
+import struct
+import subprocess
+import tempfile
+import threading
+import time
+
+import host  # moves into the namespace
+import tap
+
+PEER = os.path.join(os.environ["BERTH_BUILD"], "tests", "interop", "berth_peer")
+PORT = 7000
+LIMIT_S = 30  # of one conversation
+PERIOD = (1 << 20) + 7  # of the patterns: no power of two
+TCP_INFO, TCP_CONGESTION, SIOCATMARK = 11, 13, 0x8905
+E_RESET, E_ABORTED, E_REFUSED = -13, -18, -12  # enum berth_error
+OPTIONS = {"timestamps": 1, "sack": 2, "window_scale": 4, "ecn": 8, "ecn_seen": 16, "syn_data": 32}
+SYSCTLS = {"timestamps": "tcp_timestamps", "sack": "tcp_sack", "window_scale": "tcp_window_scaling"}
+
+numbers = itertools.count(1)
+folder = tempfile.TemporaryDirectory(prefix="berth-test.")
+
+
+class Pattern:
+    def __init__(self, name, seed):
+        self.bytes = random.Random(seed).randbytes(PERIOD)
+        self.doubled = memoryview(self.bytes * 2)
+        self.path = os.path.join(folder.name, name)
+        with open(self.path, "wb") as file:
+            file.write(self.bytes)
+
+    def at(self, place, count):
+        """COUNT bytes, at most PERIOD, from PLACE of the stream."""
+        begin = place % PERIOD
+        return self.doubled[begin:begin + count]
+
+
+def need():
+    """Ends the test, skipped, where there is no TUN or no berth_peer."""
+    if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+        host.skip_all("no /dev/net/tun here")
+    if not os.access(PEER, os.X_OK):
+        host.skip_all(f"{PEER} is not built")
+    probe = subprocess.run(["ip", "tuntap", "add", "dev", "probe", "mode", "tun", "vnet_hdr"],
+                           stderr=subprocess.PIPE, text=True)
+    if probe.returncode != 0:
+        host.skip_all(f"no TUN devices here: {probe.stderr.strip()}")
+
+
+def sysctl(name, value=None):
+    """A setting of the namespace, written if VALUE is given; None: this kernel has it not, or not
+    for us."""
+    try:
+        with open(f"/proc/sys/net/ipv4/{name}", "r+" if value is not None else "r",
+                  encoding="ascii") as file:
+            if value is not None:
+                file.write(str(value))
+                return str(value)
+            return file.read().strip()
+    except OSError:
+        return None
+
+
+def tcp_info(connection):
+    """The figures of TCP_INFO that the tests look at; what an old kernel does not tell is 0."""
+    raw = connection.getsockopt(socket.IPPROTO_TCP, TCP_INFO, 256).ljust(256, b"\0")
+    info = {name: bool(raw[5] & bit) for name, bit in OPTIONS.items()}
+    info.update(state=raw[0], snd_wscale=raw[6] & 15, rcv_wscale=raw[6] >> 4)
+    for name, place in (("snd_mss", 16), ("rcv_mss", 20), ("total_retrans", 100),
+                        ("delivered_ce", 196), ("snd_wnd", 228)):
+        info[name] = struct.unpack_from("=I", raw, place)[0]
+    info["rwnd_limited_us"] = struct.unpack_from("=Q", raw, 176)[0]
+    return info
+
+
+class Case:
+    """One conversation: what each side does and is set to."""
+
+    def __init__(self, name, **options):
+        self.name = name
+        self.role = "client"  # berth's
+        self.family = 4
+        self.mtu = 1500
+        self.settings = {}  # of berth's stack
+        self.peer_words = []  # further options of berth_peer
+        self.impair = None
+        self.cc = None  # of the kernel's end
+        self.berth_sends = self.kernel_sends = 256 << 10
+        self.berth_order = self.kernel_order = "together"
+        self.berth_aborts = self.kernel_aborts = False
+        self.socket_options = []  # (level, option, value), set before the connection
+        self.kernel_stalls_s = 0  # before it reads
+        self.kernel_idle_s = 0  # before it sends
+        self.kernel_urgent_at = 0
+        self.berth_listens_at = PORT
+        for option, value in options.items():
+            assert hasattr(self, option), option
+            setattr(self, option, value)
+
+
+class Outcome:
+    def __init__(self):
+        self.error = None  # the kernel's side: an OSError's errno
+        self.received = 0
+        self.mismatch_at = None
+        self.ended = False  # the end of the stream was read
+        self.mark_at = None  # where SIOCATMARK said yes
+        self.info = {}
+        self.document = {}  # of berth_peer
+        self.berth = {}  # of its one conversation
+        self.text = ""
+
+    def good(self, case):
+        """Why it is not as it must be; empty: all bytes right, ended in order on both sides."""
+        faults = []
+        if self.error is not None:
+            faults.append(f"kernel: {os.strerror(self.error)}")
+        if self.mismatch_at is not None:
+            faults.append(f"kernel: wrong byte at {self.mismatch_at}")
+        if (self.received, self.ended) != (case.berth_sends, True):
+            faults.append(f"kernel: {self.received} of {case.berth_sends} bytes, end {self.ended}")
+        berth = self.berth
+        if berth.get("mismatch_at", 0) is not None:
+            faults.append(f"berth: wrong byte at {berth.get('mismatch_at')}")
+        if (berth.get("received"), berth.get("peer_closed")) != (case.kernel_sends, True):
+            faults.append(f"berth: {berth.get('received')} of {case.kernel_sends} bytes, "
+                          f"end {berth.get('peer_closed')}")
+        if berth.get("error") != 0 or not self.document.get("over"):
+            faults.append(f"berth: ended with {berth.get('ended')}")
+        if self.document.get("connections_left") != 0:
+            faults.append("berth: a connection is left")
+        return faults
+
+
+patterns = {"kernel": Pattern("kernel", 1), "berth": Pattern("berth", 2)}
+
+
+def addresses(number, family):
+    if family == 4:
+        net = f"10.{20 + number // 250}.{number % 250}"
+        return f"{net}.2", f"{net}.1", 24
+    return f"fd20:{number:x}::2", f"fd20:{number:x}::1", 64
+
+
+def make_device(number, case):
+    ours, _, width = addresses(number, case.family)
+    lines = [f"tuntap add dev t{number} mode tun vnet_hdr", f"link set t{number} mtu {case.mtu}",
+             f"addr add {ours}/{width} dev t{number}" + (" nodad" if case.family == 6 else ""),
+             f"link set t{number} up"]
+    subprocess.run(["ip", "-batch", "-"], input="\n".join(lines), text=True, check=True, timeout=20)
+
+
+def start_peer(number, case):
+    ours, theirs, width = addresses(number, case.family)
+    there = f"[{ours}]" if case.family == 6 else ours
+    settings = {"mtu": case.mtu, **case.settings}
+    words = [PEER, "--tun", f"t{number}", "--address", f"{theirs}/{width}",
+             "--send", case.berth_sends, "--send-file", patterns["berth"].path,
+             "--expect-file", patterns["kernel"].path, "--order", case.berth_order,
+             "--limit", LIMIT_S, "--seed", number]
+    words += [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+    words += ["--impair", case.impair, "--linger-ms", 300] if case.impair else []
+    words += ["--abort"] if case.berth_aborts else []
+    words += (["--connect", f"{there}:{PORT}"] if case.role == "client"
+              else ["--listen", case.berth_listens_at])
+    return subprocess.Popen([*map(str, words), *map(str, case.peer_words)],
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True)
+
+
+# ---- The kernel's side ----------------------------------------------------------------------
+
+
+def prepare(connection, case):
+    connection.settimeout(LIMIT_S)
+    if case.cc:
+        connection.setsockopt(socket.IPPROTO_TCP, TCP_CONGESTION, case.cc.encode())
+    for level, option, value in case.socket_options:
+        connection.setsockopt(level, option, value)
+
+
+def send_all(connection, case):
+    time.sleep(case.kernel_idle_s)
+    place = 0
+    while place < case.kernel_sends:
+        count = min(1 << 18, case.kernel_sends - place)
+        if place < case.kernel_urgent_at:
+            count = min(count, case.kernel_urgent_at - place)
+        flags = socket.MSG_OOB if place + count == case.kernel_urgent_at else 0
+        piece = patterns["kernel"].at(place, count)
+        while piece:
+            piece = piece[connection.send(piece, flags):]
+        place += count
+    if case.kernel_aborts:
+        host.reset(connection)
+    else:
+        connection.shutdown(socket.SHUT_WR)
+
+
+def is_at_mark(connection):
+    return struct.unpack("i", fcntl.ioctl(connection, SIOCATMARK, b"\0\0\0\0"))[0] == 1
+
+
+def receive_all(connection, case, outcome):
+    time.sleep(case.kernel_stalls_s)
+    buffer = bytearray(1 << 18)
+    view = memoryview(buffer)
+    looks_for_mark = any(option == socket.SO_OOBINLINE for _, option, _ in case.socket_options)
+    while True:
+        count = connection.recv_into(buffer)
+        if count == 0:
+            outcome.ended = True
+            return
+        if (outcome.mismatch_at is None and
+                view[:count] != patterns["berth"].at(outcome.received, count)):
+            outcome.mismatch_at = outcome.received
+        outcome.received += count
+        if looks_for_mark and is_at_mark(connection):
+            outcome.mark_at = outcome.received
+
+
+def guarded(work, outcome, *words):
+    try:
+        work(*words)
+    except OSError as error:
+        outcome.error = error.errno or 110  # a timeout has no errno
+
+
+def talk(connection, case, outcome):
+    def send():
+        guarded(send_all, outcome, connection, case)
+
+    def receive():
+        guarded(receive_all, outcome, connection, case, outcome)
+
+    if case.kernel_order == "together":
+        sender = threading.Thread(target=send)
+        sender.start()
+        receive()
+        sender.join()
+    else:
+        for work in (send, receive) if case.kernel_order == "send-first" else (receive, send):
+            work()
+    if connection.fileno() >= 0:
+        outcome.info = tcp_info(connection)
+        connection.close()
+
+
+def listen(number, case):
+    listener = socket.socket(socket.AF_INET if case.family == 4 else socket.AF_INET6)
+    prepare(listener, case)
+    listener.bind((addresses(number, case.family)[0], PORT))
+    listener.listen(8)
+    return listener
+
+
+def kernel_side(listener, number, case, outcome):
+    """To be called when berth_peer is ready."""
+    if listener is not None:
+        connection, _ = listener.accept()
+        listener.close()
+        connection.settimeout(LIMIT_S)
+    else:
+        connection = socket.socket(socket.AF_INET if case.family == 4 else socket.AF_INET6)
+        prepare(connection, case)
+        connection.connect((addresses(number, case.family)[1], PORT))
+    talk(connection, case, outcome)
+
+
+def converse(case):
+    """Runs CASE; its Outcome."""
+    number = next(numbers)
+    outcome = Outcome()
+    make_device(number, case)
+    listener = listen(number, case) if case.role == "client" else None
+    process = start_peer(number, case)
+    try:
+        if process.stdout.readline() == "ready\n":
+            guarded(kernel_side, outcome, listener, number, case, outcome)
+        out, err = process.communicate(timeout=LIMIT_S + 5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        out, err = process.communicate()
+    outcome.text = f"{out}{err}".strip()
+    outcome.document = json.loads(out) if out.strip() else {}
+    outcome.berth = (outcome.document.get("turns") or [{}])[0]
+    return outcome
+
+
+def run_all(cases, judge, at_once=6):
+    """Every case, AT_ONCE side by side; JUDGE(case, outcome) returns faults. One line of TAP each,
+    in order."""
+    with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+        outcomes = list(pool.map(converse, cases))
+    for case, outcome in zip(cases, outcomes):
+        faults = judge(case, outcome)
+        tap.check(case.name, not faults, "\n".join(
+            [*faults, f"kernel: {outcome.info}", f"berth: {outcome.text}"]))

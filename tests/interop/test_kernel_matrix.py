@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""berth against the Linux kernel: both roles, both IP versions, each TCP option on and off on either
+side, packets of 576 to 65535 bytes, over good and bad paths. Every byte is compared on both sides,
+every conversation must end in order, and both sides must agree on what was negotiated.
+
+BERTH_TEST_FULL=1 crosses everything with everything.
+"""
+
+import itertools
+
+import host
+import kernel
+import tap
+from kernel import Case
+
+FEATURES = ("window_scale", "timestamps", "sack")
+ROLES = ("client", "server")
+FAMILIES = (4, 6)
+MTUS = (576, 1280, 1500, 9000, 65535)
+BAD = "delay 1ms jitter 1ms loss 1% reorder 2% duplicate 0.5%"
+IMPAIRMENTS = (
+    "delay 3ms loss 3%",
+    "delay 5ms jitter 2ms reorder 10%",
+    "delay 2ms duplicate 5% reorder 3%",
+    "delay 1ms corrupt 0.5%",
+    "delay 2ms rate 40mbit queue 64kb",
+    "delay 20ms jitter 10ms loss 0.5% reorder 1% duplicate 1%",
+)
+
+
+def word(choice):
+    """"window_scale, no timestamps, ..." """
+    return ", ".join(name if on else f"no {name}" for name, on in zip(FEATURES, choice))
+
+
+def judge_options(choice_kernel, choice_berth):
+    """What was negotiated is what both sides wanted, and both say so."""
+    def judge(case, outcome):
+        faults = outcome.good(case)
+        for name, on_kernel, on_berth in zip(FEATURES, choice_kernel, choice_berth):
+            expected = on_kernel and on_berth
+            told = outcome.berth.get("info", {}).get(name)
+            if told != expected or outcome.info.get(name) != expected:
+                faults.append(f"{name}: expected {expected}, berth says {told}, the kernel "
+                              f"{outcome.info.get(name)}")
+        return faults
+    return judge
+
+
+def feature_cases(index_kernel, choice_berth, index_berth):
+    """The conversations of one pair of choices: all roles and families, or one of them by turns."""
+    settings = {name: int(on) for name, on in zip(FEATURES, choice_berth)}
+    for index, (role, family) in enumerate(itertools.product(ROLES, FAMILIES)):
+        if not host.FULL and index != (index_kernel + index_berth) % 4:
+            continue
+        impair = BAD if (index_kernel ^ index_berth) & 1 else None
+        yield Case(f"berth with {word(choice_berth)}; {role}, IPv{family}"
+                   f"{', bad path' if impair else ''}", role=role, family=family,
+                   settings=settings, impair=impair, cc="reno")
+
+
+def test_features():
+    choices = list(itertools.product((1, 0), repeat=len(FEATURES)))
+    for index_kernel, choice_kernel in enumerate(choices):
+        for name, on in zip(FEATURES, choice_kernel):
+            if kernel.sysctl(kernel.SYSCTLS[name], on) is None:
+                tap.skip(f"kernel with {word(choice_kernel)}", f"no sysctl for {name} here")
+                return
+        pairs = [(case, judge_options(choice_kernel, choice_berth))
+                 for index_berth, choice_berth in enumerate(choices)
+                 for case in feature_cases(index_kernel, choice_berth, index_berth)]
+        for case, _ in pairs:
+            case.name = f"kernel with {word(choice_kernel)}; {case.name}"
+        judges = {case: judge for case, judge in pairs}
+        kernel.run_all([case for case, _ in pairs],
+                       lambda case, outcome, judges=judges: judges[case](case, outcome))
+    for name in FEATURES:
+        kernel.sysctl(kernel.SYSCTLS[name], 1)
+
+
+def judge_mss(case, outcome):
+    """Neither side's segments are larger than the link takes, and none is smaller for no reason."""
+    faults = outcome.good(case)
+    most = case.mtu - (40 if case.family == 4 else 60) - 12
+    told = outcome.berth.get("info", {}).get("mss_send", 0)
+    ours = outcome.info.get("snd_mss", 0)
+    if told != most:
+        faults.append(f"berth's segments: {told} bytes, expected {most}")
+    # The kernel does not send more than half of the largest window in one segment.
+    if ours > most or (case.mtu <= 9000 and ours != most):
+        faults.append(f"the kernel's segments: {ours} bytes, expected {most}")
+    return faults
+
+
+def test_mtu():
+    cases = []
+    for mtu, family, role, offloads in itertools.product(MTUS, FAMILIES, ROLES, ("", "0")):
+        if family == 6 and mtu < 1280:
+            continue
+        if not host.FULL and (offloads == "0") == (role == "client") and mtu in (1280, 9000):
+            continue
+        settings = {"offloads": 0} if offloads else {}
+        cases.append(Case(
+            f"MTU {mtu}, IPv{family}, {role}{', no offloads' if offloads else ''}", mtu=mtu,
+            family=family, role=role, settings=settings, kernel_sends=3 << 20, berth_sends=3 << 20))
+    kernel.run_all(cases, judge_mss, at_once=3)
+
+
+def test_impaired():
+    cases = []
+    for index, impair in enumerate(IMPAIRMENTS):
+        for family, role, mtu in itertools.product(FAMILIES, ROLES, (1500, 65535)):
+            if not host.FULL and (index + family // 2 + (role == "client") + (mtu > 1500)) % 2:
+                continue
+            cases.append(Case(f"{impair}; MTU {mtu}, IPv{family}, {role}", impair=impair, mtu=mtu,
+                              family=family, role=role, cc="reno", kernel_sends=700_001,
+                              berth_sends=700_003))
+    kernel.run_all(cases, lambda case, outcome: outcome.good(case), at_once=8)
+
+
+kernel.need()
+test_features()
+test_mtu()
+test_impaired()
+tap.done()
