@@ -73,9 +73,9 @@ struct tcp_conn *tcp_conn_new(struct tcp *tcp, const struct berth_endpoint *loca
     conn->heard_ns = tcp->now_ns;
     conn->sent_ns = tcp->now_ns;
     conn->quick_acks = (uint8_t)quick_acks_initial;
-    list_init(&conn->sent);
+    tree_init(&conn->sent);
     list_init(&conn->in_flight);
-    list_init(&conn->reorder);
+    tree_init(&conn->reorder);
     list_init(&conn->reorder_recent);
     tcp_options_inherit(tcp, conn, &tcp->defaults);
     table_add(tcp, conn);
@@ -207,11 +207,17 @@ static void check_sent(const struct tcp_conn *conn)
     uint32_t at = conn->snd_una;
     uint32_t sacked = 0;
     uint32_t lost = 0;
-    for (const struct list_node *node = list_first(&conn->sent); node != NULL;
-         node = list_next(&conn->sent, node)) {
+    uint8_t before = 0;
+    tree_check(&conn->sent);
+    for (const struct tree_node *node = tree_first(&conn->sent); node != NULL;
+         node = tree_next(&conn->sent, node)) {
         const struct tcp_sent *sent = CONTAINER_OF(node, struct tcp_sent, node);
         BERTH_CHECK(sent->seq == at && seq_gt(sent->end, sent->seq));
         BERTH_CHECK((sent->flags & SENT_LOST) == 0 || (sent->flags & SENT_SACKED) == 0);
+        BERTH_CHECK(((sent->flags & SENT_LOST) != 0) == node->marked);
+        BERTH_CHECK(list_has(&sent->by_time) == ((sent->flags & (SENT_SACKED | SENT_LOST)) == 0));
+        BERTH_CHECK((before & sent->flags & SENT_SACKED) == 0); /* they would be one */
+        before = sent->flags;
         uint32_t bytes = sent->end - sent->seq;
         sacked += (sent->flags & SENT_SACKED) != 0 ? bytes : 0;
         lost += (sent->flags & SENT_LOST) != 0 ? bytes : 0;
@@ -237,17 +243,27 @@ static void check_queues(const struct tcp_conn *conn)
         waiting += at->bytes;
     }
     BERTH_CHECK(waiting == conn->receive_bytes);
+}
+
+static void check_reorder(const struct tcp_conn *conn)
+{
     uint32_t edge = conn->rcv_nxt;
     uint32_t count = 0;
-    for (const struct list_node *node = list_first(&conn->reorder); node != NULL;
-         node = list_next(&conn->reorder, node)) {
+    uint32_t bytes = 0;
+    tree_check(&conn->reorder);
+    for (const struct tree_node *node = tree_first(&conn->reorder); node != NULL;
+         node = tree_next(&conn->reorder, node)) {
         const struct tcp_reorder *range = CONTAINER_OF(node, struct tcp_reorder, node);
+        bool head = count == 0 || range->seq != edge;
         BERTH_CHECK(seq_geq(range->seq, edge) && seq_gt(range->end, range->seq));
-        BERTH_CHECK(range->buffer->bytes == range->end - range->seq);
+        BERTH_CHECK(range->at + (range->end - range->seq) <= range->buffer->capacity);
+        BERTH_CHECK(range->buffer->bytes > 0); /* ranges in it */
+        BERTH_CHECK(node->marked == head && list_has(&range->recent) == head);
         edge = range->end;
+        bytes += range->end - range->seq;
         count++;
     }
-    BERTH_CHECK(count == conn->reorder_count);
+    BERTH_CHECK(count == conn->reorder_count && bytes == conn->reorder_bytes);
 }
 
 void tcp_conn_check(const struct tcp_conn *conn)
@@ -259,6 +275,7 @@ void tcp_conn_check(const struct tcp_conn *conn)
         BERTH_CHECK(!conn_has(conn, CONN_URGENT_IN) || (int32_t)tcp_urgent_left(conn) > 0);
         check_sent(conn);
         check_queues(conn);
+        check_reorder(conn);
     }
 }
 

@@ -91,12 +91,13 @@ struct tcp_rate_mark {
 
 /* A transmitted, unacknowledged piece: [seq, end), FIN counted. */
 struct tcp_sent {
-    struct list_node node;    /* by sequence */
+    struct tree_node node;    /* by sequence; marked: believed lost */
     struct list_node by_time; /* by sent_ns, while neither SACKed nor believed lost */
     uint64_t sent_ns;         /* last transmission */
     uint32_t seq;
     uint32_t end;
-    uint8_t flags; /* enum tcp_sent_flag */
+    uint16_t segment; /* bytes of the segments that it left as: the last may have less */
+    uint8_t flags;    /* enum tcp_sent_flag */
     bool app_limited;
     struct tcp_rate_mark mark; /* of a connection whose controller measures */
 };
@@ -127,11 +128,12 @@ struct tcp_rate {
 
 /* An out-of-order range [seq, end) in one buffer. */
 struct tcp_reorder {
-    struct list_node node;   /* by sequence */
-    struct list_node recent; /* by arrival, newest first */
+    struct tree_node node;   /* by sequence; marked: it does not touch the one before */
+    struct list_node recent; /* the marked ones by arrival, newest first */
     struct berth_buffer *buffer;
     uint32_t seq;
     uint32_t end;
+    uint32_t at; /* where `seq` is in buffer->data */
 };
 
 struct tcp_conn {
@@ -194,7 +196,7 @@ struct tcp_conn {
     struct berth_buffer *send_first;
     struct berth_buffer *send_last;
     struct berth_buffer *reserved; /* between reserve and commit */
-    struct list sent;              /* struct tcp_sent, by sequence: scoreboard.c */
+    struct tree sent;              /* struct tcp_sent, by sequence: scoreboard.c */
     struct list in_flight;         /* of them those in the network, by time */
     /* receiving: receive.c, reorder.c */
     uint32_t irs;
@@ -205,7 +207,7 @@ struct tcp_conn {
     uint32_t rcv_fin;       /* CONN_FIN_SEEN: where it stands */
     uint32_t receive_bytes; /* queued in order */
     uint32_t reorder_bytes;
-    uint16_t reorder_count;
+    uint32_t reorder_count;
     uint16_t rcv_mss;      /* largest segment seen: what "two full segments" means */
     uint8_t quick_acks;    /* ACKs at once still to give at the start */
     uint8_t dscp;          /* of what we send (RFC 9293 3.9.1.9) */
@@ -213,7 +215,7 @@ struct tcp_conn {
     uint8_t hop_limit;
     struct berth_buffer *receive_first;
     struct berth_buffer *receive_last;
-    struct list reorder;
+    struct tree reorder;
     struct list reorder_recent;
     uint32_t ts_recent;
     uint32_t ts_offset;
@@ -437,6 +439,13 @@ uint32_t tcp_sendq_views(struct tcp_conn *conn, uint32_t seq, uint32_t bytes,
                          struct berth_frame *frame);
 
 /* transmit.c */
+uint32_t tcp_mss_beside_sack(const struct tcp_conn *conn);
+/* Payload of a full segment, if sent now. */
+static inline uint32_t tcp_mss_now(const struct tcp_conn *conn)
+{
+    bool sack = conn->reorder_count > 0 || conn->dsack_owed;
+    return sack ? tcp_mss_beside_sack(conn) : conn->mss;
+}
 uint32_t tcp_burst_bytes(const struct tcp *tcp,
                          const struct tcp_conn *conn); /* that the link is given at once */
 
@@ -456,7 +465,7 @@ struct tcp_acked {
 /* scoreboard.c */
 struct tcp_sent *tcp_score_first(const struct tcp_conn *conn);
 void tcp_score_mark(struct tcp_conn *conn, struct tcp_sent *sent, uint8_t flags);
-bool tcp_score_split(struct tcp *tcp, struct tcp_sent *sent, uint32_t at);
+bool tcp_score_split(struct tcp *tcp, struct tcp_conn *conn, struct tcp_sent *sent, uint32_t at);
 bool tcp_score_sent(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes); /* new: snd_nxt on */
 void tcp_score_acked(struct tcp *tcp, struct tcp_conn *conn, uint32_t ack, struct tcp_acked *acked);
 void tcp_score_sacked(struct tcp *tcp, struct tcp_conn *conn, const struct wire_tcp *segment,

@@ -50,6 +50,8 @@ void tcp_seed(struct tcp *tcp, uint64_t now_ns)
     random_fill(tcp->random, &tcp->table_key, sizeof tcp->table_key);
     random_fill(tcp->random, &tcp->isn_key, sizeof tcp->isn_key);
     random_fill(tcp->random, &tcp->timestamp_key, sizeof tcp->timestamp_key);
+    static const char dice[] = "tree";
+    tree_dice_init(&tcp->dice, hash_keyed(&tcp->table_key, dice, sizeof dice));
     tcp->now_ns = now_ns;
     tcp->challenge_window_ns = now_ns;
     tcp->challenge_left = tcp->settings.challenge_acks_per_second;

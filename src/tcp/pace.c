@@ -42,8 +42,8 @@ static const struct cc_table *take_rate(struct tcp *tcp, struct tcp_conn *conn,
 /* Pieces that left under another controller have no marks: as if they had left just now. */
 static void mark_all(const struct tcp *tcp, struct tcp_conn *conn)
 {
-    struct list_node *node = list_first(&conn->sent);
-    for (; node != NULL; node = list_next(&conn->sent, node)) {
+    struct tree_node *node = tree_first(&conn->sent);
+    for (; node != NULL; node = tree_next(&conn->sent, node)) {
         struct tcp_sent *sent = CONTAINER_OF(node, struct tcp_sent, node);
         sent->app_limited = true;
         sent->mark = (struct tcp_rate_mark){

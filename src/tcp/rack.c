@@ -95,7 +95,9 @@ static void start_reordering_timer(struct tcp *tcp, struct tcp_conn *conn, uint6
     }
 }
 
-/* Step 5: marks what is lost now; the timer waits for what may yet come. */
+/* Step 5: marks what is lost now; the timer waits for what may yet come. Those in flight stand in
+ * the order of their sending, so the first that is not due ends the search, and the timer is its:
+ * each piece is judged when its own time has come, not all at the last one's. */
 static void detect(struct tcp *tcp, struct tcp_conn *conn)
 {
     uint64_t window = reordering_window(conn);
@@ -108,11 +110,11 @@ static void detect(struct tcp *tcp, struct tcp_conn *conn)
             break; /* those behind were sent later still */
         }
         uint64_t due = sent->sent_ns + conn->rack_rtt_ns + window;
-        if (due <= tcp->now_ns) {
-            tcp_score_mark(conn, sent, (uint8_t)((sent->flags & SENT_EVER_RESENT) | SENT_LOST));
-        } else {
-            wait_ns = max_u64(wait_ns, due - tcp->now_ns);
+        if (due > tcp->now_ns) {
+            wait_ns = due - tcp->now_ns;
+            break;
         }
+        tcp_score_mark(conn, sent, (uint8_t)((sent->flags & SENT_EVER_RESENT) | SENT_LOST));
     }
     start_reordering_timer(tcp, conn, wait_ns);
 }

@@ -1,97 +1,213 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Data that came ahead of its turn: ranges sorted by sequence, each in one buffer, and the SACK
- * blocks that tell the peer of them (RFC 2018).
+ * Data that came ahead of its turn: ranges sorted by sequence, and the SACK blocks that tell the
+ * peer of them (RFC 2018).
  *
- * What continues a range is copied behind it while its buffer has room, so that a hole in a long
- * flight costs a few records, not one per segment. Ranges never overlap; touching ones are one
- * block to the peer.
+ * A large payload stays in the buffer it came in. A small one is copied to where it belongs in a
+ * neighbour's buffer, so that a flood of tiny segments takes as much memory as the stretch of
+ * sequence numbers that it covers, in whatever order it comes, not a buffer each.
+ *
+ * 1. Ranges never overlap. Two that touch in the same buffer are one range.
+ * 2. All ranges in one buffer lie in it as in the stream: `at` - `seq` is the same for all of them,
+ *    so what does not overlap in the stream does not in the buffer. While in here, a buffer's
+ *    `bytes` is the number of its ranges.
+ * 3. Ranges that touch are one block to the peer. The first of a block is marked, and it alone is
+ *    in `reorder_recent`.
+ *
+ * An arrival costs O(log n) of the ranges there are, and O(1) at either end.
  */
 #include "tcp/conn.h"
 
-static struct tcp_reorder *range_of(struct list_node *node)
+static const uint32_t copy_share = 8; /* small: it fills less than 1/8 of its buffer */
+
+static struct tcp_reorder *range_of(struct tree_node *node)
 {
     return node == NULL ? NULL : CONTAINER_OF(node, struct tcp_reorder, node);
 }
 
-static void drop_range(struct tcp *tcp, struct tcp_conn *conn, struct tcp_reorder *range)
+static struct tcp_reorder *next_range(const struct tcp_conn *conn, const struct tcp_reorder *range)
 {
-    list_remove(&range->node);
+    struct tree_node *next =
+        range == NULL ? tree_first(&conn->reorder) : tree_next(&conn->reorder, &range->node);
+    return range_of(next);
+}
+
+static bool is_touching(const struct tcp_reorder *left, const struct tcp_reorder *right)
+{
+    return left != NULL && right != NULL && left->end == right->seq;
+}
+
+/* The record goes; its bytes are somebody else's. */
+static void forget(struct tcp *tcp, struct tcp_conn *conn, struct tcp_reorder *range)
+{
+    tree_remove(&conn->reorder, &range->node);
     list_remove(&range->recent);
-    conn->reorder_bytes -= range->end - range->seq;
     conn->reorder_count--;
-    if (range->buffer != NULL) {
+    if (range->buffer != NULL && --range->buffer->bytes == 0) {
         buffers_put(tcp->buffers, range->buffer);
     }
     pool_give(&tcp->reorder_records, range);
 }
 
+/* The first range goes, and what it holds; the rest of its block stays one. */
+static void drop_first(struct tcp *tcp, struct tcp_conn *conn, struct tcp_reorder *range)
+{
+    struct tcp_reorder *next = next_range(conn, range);
+    if (is_touching(range, next)) {
+        tree_mark(&next->node, true);
+        list_insert_after(&range->recent, &next->recent);
+    }
+    conn->reorder_bytes -= range->end - range->seq;
+    forget(tcp, conn, range);
+}
+
 void tcp_reorder_clear(struct tcp *tcp, struct tcp_conn *conn)
 {
-    while (!list_is_empty(&conn->reorder)) {
-        drop_range(tcp, conn, range_of(list_first(&conn->reorder)));
+    while (!tree_is_empty(&conn->reorder)) {
+        forget(tcp, conn, range_of(tree_first(&conn->reorder)));
     }
+    conn->reorder_bytes = 0;
 }
 
-/* The last range that begins at or before SEQ; NULL: none. From the end: that is where data
- * arrives. */
+/* The last range that begins at or before SEQ; NULL: none. */
 static struct tcp_reorder *range_before(const struct tcp_conn *conn, uint32_t seq)
 {
-    struct tcp_reorder *range = range_of(list_last(&conn->reorder));
-    while (range != NULL && seq_gt(range->seq, seq)) {
-        range = range_of(list_prev(&conn->reorder, &range->node));
+    struct tcp_reorder *last = range_of(tree_last(&conn->reorder));
+    if (last == NULL || seq_leq(last->seq, seq)) {
+        return last; /* that is where data arrives */
     }
-    return range;
+    struct tree_node *node = conn->reorder.root;
+    struct tcp_reorder *found = NULL;
+    while (node != NULL) {
+        struct tcp_reorder *range = range_of(node);
+        bool before = seq_leq(range->seq, seq);
+        found = before ? range : found;
+        node = before ? node->right : node->left;
+    }
+    return found;
 }
 
+/* RANGE's block is the one that something arrived for last. */
 static void touch(struct tcp_conn *conn, struct tcp_reorder *range)
 {
-    list_remove(&range->recent);
-    list_add_first(&conn->reorder_recent, &range->recent);
+    struct tcp_reorder *head = range_of(tree_last_marked(&range->node));
+    list_remove(&head->recent);
+    list_add_first(&conn->reorder_recent, &head->recent);
 }
 
-static bool append(struct tcp_conn *conn, struct tcp_reorder *range,
-                   const struct tcp_arrival *arrival)
+static void set_head(struct tcp_reorder *range, bool head)
 {
-    if (range == NULL || range->end != arrival->seq ||
-        buffer_room(range->buffer) < arrival->bytes) {
+    if (range->node.marked != head) {
+        tree_mark(&range->node, head);
+    }
+    if (!head) {
+        list_remove(&range->recent);
+    }
+}
+
+/* RANGE is new or has grown: what does it touch now? */
+static void settle(struct tcp *tcp, struct tcp_conn *conn, struct tcp_reorder *range)
+{
+    struct tcp_reorder *before = range_of(tree_prev(&conn->reorder, &range->node));
+    struct tcp_reorder *next = next_range(conn, range);
+    set_head(range, !is_touching(before, range));
+    if (next != NULL) {
+        set_head(next, !is_touching(range, next));
+    }
+    touch(conn, range);
+    if (is_touching(range, next) && range->buffer == next->buffer) {
+        range->end = next->end;
+        forget(tcp, conn, next);
+    }
+}
+
+/* Where ARRIVAL lies in the buffer of RANGE; false: not all of it is in there, or it is too much to
+ * be copied. */
+static bool has_place(const struct tcp_reorder *range, const struct tcp_arrival *arrival,
+                      uint32_t *at)
+{
+    if (range == NULL) {
         return false;
     }
-    memcpy(buffer_end(range->buffer), arrival->payload, arrival->bytes);
-    range->buffer->bytes += arrival->bytes;
-    range->end += arrival->bytes;
-    conn->reorder_bytes += arrival->bytes;
-    touch(conn, range);
-    return true;
+    uint32_t capacity = range->buffer->capacity;
+    bool touches = arrival->seq == range->end || arrival->seq + arrival->bytes == range->seq;
+    int64_t place = (int64_t)range->at + (int32_t)(arrival->seq - range->seq);
+    *at = (uint32_t)place;
+    return place >= 0 && place + arrival->bytes <= capacity &&
+           (touches || arrival->bytes < capacity / copy_share);
 }
 
+/* A buffer of its own: the one that it came in. What is small is moved to a place that others of
+ * the same stretch of the stream find, too. */
+static uint32_t keep_buffer(const struct tcp_conn *conn, struct tcp_arrival *arrival)
+{
+    struct berth_buffer *buffer = arrival->buffer;
+    uint32_t at = (uint32_t)(arrival->payload - buffer->data);
+    if (arrival->bytes < buffer->capacity / copy_share) {
+        at = (arrival->seq - conn->irs) % buffer->capacity;
+        at = min_u32(at, buffer->capacity - arrival->bytes);
+        memmove(buffer->data + at, arrival->payload, arrival->bytes);
+    }
+    arrival->buffer = NULL;
+    buffer->begin = 0;
+    buffer->bytes = 0;
+    buffer->next = NULL;
+    return at;
+}
+
+/* ARRIVAL as a range of its own behind BEFORE, in the buffer of HOST; NULL: in the buffer that it
+ * came in. */
 static enum berth_drop insert(struct tcp *tcp, struct tcp_conn *conn, struct tcp_reorder *before,
-                              struct tcp_arrival *arrival)
+                              struct tcp_reorder *host, struct tcp_arrival *arrival)
 {
     struct tcp_reorder *range =
         conn->reorder_count < tcp->reorder_per_connection ? pool_take(&tcp->reorder_records) : NULL;
     if (range == NULL) {
         return BERTH_DROP_REORDER_LIMIT;
     }
-    struct berth_buffer *buffer = arrival->buffer;
-    arrival->buffer = NULL;
-    buffer->begin = (uint32_t)(arrival->payload - buffer->data);
-    buffer->bytes = arrival->bytes;
-    buffer->next = NULL;
+    struct berth_buffer *buffer = host == NULL ? arrival->buffer : host->buffer;
     *range = (struct tcp_reorder){
         .buffer = buffer, .seq = arrival->seq, .end = arrival->seq + arrival->bytes};
-    if (before == NULL) {
-        list_add_first(&conn->reorder, &range->node);
+    if (host == NULL) {
+        range->at = keep_buffer(conn, arrival);
     } else {
-        list_insert_after(&before->node, &range->node);
+        range->at = host->at + (arrival->seq - host->seq);
+        memcpy(buffer->data + range->at, arrival->payload, arrival->bytes);
     }
-    list_add_first(&conn->reorder_recent, &range->recent);
+    buffer->bytes++;
+    tree_add_after(&conn->reorder, before == NULL ? NULL : &before->node, &range->node, &tcp->dice);
     conn->reorder_count++;
     conn->reorder_bytes += arrival->bytes;
+    settle(tcp, conn, range);
     return BERTH_DROP_NONE;
 }
 
-/* A payload beyond rcv_nxt, within the window. What is there already stays; the rest is taken. */
+/* ARRIVAL lies between BEFORE and the range behind it. */
+static enum berth_drop take(struct tcp *tcp, struct tcp_conn *conn, struct tcp_reorder *before,
+                            struct tcp_arrival *arrival)
+{
+    uint32_t at;
+    struct tcp_reorder *next = next_range(conn, before);
+    struct tcp_reorder *host = has_place(before, arrival, &at) ? before : NULL;
+    if (host == NULL && has_place(next, arrival, &at)) {
+        host = next;
+    }
+    bool behind = host != NULL && host->end == arrival->seq;
+    bool ahead = host != NULL && arrival->seq + arrival->bytes == host->seq;
+    if (!behind && !ahead) {
+        return insert(tcp, conn, before, host, arrival);
+    }
+    memcpy(host->buffer->data + at, arrival->payload, arrival->bytes);
+    host->end += behind ? arrival->bytes : 0;
+    host->seq -= ahead ? arrival->bytes : 0;
+    host->at -= ahead ? arrival->bytes : 0;
+    conn->reorder_bytes += arrival->bytes;
+    settle(tcp, conn, host);
+    return BERTH_DROP_NONE;
+}
+
+/* A payload beyond rcv_nxt, within the window. What is there already stays; the rest is taken, up
+ * to the next range. */
 enum berth_drop tcp_reorder_add(struct tcp *tcp, struct tcp_conn *conn, struct tcp_arrival *arrival)
 {
     struct tcp_reorder *before = range_before(conn, arrival->seq);
@@ -103,66 +219,61 @@ enum berth_drop tcp_reorder_add(struct tcp *tcp, struct tcp_conn *conn, struct t
         arrival->bytes -= known;
         touch(conn, before);
     }
-    struct list_node *next_node =
-        before == NULL ? list_first(&conn->reorder) : list_next(&conn->reorder, &before->node);
-    struct tcp_reorder *next = range_of(next_node);
+    struct tcp_reorder *next = next_range(conn, before);
     if (next != NULL && arrival->bytes > 0 && seq_gt(arrival->seq + arrival->bytes, next->seq)) {
         arrival->bytes = next->seq - arrival->seq;
     }
-    if (arrival->bytes == 0) {
-        return BERTH_DROP_TCP_DUPLICATE;
+    return arrival->bytes == 0 ? BERTH_DROP_TCP_DUPLICATE : take(tcp, conn, before, arrival);
+}
+
+/* The bytes of RANGE, from AT in its buffer on, go to the receive queue; false: there is no buffer
+ * for them, and they have to come again (RFC 2018 8 lets a receiver do that). */
+static bool hand_over(struct tcp *tcp, struct tcp_conn *conn, struct tcp_reorder *range,
+                      uint32_t at)
+{
+    struct tcp_arrival arrival = {.buffer = range->buffer,
+                                  .payload = range->buffer->data + at,
+                                  .seq = conn->rcv_nxt,
+                                  .bytes = range->end - conn->rcv_nxt};
+    if (range->buffer->bytes == 1) { /* all of the buffer is this range's */
+        tcp_receive_append(tcp, conn, &arrival);
+        range->buffer = arrival.buffer;
+        return true;
     }
-    if (append(conn, before, arrival)) {
-        return BERTH_DROP_NONE;
+    struct berth_buffer *copy = buffers_get(tcp->buffers);
+    if (copy == NULL) {
+        return false;
     }
-    return insert(tcp, conn, before, arrival);
+    memcpy(copy->data, arrival.payload, arrival.bytes);
+    arrival.buffer = copy;
+    arrival.payload = copy->data;
+    tcp_receive_append(tcp, conn, &arrival);
+    if (arrival.buffer != NULL) {
+        buffers_put(tcp->buffers, copy);
+    }
+    return true;
 }
 
 /* Moves what has become in order to the receive queue. */
 void tcp_reorder_drain(struct tcp *tcp, struct tcp_conn *conn)
 {
-    struct tcp_reorder *range = range_of(list_first(&conn->reorder));
+    struct tcp_reorder *range = range_of(tree_first(&conn->reorder));
     while (range != NULL && seq_leq(range->seq, conn->rcv_nxt)) {
         if (seq_gt(range->end, conn->rcv_nxt)) {
-            uint32_t known = conn->rcv_nxt - range->seq;
-            struct tcp_arrival arrival = {.buffer = range->buffer,
-                                          .payload =
-                                              range->buffer->data + range->buffer->begin + known,
-                                          .seq = conn->rcv_nxt,
-                                          .bytes = range->end - conn->rcv_nxt};
-            tcp_receive_append(tcp, conn, &arrival);
-            range->buffer = arrival.buffer;
+            (void)hand_over(tcp, conn, range, range->at + (conn->rcv_nxt - range->seq));
         }
-        drop_range(tcp, conn, range);
-        range = range_of(list_first(&conn->reorder));
+        drop_first(tcp, conn, range);
+        range = range_of(tree_first(&conn->reorder));
     }
 }
 
-static bool is_covered(const struct wire_sack *blocks, uint8_t count, uint32_t seq)
+/* The block that HEAD is the first range of. */
+static struct wire_sack block_of(const struct tcp_conn *conn, const struct tcp_reorder *head)
 {
-    for (uint8_t i = 0; i < count; i++) {
-        if (seq_geq(seq, blocks[i].left) && seq_lt(seq, blocks[i].right)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The block that RANGE is part of: touching neighbours belong to it. */
-static struct wire_sack block_of(const struct tcp_conn *conn, struct tcp_reorder *range)
-{
-    struct wire_sack block = {.left = range->seq, .right = range->end};
-    struct tcp_reorder *at = range_of(list_prev(&conn->reorder, &range->node));
-    while (at != NULL && at->end == block.left) {
-        block.left = at->seq;
-        at = range_of(list_prev(&conn->reorder, &at->node));
-    }
-    at = range_of(list_next(&conn->reorder, &range->node));
-    while (at != NULL && at->seq == block.right) {
-        block.right = at->end;
-        at = range_of(list_next(&conn->reorder, &at->node));
-    }
-    return block;
+    struct tree_node *next = tree_next_marked(&head->node);
+    struct tree_node *last =
+        next == NULL ? tree_last(&conn->reorder) : tree_prev(&conn->reorder, next);
+    return (struct wire_sack){.left = head->seq, .right = range_of(last)->end};
 }
 
 /* RFC 2018 4: the block of the newest arrival first, then the ones reported before. */
@@ -171,10 +282,7 @@ uint8_t tcp_reorder_sack(const struct tcp_conn *conn, struct wire_sack *out, uin
     uint8_t count = 0;
     struct list_node *node = list_first(&conn->reorder_recent);
     while (node != NULL && count < max) {
-        struct tcp_reorder *range = CONTAINER_OF(node, struct tcp_reorder, recent);
-        if (!is_covered(out, count, range->seq)) {
-            out[count++] = block_of(conn, range);
-        }
+        out[count++] = block_of(conn, CONTAINER_OF(node, struct tcp_reorder, recent));
         node = list_next(&conn->reorder_recent, node);
     }
     return count;

@@ -5,12 +5,17 @@
  * recovery.c's and rack.c's.
  *
  * 1. `sent` holds the records by sequence; they cover [snd_una, snd_nxt) without gap or overlap.
+ *    Those believed lost are marked in it.
  * 2. `in_flight` holds, by the time of their last transmission, exactly the records that are
  *    neither SACKed nor believed lost.
+ * 3. No two neighbours are both SACKed: they are one record. A record that is not SACKed is cut by
+ *    SACK blocks only between its segments, as they were on the wire. So a peer can make no more
+ *    records than there were segments, however it SACKs, and an ACK costs O(log n), besides what
+ *    the records that it is the first to tell of cost once.
  */
 #include "tcp/conn.h"
 
-static struct tcp_sent *sent_of(struct list_node *node)
+static struct tcp_sent *sent_of(struct tree_node *node)
 {
     return node == NULL ? NULL : CONTAINER_OF(node, struct tcp_sent, node);
 }
@@ -22,12 +27,12 @@ static uint32_t sent_bytes(const struct tcp_sent *sent)
 
 struct tcp_sent *tcp_score_first(const struct tcp_conn *conn)
 {
-    return sent_of(list_first(&conn->sent));
+    return sent_of(tree_first(&conn->sent));
 }
 
 static struct tcp_sent *next_sent(const struct tcp_conn *conn, const struct tcp_sent *sent)
 {
-    return sent_of(list_next(&conn->sent, &sent->node));
+    return sent_of(tree_next(&conn->sent, &sent->node));
 }
 
 /* Counts BYTES of a record with FLAGS into the sums, or out of them. */
@@ -45,11 +50,14 @@ static void count_flags(struct tcp_conn *conn, uint8_t flags, uint32_t bytes, bo
 /* The record's flags change, and with them the sums and its place among those in flight. */
 void tcp_score_mark(struct tcp_conn *conn, struct tcp_sent *sent, uint8_t flags)
 {
-    bool lost = (flags & SENT_LOST) != 0 && (sent->flags & SENT_LOST) == 0;
+    uint8_t changed = sent->flags ^ flags;
     count_flags(conn, sent->flags, sent_bytes(sent), false);
     sent->flags = flags;
     count_flags(conn, sent->flags, sent_bytes(sent), true);
-    if (lost && conn->rate != NULL) {
+    if ((changed & SENT_LOST) != 0) {
+        tree_mark(&sent->node, (flags & SENT_LOST) != 0);
+    }
+    if ((changed & flags & SENT_LOST) != 0 && conn->rate != NULL) {
         tcp_rate_lost(conn, sent);
     }
     if ((flags & (SENT_SACKED | SENT_LOST)) != 0) {
@@ -60,25 +68,27 @@ void tcp_score_mark(struct tcp_conn *conn, struct tcp_sent *sent, uint8_t flags)
 static void drop_record(struct tcp *tcp, struct tcp_conn *conn, struct tcp_sent *sent)
 {
     count_flags(conn, sent->flags, sent_bytes(sent), false);
-    list_remove(&sent->node);
+    tree_remove(&conn->sent, &sent->node);
     list_remove(&sent->by_time);
     pool_give(&tcp->sent_records, sent);
 }
 
 /* Cuts SENT at sequence number AT, inside it; the rest is a record behind it. false: no record
  * left. */
-bool tcp_score_split(struct tcp *tcp, struct tcp_sent *sent, uint32_t at)
+bool tcp_score_split(struct tcp *tcp, struct tcp_conn *conn, struct tcp_sent *sent, uint32_t at)
 {
     struct tcp_sent *rest = pool_take(&tcp->sent_records);
     if (rest == NULL) {
         return false;
     }
     *rest = *sent;
-    rest->node = (struct list_node){0};
     rest->by_time = (struct list_node){0};
     rest->seq = at;
     sent->end = at;
-    list_insert_after(&sent->node, &rest->node);
+    tree_add_after(&conn->sent, &sent->node, &rest->node, &tcp->dice);
+    if ((rest->flags & SENT_LOST) != 0) {
+        tree_mark(&rest->node, true);
+    }
     if (list_has(&sent->by_time)) {
         list_insert_after(&sent->by_time, &rest->by_time);
     }
@@ -92,9 +102,11 @@ bool tcp_score_sent(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes)
     if (sent == NULL) {
         return false;
     }
-    *sent = (struct tcp_sent){
-        .sent_ns = tcp->now_ns, .seq = conn->snd_nxt, .end = conn->snd_nxt + bytes};
-    list_add_last(&conn->sent, &sent->node);
+    *sent = (struct tcp_sent){.sent_ns = tcp->now_ns,
+                              .seq = conn->snd_nxt,
+                              .end = conn->snd_nxt + bytes,
+                              .segment = (uint16_t)tcp_mss_now(conn)};
+    tree_add_after(&conn->sent, tree_last(&conn->sent), &sent->node, &tcp->dice);
     list_add_last(&conn->in_flight, &sent->by_time);
     if (conn->rate != NULL) {
         tcp_rate_sent(tcp, conn, sent, conn_pipe(conn));
@@ -144,26 +156,85 @@ void tcp_score_acked(struct tcp *tcp, struct tcp_conn *conn, uint32_t ack, struc
     }
 }
 
+/* The first record that ends behind SEQ; NULL: none. */
+static struct tcp_sent *find(const struct tcp_conn *conn, uint32_t seq)
+{
+    struct tree_node *node = conn->sent.root;
+    struct tcp_sent *found = NULL;
+    while (node != NULL) {
+        struct tcp_sent *sent = sent_of(node);
+        bool behind = seq_gt(sent->end, seq);
+        found = behind ? sent : found;
+        node = behind ? node->left : node->right;
+    }
+    return found;
+}
+
+/* Neighbours that are both SACKed become one record; LEFT may be NULL, and so may RIGHT. */
+static void join(struct tcp *tcp, struct tcp_conn *conn, struct tcp_sent *left,
+                 struct tcp_sent *right)
+{
+    if (left == NULL || right == NULL || (left->flags & right->flags & SENT_SACKED) == 0) {
+        return;
+    }
+    right->seq = left->seq; /* the sums stay: all of it is SACKed */
+    right->flags |= left->flags;
+    left->end = left->seq;
+    drop_record(tcp, conn, left);
+}
+
+/* SENT has arrived. */
+static struct tcp_sent *mark_sacked(struct tcp *tcp, struct tcp_conn *conn, struct tcp_sent *sent,
+                                    struct tcp_acked *acked)
+{
+    acked->sacked += sent_bytes(sent);
+    on_delivered(tcp, conn, sent, acked);
+    tcp_score_mark(conn, sent, (uint8_t)((sent->flags & SENT_EVER_RESENT) | SENT_SACKED));
+    join(tcp, conn, sent_of(tree_prev(&conn->sent, &sent->node)), sent);
+    struct tcp_sent *next = next_sent(conn, sent);
+    bool joined = next != NULL && (next->flags & SENT_SACKED) != 0;
+    join(tcp, conn, sent, next);
+    return joined ? next : sent;
+}
+
+/* SENT as far as it lies within BLOCK, as a record; NULL: no whole segment does, or there is no
+ * record left to cut it. */
+static struct tcp_sent *cut_out(struct tcp *tcp, struct tcp_conn *conn, struct tcp_sent *sent,
+                                const struct wire_sack *block)
+{
+    uint32_t segment = max_u32(sent->segment, 1);
+    uint32_t bytes = sent_bytes(sent);
+    uint32_t from = seq_lt(sent->seq, block->left) ? block->left - sent->seq : 0;
+    uint32_t to = seq_gt(sent->end, block->right) ? block->right - sent->seq : bytes;
+    from = (from + segment - 1) / segment * segment;
+    to = to < bytes ? to - to % segment : to;
+    if (from >= to) {
+        return NULL;
+    }
+    uint32_t seq = sent->seq;
+    if (from > 0) {
+        if (!tcp_score_split(tcp, conn, sent, seq + from)) {
+            return NULL;
+        }
+        sent = next_sent(conn, sent);
+    }
+    if (to < bytes && !tcp_score_split(tcp, conn, sent, seq + to)) {
+        return NULL;
+    }
+    return sent;
+}
+
 /* One SACK block that lies within what is outstanding. */
 static void mark_block(struct tcp *tcp, struct tcp_conn *conn, const struct wire_sack *block,
                        struct tcp_acked *acked)
 {
-    struct tcp_sent *sent = tcp_score_first(conn);
+    struct tcp_sent *sent = find(conn, block->left);
     while (sent != NULL && seq_lt(sent->seq, block->right)) {
-        bool inside = seq_gt(sent->end, block->left) && (sent->flags & SENT_SACKED) == 0;
-        if (inside && seq_lt(sent->seq, block->left)) {
-            if (!tcp_score_split(tcp, sent, block->left)) {
-                return;
-            }
-        } else if (inside) {
-            if (seq_gt(sent->end, block->right) && !tcp_score_split(tcp, sent, block->right)) {
-                return;
-            }
-            acked->sacked += sent_bytes(sent);
-            on_delivered(tcp, conn, sent, acked);
-            tcp_score_mark(conn, sent, (uint8_t)((sent->flags & SENT_EVER_RESENT) | SENT_SACKED));
+        struct tcp_sent *inside = NULL;
+        if ((sent->flags & SENT_SACKED) == 0) {
+            inside = cut_out(tcp, conn, sent, block);
         }
-        sent = next_sent(conn, sent);
+        sent = next_sent(conn, inside == NULL ? sent : mark_sacked(tcp, conn, inside, acked));
     }
 }
 
@@ -205,16 +276,13 @@ bool tcp_score_has_lost(const struct tcp_conn *conn)
 bool tcp_score_resend(struct tcp *tcp, struct tcp_conn *conn, uint32_t max, uint32_t *seq,
                       uint32_t *end)
 {
-    struct tcp_sent *sent = tcp_score_first(conn);
-    while (sent != NULL && (sent->flags & SENT_LOST) == 0) {
-        sent = next_sent(conn, sent);
-    }
+    struct tcp_sent *sent = sent_of(tree_first_marked(&conn->sent));
     if (sent == NULL) {
         return false;
     }
     if (sent_bytes(sent) > max) {
         /* No record left: only its first bytes go, and the rest waits for the next timeout. */
-        (void)tcp_score_split(tcp, sent, sent->seq + max);
+        (void)tcp_score_split(tcp, conn, sent, sent->seq + max);
     }
     tcp_score_again(tcp, conn, sent);
     *seq = sent->seq;
@@ -227,6 +295,7 @@ void tcp_score_again(struct tcp *tcp, struct tcp_conn *conn, struct tcp_sent *se
 {
     tcp_score_mark(conn, sent, SENT_RESENT | SENT_EVER_RESENT);
     sent->sent_ns = tcp->now_ns;
+    sent->segment = (uint16_t)tcp_mss_now(conn);
     list_remove(&sent->by_time);
     list_add_last(&conn->in_flight, &sent->by_time);
     if (conn->rate != NULL) {
@@ -242,9 +311,10 @@ void tcp_score_again(struct tcp *tcp, struct tcp_conn *conn, struct tcp_sent *se
 /* The last BYTES of what is in flight, as a record; NULL: nothing is. */
 struct tcp_sent *tcp_score_tail(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes)
 {
-    struct tcp_sent *sent = sent_of(list_last(&conn->sent));
-    if (sent != NULL && sent_bytes(sent) > bytes && tcp_score_split(tcp, sent, sent->end - bytes)) {
-        sent = sent_of(list_last(&conn->sent));
+    struct tcp_sent *sent = sent_of(tree_last(&conn->sent));
+    if (sent != NULL && sent_bytes(sent) > bytes &&
+        tcp_score_split(tcp, conn, sent, sent->end - bytes)) {
+        sent = sent_of(tree_last(&conn->sent));
     }
     return sent;
 }
@@ -260,14 +330,16 @@ void tcp_score_all_lost(struct tcp_conn *conn, bool reneged)
     }
 }
 
-/* What was believed lost was not: it counts as in flight again. */
+/* What was believed lost was not: it counts as in flight again, before what was sent since. */
 void tcp_score_none_lost(struct tcp_conn *conn)
 {
-    struct tcp_sent *sent = tcp_score_first(conn);
-    for (; sent != NULL; sent = next_sent(conn, sent)) {
-        if ((sent->flags & SENT_LOST) != 0) {
-            tcp_score_mark(conn, sent, (uint8_t)(sent->flags & ~SENT_LOST));
-            list_add_first(&conn->in_flight, &sent->by_time);
-        }
+    struct tree_node *node = tree_first_marked(&conn->sent);
+    struct list_node *before = &conn->in_flight.head;
+    while (node != NULL) {
+        struct tcp_sent *sent = sent_of(node);
+        node = tree_next_marked(node);
+        tcp_score_mark(conn, sent, (uint8_t)(sent->flags & ~SENT_LOST));
+        list_insert_after(before, &sent->by_time);
+        before = &sent->by_time;
     }
 }

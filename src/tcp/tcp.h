@@ -16,6 +16,7 @@
 #include "base/random.h"
 #include "base/table.h"
 #include "base/timers.h"
+#include "base/tree.h"
 #include "ports/ports.h"
 #include "tcp/options.h"
 #include "wire/wire.h"
@@ -42,6 +43,7 @@ struct tcp {
     struct pool options;
     struct pool sent_records;
     struct pool reorder_records;
+    struct tree_dice dice;        /* for the records' rows */
     struct pool rates;            /* of paced and measured connections */
     struct table table;           /* connections by both ends */
     struct table time_wait_table; /* TIME-WAIT records by both ends */

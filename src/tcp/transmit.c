@@ -137,7 +137,7 @@ uint32_t tcp_burst_bytes(const struct tcp *tcp, const struct tcp_conn *conn)
 }
 
 /* Payload of a full segment now: less than mss while SACK blocks take room (RFC 6691 3.1). */
-static uint32_t mss_now(const struct tcp_conn *conn)
+uint32_t tcp_mss_beside_sack(const struct tcp_conn *conn)
 {
     struct wire_tcp tcp = {0};
     sack(conn, &tcp);
@@ -150,7 +150,7 @@ static uint32_t mss_now(const struct tcp_conn *conn)
 /* The most that one segment may carry now: a super-segment where the link cuts. */
 static uint32_t burst_max(const struct tcp *tcp, const struct tcp_conn *conn)
 {
-    uint32_t mss = mss_now(conn);
+    uint32_t mss = tcp_mss_now(conn);
     if (!may_cut(tcp, conn) || conn_has(conn, CONN_FORCE_NOW | CONN_URGENT_OUT)) {
         return mss;
     }
@@ -166,7 +166,7 @@ static void fill_data(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet
                       struct berth_frame *frame)
 {
     uint32_t bytes = packet->payload_bytes;
-    uint32_t mss = mss_now(conn);
+    uint32_t mss = tcp_mss_now(conn);
     if (bytes > mss) {
         packet->segment_bytes = (uint16_t)mss;
     }
@@ -189,7 +189,7 @@ static void fill_data(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet
 static uint32_t limit_views(const struct tcp *tcp, const struct tcp_conn *conn, uint32_t bytes)
 {
     uint64_t most = (uint64_t)tcp->buffers->capacity * (BERTH_FRAME_VIEWS_MAX - 3);
-    uint32_t mss = mss_now(conn);
+    uint32_t mss = tcp_mss_now(conn);
     if (tcp->buffers->capacity >= 65536 || bytes <= mss) {
         return bytes;
     }
@@ -224,7 +224,7 @@ static bool fill_lost(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet
         return false;
     }
     conn_clear(conn, CONN_FAST_NOW);
-    uint32_t mss = mss_now(conn);
+    uint32_t mss = tcp_mss_now(conn);
     uint32_t room = max_u32(conn->cc.cwnd - min_u32(pipe, conn->cc.cwnd), mss);
     uint32_t most = min_u32(room - room % mss, burst_max(tcp, conn));
     uint32_t end;
@@ -279,7 +279,7 @@ static uint32_t new_bytes(struct tcp *tcp, struct tcp_conn *conn)
         }
         room = conn->mss;
     }
-    uint32_t mss = mss_now(conn);
+    uint32_t mss = tcp_mss_now(conn);
     uint32_t bytes = min_u32(min_u32(usable, room), burst_max(tcp, conn));
     bytes = limit_views(tcp, conn, bytes);
     bool last = bytes == waiting && !is_nagled(conn) && !conn_is_corked(conn);
@@ -321,7 +321,7 @@ static bool send_new(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
     packet->tcp.flags = fin ? WIRE_FIN : 0;
     conn->snd_nxt += bytes + (fin ? 1 : 0);
     conn->bytes_sent += bytes;
-    conn->snd_small = bytes % mss_now(conn) != 0 ? conn->snd_nxt : conn->snd_small;
+    conn->snd_small = bytes % tcp_mss_now(conn) != 0 ? conn->snd_nxt : conn->snd_small;
     fill_data(tcp, conn, packet, frame);
     if (conn->options->unsent_bytes != 0) {
         tcp_sendq_wake(tcp, conn);
@@ -366,7 +366,7 @@ static bool fill_tail_probe(struct tcp *tcp, struct tcp_conn *conn, struct wire_
     }
     uint32_t used = conn->snd_nxt - conn->snd_una;
     uint32_t window = conn->snd_wnd > used ? conn->snd_wnd - used : 0;
-    uint32_t mss = mss_now(conn);
+    uint32_t mss = tcp_mss_now(conn);
     packet->payload_bytes = min_u32(min_u32(conn->snd_end - conn->snd_nxt, window), mss);
     if (conn_has_unsent(conn) && send_new(tcp, conn, packet, frame)) {
         tcp_rack_probed(tcp, conn, false);

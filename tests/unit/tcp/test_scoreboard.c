@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The scoreboard against a model that knows of each segment whether it was SACKed, and peers that
+ * SACK in ways that no receiver does.
+ */
+#include "fixture.h"
+
+#define SEGMENTS 400
+#define STEPS    20000
+
+/* COUNT segments, EACH a record, have left. */
+static void send_all(struct fixture *f, uint32_t count, uint32_t each)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        assert_true(tcp_score_sent(&f->tcp, f->conn, each * FIXTURE_MSS));
+        f->conn->snd_nxt += each * FIXTURE_MSS;
+        f->conn->snd_end = f->conn->snd_nxt;
+        f->queue.bytes += each * FIXTURE_MSS;
+    }
+}
+
+/* The peer SACKs [LEFT, RIGHT), offsets from snd_una; returns the bytes that were news. */
+static uint32_t sack(struct fixture *f, uint32_t left, uint32_t right)
+{
+    struct tcp_acked acked = {0};
+    struct wire_tcp segment = {.ack = f->conn->snd_una,
+                               .sack = {{f->conn->snd_una + left, f->conn->snd_una + right}},
+                               .sack_count = 1};
+
+    f->tcp.now_ns += NS_PER_MS;
+    tcp_score_sacked(&f->tcp, f->conn, &segment, &acked);
+    return acked.sacked;
+}
+
+static void a_random_life_agrees_with_a_model(void **state)
+{
+    static bool there[SEGMENTS];
+    struct fixture *f = fixture_new(&(struct fixture_limits){.buffers = 16, .records = 1000});
+    static const uint8_t seed[RANDOM_SEED_BYTES] = {5};
+    struct random random;
+    uint32_t first = 0; /* segments acknowledged */
+
+    (void)state;
+    random_init(&random, seed, "test");
+    send_all(f, SEGMENTS / 8, 8); /* super-segments: SACK cuts them */
+    for (uint32_t step = 0; step < STEPS && first < SEGMENTS; step++) {
+        uint32_t left = random_below(&random, SEGMENTS - first);
+        uint32_t right = left + 1 + random_below(&random, 12);
+        uint32_t news = 0;
+        right = right < SEGMENTS - first ? right : SEGMENTS - first;
+        for (uint32_t i = first + left; i < first + right; i++) {
+            news += there[i] ? 0 : FIXTURE_MSS;
+            there[i] = true;
+        }
+        assert_int_equal(sack(f, left * FIXTURE_MSS, right * FIXTURE_MSS), news);
+        if (random_below(&random, 50) == 0) {
+            struct tcp_acked acked = {0};
+            uint32_t ack = f->conn->snd_una + FIXTURE_MSS;
+            tcp_score_acked(&f->tcp, f->conn, ack, &acked);
+            f->conn->snd_una = ack;
+            f->queue.bytes -= FIXTURE_MSS;
+            first++;
+        }
+        if (random_below(&random, 200) == 0) {
+            uint32_t seq;
+            uint32_t end;
+            tcp_score_all_lost(f->conn, false);
+            tcp_conn_check(f->conn);
+            if (tcp_score_resend(&f->tcp, f->conn, 3 * FIXTURE_MSS, &seq, &end)) {
+                uint32_t at = first;
+                while (there[at]) {
+                    at++;
+                }
+                assert_int_equal(seq, FIXTURE_ISS + 1 + at * FIXTURE_MSS); /* the lowest */
+            }
+            tcp_score_none_lost(f->conn);
+            assert_int_equal(f->conn->lost_bytes, 0);
+        }
+        tcp_conn_check(f->conn);
+    }
+    fixture_free(f);
+}
+
+/* Every second byte: nothing whole has arrived, and nothing is cut. */
+static void single_bytes_cut_nothing(void **state)
+{
+    struct fixture *f = fixture_new(&(struct fixture_limits){.buffers = 16, .records = 1000});
+
+    (void)state;
+    send_all(f, 10, 40);
+    for (uint32_t at = 1; at < 10 * 40 * FIXTURE_MSS; at += 2) {
+        assert_int_equal(sack(f, at, at + 1), 0);
+    }
+    assert_int_equal(f->tcp.sent_records.used, 10);
+    assert_int_equal(f->conn->sacked_bytes, 0);
+    tcp_conn_check(f->conn);
+    fixture_free(f);
+}
+
+/* Every second segment, from either end: a record a segment at most; then the rest, and all that
+ * is SACKed is one record again. */
+static void every_second_segment_is_bounded(void **state)
+{
+    (void)state;
+    for (unsigned order = 0; order < 2; order++) {
+        uint32_t n = 20 * 40;
+        struct fixture *f = fixture_new(&(struct fixture_limits){.buffers = 16, .records = n});
+
+        send_all(f, 20, 40);
+        for (uint32_t i = 0; i < n / 2; i++) {
+            uint32_t at = 2 * (order == 0 ? i : n / 2 - 1 - i) + 1;
+            assert_int_equal(sack(f, at * FIXTURE_MSS, (at + 1) * FIXTURE_MSS), FIXTURE_MSS);
+        }
+        assert_int_equal(f->tcp.sent_records.used, n);
+        tcp_conn_check(f->conn);
+        for (uint32_t i = 1; i < n / 2; i++) {
+            assert_int_equal(sack(f, 2 * i * FIXTURE_MSS, (2 * i + 1) * FIXTURE_MSS), FIXTURE_MSS);
+        }
+        assert_int_equal(f->tcp.sent_records.used, 2);
+        tcp_conn_check(f->conn);
+        fixture_free(f);
+    }
+}
+
+/* A block that begins and ends within segments tells of the whole ones in between. */
+static void a_crooked_block_counts_whole_segments(void **state)
+{
+    struct fixture *f = fixture_new(&(struct fixture_limits){.buffers = 16, .records = 100});
+
+    (void)state;
+    send_all(f, 1, 10);
+    assert_int_equal(sack(f, 1500, 4999), 2 * FIXTURE_MSS);
+    assert_int_equal(f->tcp.sent_records.used, 3);
+    assert_int_equal(sack(f, 1500, 4999), 0);
+    assert_int_equal(sack(f, 1000, 10000), 7 * FIXTURE_MSS);
+    assert_int_equal(f->tcp.sent_records.used, 2);
+    tcp_conn_check(f->conn);
+    fixture_free(f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_random_life_agrees_with_a_model),
+        cmocka_unit_test(single_bytes_cut_nothing),
+        cmocka_unit_test(every_second_segment_is_bounded),
+        cmocka_unit_test(a_crooked_block_counts_whole_segments),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
