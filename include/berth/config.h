@@ -72,6 +72,13 @@ struct berth_limits {
         contacts; /* first contacts noted and not yet read. Then the newest is counted, not noted */
 };
 
+/* Explicit congestion notification, as Linux numbers it (net.ipv4.tcp_ecn). */
+enum berth_tcp_ecn {
+    BERTH_TCP_ECN_OFF = 0,
+    BERTH_TCP_ECN = 1,       /* RFC 3168: offered, and accepted */
+    BERTH_TCP_ECN_ACCEPT = 2 /* RFC 3168: accepted */
+};
+
 /* TCP's settings; those marked * may also be set per connection (berth_tcp_set). */
 struct berth_tcp_settings {
     uint32_t receive_bytes_max;     /* * most the receive queue is let grow to; 2048 to 1 GiB */
@@ -93,6 +100,7 @@ struct berth_tcp_settings {
     bool timestamps;                /* RFC 7323 */
     bool window_scale;              /* RFC 7323 */
     bool blind_attack_checks;       /* RFC 5961 */
+    uint8_t ecn;                    /* enum berth_tcp_ecn */
     bool pacing;                    /* of CUBIC and NewReno too; BBR is always paced */
     uint32_t challenge_acks_per_second; /* RFC 5961 7: throttling */
     uint32_t syn_retries;     /* * SYN and SYN-ACK (RFC 9293 MUST-23: R2 at least 3 min) */

@@ -182,6 +182,12 @@ BERTH_API BERTH_MUST_CHECK int berth_tcp_get(const struct berth *berth, berth_id
 BERTH_API BERTH_MUST_CHECK int berth_tcp_set_congestion_control(struct berth *berth, berth_id id,
                                                                 const char *name);
 
+/* What both ends of a connection agreed on (struct berth_tcp_settings, ecn). */
+enum berth_tcp_ecn_mode {
+    BERTH_TCP_ECN_NONE,
+    BERTH_TCP_ECN_CLASSIC /* RFC 3168 */
+};
+
 /* A connection's figures, as `ss -ti` shows them. */
 struct berth_tcp_info {
     enum berth_tcp_state state;
@@ -210,8 +216,10 @@ struct berth_tcp_info {
     uint32_t reorder_queue_bytes;
     uint32_t urgent_bytes; /* up to the peer's urgent mark, those not here yet included; 0: no mark,
                               or all before it was read */
-    uint8_t dscp;          /* that we send */
-    uint8_t dscp_received; /* of the segment that came last */
+    enum berth_tcp_ecn_mode ecn;
+    uint32_t marks_received; /* packets that came marked by congestion (CE) */
+    uint8_t dscp;            /* that we send */
+    uint8_t dscp_received;   /* of the segment that came last */
     uint8_t snd_wscale;
     uint8_t rcv_wscale;
     bool timestamps;

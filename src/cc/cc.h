@@ -2,7 +2,7 @@
 /*
  * Congestion control: one const table of functions per controller, one small state per connection.
  * A controller changes cwnd and ssthresh (bytes) and, if it paces, pacing_bps; nothing else. From
- * on_loss to on_recovered or on_spurious cwnd belongs to loss recovery, which reduces it to
+ * on_loss or on_ecn to on_recovered or on_spurious cwnd belongs to loss recovery, which reduces it to
  * ssthresh in proportion to what arrives (RFC 9937); but not that of a controller that measures.
  * Adding one: a file of its own and a line in cc.c's table.
  *
@@ -17,6 +17,8 @@
  *   a piece is believed lost           on_lost         draft-ietf-ccwg-bbr 5.2.4
  *   loss detected, recovery begins     on_loss         5681 3.2, 6582, 6675
  *   recovery point acknowledged        on_recovered    6582 3.2 (3)
+ *   marks tell of congestion           on_ecn          3168 6.1.2, 8511; once a window, on_recovered
+ *                                                      follows, on_loss in between does not
  *   retransmission timeout             on_timeout      5681 3.1 (4)
  *   idle for longer than an RTO        on_idle         5681 4.1; of one that measures: data leaves,
  *                                                      none is in flight, there was none to send
@@ -156,6 +158,7 @@ struct cc_table {
     void (*on_sample)(struct cc *cc, struct cc_sample *sample); /* may be NULL */
     void (*on_lost)(struct cc *cc, const struct cc_lost *lost); /* NULL without on_sample */
     void (*on_loss)(struct cc *cc, uint32_t flight, uint64_t now_ns);
+    void (*on_ecn)(struct cc *cc, uint32_t flight, uint64_t now_ns); /* NULL: it sends no ECT */
     void (*on_recovered)(struct cc *cc, uint64_t now_ns);
     void (*on_timeout)(struct cc *cc, uint32_t flight, uint64_t now_ns);
     void (*on_idle)(struct cc *cc, uint64_t now_ns);

@@ -18,6 +18,7 @@
  *   congestion avoidance  ACK          congestion avoidance: the first begins an epoch
  *                                                            on_ack
  *   any                   loss         recovery at ssthresh  on_loss
+ *   any                   marks        recovery at ssthresh  on_ecn
  *   recovery              recovered    congestion avoidance  on_recovered
  *   any                   timeout      slow start, careful   on_timeout
  *   any                   idle         slow start at most at the initial window
@@ -203,8 +204,13 @@ static void remember(struct cc *cc, uint32_t window)
     cc->prior_ssthresh = cc->ssthresh;
 }
 
-/* RFC 9438 4.6, 4.7, what a loss and a timeout have in common. */
-static void reduce(struct cc *cc, uint32_t flight)
+/* Percent of the window that are left after a loss or a timeout (RFC 9438 4.6), and after marks in
+ * congestion avoidance (RFC 8511 3.1). */
+#define BETA_LOSS 70
+#define BETA_ECN  85
+
+/* RFC 9438 4.6, 4.7, what reductions have in common; down to BETA percent. */
+static void reduce(struct cc *cc, uint32_t flight, uint32_t beta)
 {
     struct cubic *cubic = &cc->cubic;
     uint32_t window = cc_window(cc, cubic->reduced);
@@ -212,22 +218,38 @@ static void reduce(struct cc *cc, uint32_t flight)
 
     remember(cc, window);
     if (window < cubic->w_max) {
-        cubic->w_max = (uint32_t)((uint64_t)window * 17 / 20); /* fast convergence: (1 + 0.7) / 2 */
+        cubic->w_max = (uint32_t)((uint64_t)window * (100 + beta) / 200); /* fast convergence */
     } else {
         cubic->w_max = window;
     }
-    cc->ssthresh = max_u32((uint32_t)(used * 7 / 10), 2 * cc->mss);
+    cc->ssthresh = max_u32((uint32_t)(used * beta / 100), 2 * cc->mss);
     cubic->in_epoch = false;
+}
+
+static void begin_recovery(struct cc *cc)
+{
+    cc->cwnd = cc->ssthresh;
+    cc->cubic.is_flat = false;
+    cc->cubic.careful = false;
+    cc->cubic.reduced = true;
 }
 
 static void on_loss(struct cc *cc, uint32_t flight, uint64_t now_ns)
 {
     (void)now_ns;
-    reduce(cc, flight);
-    cc->cwnd = cc->ssthresh;
-    cc->cubic.is_flat = false;
-    cc->cubic.careful = false;
-    cc->cubic.reduced = true;
+    reduce(cc, flight, BETA_LOSS);
+    begin_recovery(cc);
+}
+
+/* Slow start stops as for a loss (RFC 8511 4). Nothing was lost, so nothing can prove spurious. */
+static void on_ecn(struct cc *cc, uint32_t flight, uint64_t now_ns)
+{
+    bool avoiding = cc_window(cc, cc->cubic.reduced) >= cc->ssthresh;
+
+    (void)now_ns;
+    reduce(cc, flight, avoiding ? BETA_ECN : BETA_LOSS);
+    cc->cubic.has_undo = false;
+    begin_recovery(cc);
 }
 
 /* What recovery may have added is taken back (RFC 6582 3.2), unless the loss proved spurious. */
@@ -245,7 +267,7 @@ static void on_timeout(struct cc *cc, uint32_t flight, uint64_t now_ns)
 {
     (void)now_ns;
     if (!cc->cubic.timed_out) {
-        reduce(cc, flight);
+        reduce(cc, flight, BETA_LOSS);
     }
     cc->cwnd = cc->mss;
     cc->cubic.is_flat = true;
@@ -298,6 +320,7 @@ const struct cc_table cc_cubic = {
     .init = init,
     .on_ack = on_ack,
     .on_loss = on_loss,
+    .on_ecn = on_ecn,
     .on_recovered = on_recovered,
     .on_timeout = on_timeout,
     .on_idle = on_idle,

@@ -11,6 +11,7 @@
  *                                                            on_ack
  *   congestion avoidance  ACK          congestion avoidance  on_ack
  *   any                   loss         recovery at ssthresh  on_loss
+ *   any                   marks        recovery at ssthresh  on_ecn
  *   recovery              recovered    congestion avoidance  on_recovered
  *   any                   timeout      slow start, careful   on_timeout
  *   any                   idle         slow start at most at the initial window
@@ -97,6 +98,22 @@ static void on_loss(struct cc *cc, uint32_t flight, uint64_t now_ns)
     cc->newreno.reduced = true;
 }
 
+/* RFC 8511 3: in congestion avoidance marks, which come before a queue is full, take a fifth. Slow
+ * start stops as for a loss (4). Nothing was lost, so nothing can prove spurious. */
+static void on_ecn(struct cc *cc, uint32_t flight, uint64_t now_ns)
+{
+    bool avoiding = cc_window(cc, cc->newreno.reduced) >= cc->ssthresh;
+
+    on_loss(cc, flight, now_ns);
+    if (avoiding) {
+        uint32_t window = (uint32_t)((uint64_t)flight * 4 / 5);
+        cc->ssthresh = min_u32(max_u32(window, 2 * cc->mss), CC_WINDOW_MAX);
+    }
+    cc->cwnd = cc->ssthresh;
+    cc->prior_cwnd = cc->ssthresh;
+    cc->prior_ssthresh = cc->ssthresh;
+}
+
 /* RFC 6582 3.2 (3), its second way: what recovery added for segments that left is taken back. Not
  * if the loss proved spurious meanwhile. */
 static void on_recovered(struct cc *cc, uint64_t now_ns)
@@ -146,6 +163,7 @@ const struct cc_table cc_newreno = {
     .init = init,
     .on_ack = on_ack,
     .on_loss = on_loss,
+    .on_ecn = on_ecn,
     .on_recovered = on_recovered,
     .on_timeout = on_timeout,
     .on_idle = on_idle,

@@ -64,6 +64,7 @@ static void init_tcp(struct berth_tcp_settings *tcp)
         .timestamps = true,
         .window_scale = true,
         .blind_attack_checks = true,
+        .ecn = BERTH_TCP_ECN_ACCEPT,
         .challenge_acks_per_second = 1000,
         /* 1 + 2 + 4 + 8 + 16 + 32 + 60 + 60 s: 3 minutes (RFC 9293 3.8.3, R2 of a SYN). */
         .syn_retries = 7,
@@ -146,6 +147,7 @@ static const struct member members[] = {
     MEMBER(tcp.keepalive_idle_ns, NS_PER_S, 30 * 24 * 3600 * NS_PER_S),
     MEMBER(tcp.keepalive_interval_ns, NS_PER_MS, 24 * 3600 * NS_PER_S),
     MEMBER(tcp.keepalive_probes, 1, 255),
+    MEMBER(tcp.ecn, BERTH_TCP_ECN_OFF, BERTH_TCP_ECN_ACCEPT),
     MEMBER(tcp.challenge_acks_per_second, 0, 1000000),
     MEMBER(tcp.syn_retries, 0, 30),
     MEMBER(tcp.user_timeout_ns, NS_PER_S, 30 * 24 * 3600 * NS_PER_S),

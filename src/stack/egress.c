@@ -58,6 +58,7 @@ static void fill_segment(struct berth *berth, const struct wire_packet *packet,
         frame->offload.segment_kind =
             packet->version == 4 ? BERTH_SEGMENT_TCP4 : BERTH_SEGMENT_TCP6;
         frame->offload.segment_bytes = packet->segment_bytes;
+        frame->offload.ecn = (packet->tcp.flags & WIRE_CWR) != 0;
     }
     finish(berth, frame);
 }

@@ -118,14 +118,15 @@ static void take_in(struct tcp *tcp, struct tcp_conn *conn, const struct wire_pa
     take_rtt(tcp, conn, acked);
 }
 
+/* IS_TOLD: of marks; then the window does not grow (RFC 3168 6.1.2). */
 static void control_congestion(struct tcp *tcp, struct tcp_conn *conn,
-                               const struct tcp_acked *acked)
+                               const struct tcp_acked *acked, bool is_told)
 {
     if (conn->cc.table->on_sample != NULL) {
         tcp_rate_sample(conn, acked);
         return;
     }
-    if (acked->bytes == 0 || conn_has(conn, CONN_RECOVERY)) {
+    if (acked->bytes == 0 || is_told || conn->ecn.reducing || conn_has(conn, CONN_RECOVERY)) {
         return;
     }
     struct cc_ack ack = {.now_ns = tcp->now_ns,
@@ -149,11 +150,13 @@ enum berth_drop tcp_on_ack(struct tcp *tcp, struct tcp_conn *conn, const struct 
     struct tcp_acked acked = {0};
     uint32_t window_before = conn->snd_wnd;
     take_in(tcp, conn, packet, &acked);
+    bool is_told = tcp_ecn_is_told(conn, packet, &acked);
     if (acked.bytes > 0 || acked.sacked > 0 || acked.duplicate || acked.dsack) {
         tcp_recovery_react(tcp, conn, &acked);
-        control_congestion(tcp, conn, &acked);
+        control_congestion(tcp, conn, &acked, is_told);
         tcp_pace_set(conn);
     }
+    tcp_ecn_react(tcp, conn, &acked, is_told);
     bool opened = conn->snd_wnd > window_before && conn_has(conn, CONN_PERSIST);
     if (acked.bytes > 0 || opened) {
         conn->backoff = opened ? 0 : conn->backoff;

@@ -126,6 +126,23 @@ struct tcp_rate {
     uint64_t state[];  /* the controller's */
 };
 
+enum tcp_ecn_mode { TCP_ECN_NONE, TCP_ECN_CLASSIC }; /* RFC 3168 */
+
+/* Explicit congestion notification: what was agreed on, and what both halves know: ecn.c. */
+struct tcp_ecn {
+    uint32_t end;      /* snd_nxt at the last reduction: until it is passed there is no other */
+    uint32_t marks_in; /* packets that came marked */
+    uint8_t mode : 2;  /* enum tcp_ecn_mode */
+    uint8_t asked : 2; /* enum tcp_ecn_mode, by our SYN */
+    bool ect : 1;      /* new data may be sent as ECN-capable */
+    bool plain : 1;    /* a SYN or SYN,ACK without ECN was sent, or came */
+    bool echo : 1;     /* ECE goes back until CWR comes */
+    bool cwr : 1;      /* CWR goes with the next new data */
+    bool reducing : 1; /* cwnd is on its way to ssthresh, as in recovery: recovery.c */
+    bool told : 1;     /* in this recovery marks told of congestion too: it stands */
+    bool paused : 1;   /* no new data before the timer runs out */
+};
+
 /* An out-of-order range [seq, end) in one buffer. */
 struct tcp_reorder {
     struct tree_node node;   /* by sequence; marked: it does not touch the one before */
@@ -213,6 +230,7 @@ struct tcp_conn {
     uint8_t dscp;          /* of what we send (RFC 9293 3.9.1.9) */
     uint8_t dscp_received; /* of what came last */
     uint8_t hop_limit;
+    struct tcp_ecn ecn;
     struct berth_buffer *receive_first;
     struct berth_buffer *receive_last;
     struct tree reorder;
@@ -400,6 +418,28 @@ enum berth_drop tcp_on_syn_sent(struct tcp *tcp, struct tcp_conn *conn,
                                 const struct wire_packet *packet);
 void tcp_syn_options(const struct tcp *tcp, const struct tcp_conn *conn, struct wire_tcp *out);
 
+/* ecn.c */
+void tcp_ecn_begin(const struct tcp *tcp, struct tcp_conn *conn);
+uint16_t tcp_ecn_syn_flags(struct tcp_conn *conn); /* of the SYN or SYN,ACK that leaves now */
+void tcp_ecn_on_syn(const struct tcp *tcp, struct tcp_conn *conn, const struct wire_packet *syn);
+/* The SYN again, while our SYN,ACK is unacknowledged. */
+void tcp_ecn_on_syn_again(const struct tcp *tcp, struct tcp_conn *conn,
+                          const struct wire_packet *syn);
+void tcp_ecn_on_syn_ack(struct tcp_conn *conn, const struct wire_packet *packet);
+void tcp_ecn_on_reset(struct tcp *tcp, struct tcp_conn *conn); /* the SYN goes again, without */
+bool tcp_ecn_may_retry(const struct tcp_conn *conn);
+void tcp_ecn_on_segment(struct tcp *tcp, struct tcp_conn *conn, const struct wire_packet *packet);
+void tcp_ecn_acknowledge(struct tcp_conn *conn, struct wire_packet *packet); /* on its way out */
+void tcp_ecn_send_new(struct tcp_conn *conn, struct wire_packet *packet);    /* likewise */
+
+struct tcp_acked;
+/* Does an ACK, already taken in, tell of marks? */
+bool tcp_ecn_is_told(struct tcp_conn *conn, const struct wire_packet *packet,
+                     const struct tcp_acked *acked);
+void tcp_ecn_react(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_acked *acked,
+                   bool is_told);
+void tcp_ecn_on_loss(struct tcp_conn *conn); /* the window was reduced for another reason */
+
 /* ack.c */
 enum berth_drop tcp_on_ack(struct tcp *tcp, struct tcp_conn *conn,
                            const struct wire_packet *packet);
@@ -519,6 +559,8 @@ static inline uint64_t conn_pace_ns(const struct tcp_conn *conn)
 }
 
 /* recovery.c */
+void tcp_recovery_begin_reduction(struct tcp_conn *conn, uint32_t flight);
+void tcp_recovery_reduce(struct tcp_conn *conn, const struct tcp_acked *acked);
 void tcp_recovery_judge(struct tcp *tcp, struct tcp_conn *conn);
 void tcp_recovery_react(struct tcp *tcp, struct tcp_conn *conn, struct tcp_acked *acked);
 void tcp_recovery_timeout(struct tcp *tcp, struct tcp_conn *conn);

@@ -47,6 +47,8 @@ void tcp_info(const struct tcp *tcp, const struct tcp_conn *conn, struct berth_t
         .receive_queue_bytes = conn->receive_bytes,
         .reorder_queue_bytes = conn->reorder_bytes,
         .urgent_bytes = tcp_urgent_left(conn),
+        .ecn = (enum berth_tcp_ecn_mode)conn->ecn.mode,
+        .marks_received = conn->ecn.marks_in,
         .dscp = conn->dscp,
         .dscp_received = conn->dscp_received,
         .snd_wscale = conn->snd_wscale,

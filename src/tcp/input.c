@@ -168,7 +168,7 @@ static bool is_syn_again(struct tcp_conn *conn, struct wire_tcp *segment)
     if ((segment->flags & WIRE_ACK) == 0) {
         return true;
     }
-    segment->flags &= (uint16_t)~WIRE_SYN;
+    segment->flags &= (uint16_t) ~(WIRE_SYN | WIRE_ECE | WIRE_CWR | WIRE_AE);
     segment->seq++;
     segment->window = (uint16_t)(segment->window >> conn->snd_wscale); /* unscaled in a SYN */
     return false;
@@ -181,6 +181,7 @@ static enum berth_drop check_first(struct tcp *tcp, struct tcp_conn *conn,
     struct wire_tcp *segment = &packet->tcp;
     bool reset = (segment->flags & WIRE_RST) != 0;
     if (is_syn_again(conn, segment)) {
+        tcp_ecn_on_syn_again(tcp, conn, packet);
         conn_set(conn, CONN_SYN_NOW);
         tcp_conn_ready(tcp, conn);
         return BERTH_DROP_TCP_DUPLICATE;
@@ -215,6 +216,7 @@ static enum berth_drop process(struct tcp *tcp, struct tcp_conn *conn, struct tc
     conn->heard_ns = tcp->now_ns;
     conn->dscp_received = packet->traffic_class >> 2;
     conn->probes = 0;
+    tcp_ecn_on_segment(tcp, conn, packet);
     drop = tcp_on_ack(tcp, conn, packet);
     if (conn->state == BERTH_TCP_CLOSED) {
         return drop;

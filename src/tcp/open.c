@@ -70,6 +70,7 @@ static void begin(struct tcp *tcp, struct tcp_conn *conn)
     conn->snd_una = conn->iss;
     conn->snd_nxt = conn->iss;
     conn->snd_end = conn->iss + 1;
+    tcp_ecn_begin(tcp, conn);
     conn->ts_offset = timestamp_offset(tcp, conn);
     tcp_rtt_init(tcp, conn);
 }
@@ -96,8 +97,9 @@ void tcp_syn_options(const struct tcp *tcp, const struct tcp_conn *conn, struct 
 
 /* The peer's SYN: its sequence number and what it offers, of which we take what our settings
  * allow. */
-static void take_syn(struct tcp *tcp, struct tcp_conn *conn, const struct wire_tcp *syn)
+static void take_syn(struct tcp *tcp, struct tcp_conn *conn, const struct wire_packet *packet)
 {
+    const struct wire_tcp *syn = &packet->tcp;
     conn->irs = syn->seq;
     conn->rcv_nxt = syn->seq + 1;
     conn->rcv_acked = conn->rcv_nxt;
@@ -207,7 +209,8 @@ static struct tcp_conn *from_syn(struct tcp *tcp, const struct wire_packet *pack
     if (conn != NULL) {
         tcp_options_inherit(tcp, conn, options);
         begin(tcp, conn);
-        take_syn(tcp, conn, &packet->tcp);
+        take_syn(tcp, conn, packet);
+        tcp_ecn_on_syn(tcp, conn, packet);
         conn_set(conn, CONN_UNOWNED);
     }
     return conn;
@@ -295,16 +298,19 @@ static bool is_ack_of_syn(const struct tcp_conn *conn, const struct wire_tcp *se
 }
 
 /* The SYN is there: with an ACK of ours the connection stands, without one it is simultaneous. */
-static void on_syn(struct tcp *tcp, struct tcp_conn *conn, const struct wire_tcp *segment,
+static void on_syn(struct tcp *tcp, struct tcp_conn *conn, const struct wire_packet *packet,
                    bool acknowledged)
 {
-    take_syn(tcp, conn, segment);
+    const struct wire_tcp *segment = &packet->tcp;
+    take_syn(tcp, conn, packet);
     if (!acknowledged) {
+        tcp_ecn_on_syn(tcp, conn, packet);
         conn->state = BERTH_TCP_SYN_RECEIVED; /* RFC 9293 3.5, figure 7 */
         conn_set(conn, CONN_SYN_NOW);
         tcp_conn_ready(tcp, conn);
         return;
     }
+    tcp_ecn_on_syn_ack(conn, packet);
     conn->snd_una = segment->ack;
     conn->snd_wl2 = segment->ack;
     tcp_establish(tcp, conn);
@@ -328,12 +334,16 @@ enum berth_drop tcp_on_syn_sent(struct tcp *tcp, struct tcp_conn *conn,
         if (!has_ack) {
             return BERTH_DROP_TCP_STATE;
         }
+        if (tcp_ecn_may_retry(conn)) {
+            tcp_ecn_on_reset(tcp, conn);
+            return BERTH_DROP_NONE;
+        }
         tcp_conn_end(tcp, conn, BERTH_E_REFUSED);
         return BERTH_DROP_NONE;
     }
     if ((segment->flags & WIRE_SYN) == 0) {
         return BERTH_DROP_TCP_STATE;
     }
-    on_syn(tcp, conn, segment, has_ack);
+    on_syn(tcp, conn, packet, has_ack);
     return BERTH_DROP_NONE;
 }

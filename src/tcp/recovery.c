@@ -13,6 +13,10 @@
  *   RECOVERY    recover is acknowledged             open        leave_recovery
  *   TIMEOUT     recover is acknowledged             open        leave_recovery
  *   either      an ACK of the first copy            open        undo
+ *
+ * Marks (ecn.c) reduce the window in the same proportional way, without a recovery. A loss in the
+ * same window of data is the same congestion (RFC 3168 6.1.2): the recovery goes on with that
+ * reduction.
  */
 #include "tcp/conn.h"
 
@@ -23,6 +27,13 @@ static bool is_recovering(const struct tcp_conn *conn)
     return conn_has(conn, CONN_RECOVERY | CONN_TIMEOUT);
 }
 
+void tcp_recovery_begin_reduction(struct tcp_conn *conn, uint32_t flight)
+{
+    conn->prr_delivered = 0;
+    conn->prr_out = 0;
+    conn->prr_flight = max_u32(flight, conn->mss);
+}
+
 static void enter_recovery(struct tcp *tcp, struct tcp_conn *conn)
 {
     uint32_t flight = conn->snd_nxt - conn->snd_una; /* RFC 5681 2: FlightSize, SACKed or not */
@@ -30,11 +41,14 @@ static void enter_recovery(struct tcp *tcp, struct tcp_conn *conn)
     conn->fast_recoveries++;
     conn_set(conn, CONN_RECOVERY | CONN_FAST_NOW);
     conn->retrans_stamped = false;
-    conn->prr_delivered = 0;
-    conn->prr_out = 0;
-    conn->prr_flight = max_u32(flight, conn->mss);
     tcp_rack_stop_probe(conn);
-    conn->cc.table->on_loss(&conn->cc, flight, tcp->now_ns);
+    if (!conn->ecn.reducing) {
+        tcp_recovery_begin_reduction(conn, flight);
+        conn->cc.table->on_loss(&conn->cc, flight, tcp->now_ns);
+    } else if (!conn_has(conn, CONN_SACK)) {
+        conn->cc.cwnd = conn->cc.ssthresh; /* duplicate ACKs pace the rest */
+    }
+    tcp_ecn_on_loss(conn);
 }
 
 static void leave_recovery(struct tcp *tcp, struct tcp_conn *conn)
@@ -66,7 +80,11 @@ static void undo(struct tcp *tcp, struct tcp_conn *conn)
     conn->dup_bytes = 0;
     conn->dup_acks = 0;
     tcp_score_none_lost(conn);
-    conn->cc.table->on_spurious(&conn->cc, tcp->now_ns);
+    if (conn->ecn.told) { /* not for this loss, but congestion it was */
+        conn->cc.table->on_recovered(&conn->cc, tcp->now_ns);
+    } else {
+        conn->cc.table->on_spurious(&conn->cc, tcp->now_ns);
+    }
 }
 
 /* Without SACK a partial ACK takes back what duplicate ACKs had counted (RFC 6582 3.2 step 3,
@@ -111,7 +129,7 @@ static void react_without_sack(struct tcp *tcp, struct tcp_conn *conn,
 }
 
 /* RFC 9937 6.2: how much may leave for what this ACK says has arrived. */
-static void reduce_proportionally(struct tcp_conn *conn, const struct tcp_acked *acked)
+void tcp_recovery_reduce(struct tcp_conn *conn, const struct tcp_acked *acked)
 {
     uint32_t pipe = conn_pipe(conn);
     uint64_t send = 0;
@@ -158,14 +176,15 @@ void tcp_recovery_react(struct tcp *tcp, struct tcp_conn *conn, struct tcp_acked
         tcp_rack_detect(tcp, conn, acked);
     }
     acked->lost_more = conn->lost_bytes > lost_before;
-    if (tcp_rack_probe_acked(conn, acked) && !is_recovering(conn)) {
+    if (tcp_rack_probe_acked(conn, acked) && !is_recovering(conn) && !conn->ecn.reducing) {
         conn->cc.table->on_loss(&conn->cc, conn_pipe(conn) + acked->bytes, tcp->now_ns);
         conn->cc.table->on_recovered(&conn->cc, tcp->now_ns);
+        tcp_ecn_on_loss(conn);
     }
     tcp_recovery_judge(tcp, conn);
     if (conn_has(conn, CONN_RECOVERY) && conn_has(conn, CONN_SACK) &&
         conn->cc.table->on_sample == NULL) {
-        reduce_proportionally(conn, acked);
+        tcp_recovery_reduce(conn, acked);
     }
 }
 
@@ -189,6 +208,7 @@ void tcp_recovery_timeout(struct tcp *tcp, struct tcp_conn *conn)
         conn->retrans_stamped = false;
         conn->cc.table->on_timeout(&conn->cc, flight, tcp->now_ns);
     }
+    tcp_ecn_on_loss(conn);
     conn_clear(conn, CONN_RECOVERY | CONN_FAST_NOW);
     conn_set(conn, CONN_TIMEOUT);
 }

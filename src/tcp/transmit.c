@@ -81,6 +81,7 @@ static void acknowledge(struct tcp *tcp, struct tcp_conn *conn, struct wire_pack
     packet->tcp.ack = conn->rcv_nxt;
     packet->tcp.window = offer(tcp, conn);
     sack(conn, &packet->tcp);
+    tcp_ecn_acknowledge(conn, packet);
     conn->dsack_owed = false;
     tcp_urgent_point(conn, &packet->tcp);
     conn->rcv_acked = conn->rcv_nxt;
@@ -103,7 +104,7 @@ static void fill_syn(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
 {
     describe(tcp, conn, conn->iss, packet);
     tcp_syn_options(tcp, conn, &packet->tcp);
-    packet->tcp.flags = WIRE_SYN;
+    packet->tcp.flags = (uint16_t)(WIRE_SYN | tcp_ecn_syn_flags(conn));
     uint32_t window = tcp_first_window(tcp, conn);
     packet->tcp.window = (uint16_t)window;
     if (conn->state == BERTH_TCP_SYN_RECEIVED) {
@@ -180,7 +181,7 @@ static void fill_data(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet
     }
     conn->sent_ns = tcp->now_ns;
     tcp_pace_sent(tcp, conn, bytes);
-    if (conn_has(conn, CONN_RECOVERY)) {
+    if (conn_has(conn, CONN_RECOVERY) || conn->ecn.reducing) {
         conn->prr_out += bytes;
     }
 }
@@ -319,6 +320,7 @@ static bool send_new(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
     describe(tcp, conn, conn->snd_nxt, packet);
     packet->payload_bytes = bytes;
     packet->tcp.flags = fin ? WIRE_FIN : 0;
+    tcp_ecn_send_new(conn, packet);
     conn->snd_nxt += bytes + (fin ? 1 : 0);
     conn->bytes_sent += bytes;
     conn->snd_small = bytes % tcp_mss_now(conn) != 0 ? conn->snd_nxt : conn->snd_small;
@@ -335,7 +337,7 @@ static bool send_new(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
 static bool fill_new(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
                      struct berth_frame *frame)
 {
-    if (!conn_has_unsent(conn)) {
+    if (!conn_has_unsent(conn) || (conn->ecn.paused && !conn_has(conn, CONN_FORCE_NOW))) {
         return false;
     }
     restart_if_idle(tcp, conn);

@@ -115,6 +115,13 @@ BERTH_API enum wire_ecn wire_ecn_get(const uint8_t *packet, size_t bytes);
  */
 BERTH_API bool wire_ecn_mark(uint8_t *packet, size_t bytes);
 
+/* How many packets of the wire PACKET is: of a super-segment, its pieces. */
+static inline uint32_t wire_pieces(const struct wire_packet *packet)
+{
+    uint32_t each = packet->segment_bytes;
+    return each == 0 || packet->payload_bytes == 0 ? 1 : (packet->payload_bytes + each - 1) / each;
+}
+
 /* ---- Checksums (RFC 1071, RFC 1624) --------------------------------------------------------- */
 
 /*

@@ -438,6 +438,9 @@ static void bounds_hold_in_any_order(void **state)
             case 4:
                 cc.table->on_spurious(&cc, now_ns);
                 break;
+            case 5:
+                cc.table->on_ecn(&cc, flight, now_ns);
+                break;
             default:
                 cc.table->on_ack(&cc, &event);
                 assert_true(cc.cwnd >= cwnd); /* an ACK never takes away */
@@ -447,6 +450,37 @@ static void bounds_hold_in_any_order(void **state)
             assert_true(cc.ssthresh >= 2 * mss);
         }
     }
+}
+
+static void marks_leave_seventeen_twentieths(void **state)
+{
+    (void)state;
+    start();
+    cc.table->on_ecn(&cc, 10 * MSS, now_ns); /* slow start: as a loss */
+    assert_int_equal(cc.ssthresh, 7 * MSS);
+    cc.table->on_recovered(&cc, now_ns);
+    assert_int_equal(cc.cwnd, 7 * MSS);
+    start_after_loss(200);
+    assert_int_equal(cc.cwnd, 140 * MSS);
+    cc.cwnd = 200 * MSS;
+    cc.table->on_ecn(&cc, 200 * MSS, now_ns);
+    assert_int_equal(cc.ssthresh, 170 * MSS);
+    assert_int_equal(cc.cubic.w_max, 200 * MSS);
+    cc.cwnd = 10 * MSS; /* where proportional reduction stands */
+    cc.table->on_recovered(&cc, now_ns);
+    assert_int_equal(cc.cwnd, 170 * MSS);
+    cc.table->on_ecn(&cc, 170 * MSS, now_ns); /* below w_max: fast convergence, (1 + 0.85) / 2 */
+    assert_int_equal(cc.cubic.w_max, 157250);
+}
+
+static void marks_are_not_undone(void **state)
+{
+    (void)state;
+    start_after_loss(200);
+    cc.cwnd = 200 * MSS;
+    cc.table->on_ecn(&cc, 200 * MSS, now_ns);
+    cc.table->on_spurious(&cc, now_ns);
+    assert_int_equal(cc.cwnd, 170 * MSS);
 }
 
 int main(void)
@@ -478,6 +512,9 @@ int main(void)
         {"RFC 9438 4.2: avoidance never jumps", avoidance_never_jumps, NULL, NULL, NULL},
         cmocka_unit_test(the_path_takes_smaller_segments),
         cmocka_unit_test(a_connection_changes_to_it),
+        {"RFC 8511 3.1: marks leave seventeen twentieths", marks_leave_seventeen_twentieths, NULL,
+         NULL, NULL},
+        cmocka_unit_test(marks_are_not_undone),
         cmocka_unit_test(bounds_hold_in_any_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

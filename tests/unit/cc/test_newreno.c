@@ -288,6 +288,9 @@ static void bounds_hold_in_any_order(void **state)
             case 4:
                 cc.table->on_spurious(&cc, 0);
                 break;
+            case 5:
+                cc.table->on_ecn(&cc, flight, 0);
+                break;
             default:
                 ack(flight);
                 break;
@@ -296,6 +299,38 @@ static void bounds_hold_in_any_order(void **state)
             assert_true(cc.ssthresh >= 2 * mss);
         }
     }
+}
+
+static void marks_take_a_fifth_and_stop_slow_start(void **state)
+{
+    (void)state;
+    start();
+    cc.table->on_ecn(&cc, 10 * MSS, 0); /* slow start: as a loss */
+    assert_int_equal(cc.ssthresh, 5 * MSS);
+    assert_int_equal(cc.cwnd, 5 * MSS);
+    cc.table->on_recovered(&cc, 0);
+    assert_int_equal(cc.cwnd, 5 * MSS);
+    cc.cwnd = 100 * MSS;
+    cc.table->on_ecn(&cc, 100 * MSS, 0);
+    assert_int_equal(cc.ssthresh, 80 * MSS);
+    assert_int_equal(cc.cwnd, 80 * MSS);
+    cc.cwnd = 10 * MSS; /* where proportional reduction stands */
+    cc.table->on_recovered(&cc, 0);
+    assert_int_equal(cc.cwnd, 80 * MSS);
+    cc.table->on_ecn(&cc, 2 * MSS, 0);
+    assert_int_equal(cc.ssthresh, 2 * MSS); /* no less */
+}
+
+static void marks_are_not_undone(void **state)
+{
+    (void)state;
+    start();
+    cc.ssthresh = 50 * MSS;
+    cc.cwnd = 100 * MSS;
+    cc.table->on_ecn(&cc, 100 * MSS, 0);
+    cc.table->on_spurious(&cc, 0);
+    assert_int_equal(cc.cwnd, 80 * MSS);
+    assert_int_equal(cc.ssthresh, 80 * MSS);
 }
 
 int main(void)
@@ -313,6 +348,9 @@ int main(void)
         cmocka_unit_test(avoidance_never_jumps),
         cmocka_unit_test(an_idle_connection_restarts),
         cmocka_unit_test(a_spurious_reduction_is_undone),
+        {"RFC 8511 3: marks take a fifth", marks_take_a_fifth_and_stop_slow_start, NULL, NULL,
+         NULL},
+        cmocka_unit_test(marks_are_not_undone),
         cmocka_unit_test(bounds_hold_in_any_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
