@@ -136,7 +136,7 @@ struct berth_config {
  *   pool          8192 buffers of 2048 bytes (16 MiB), 256 of them kept back for the link. A link
  *                 that hands over super-segments needs buffer_bytes of 65535 + 64 and more.
  *   TCP           4096 connections, 16,384 TIME-WAIT records, 256 listeners, 1024 held SYNs;
- *                 16,384 sent records; 8192 out-of-order ranges, 1024 for one connection;
+ *                 16,384 sent records; 16,384 out-of-order ranges, 4096 for one connection;
  *                 queues grow to 4 MiB each way; the first window is 64 KiB; RTO 1 s, then 200 ms
  *                 to 60 s; delayed ACK 40 ms; TIME-WAIT and orphaned FIN-WAIT-2 60 s; user timeout
  *                 300 s; 7 SYN retries (3 minutes); held SYNs 180 s; keep-alive off, 2 h, 75 s, 9;

@@ -6,6 +6,7 @@
 #include "cc/cc.h"
 
 #include "base/check.h"
+#include "cc/bbr.h"
 #include "cc/cubic.h"
 #include "cc/newreno.h"
 
@@ -16,6 +17,7 @@ _Static_assert(sizeof(struct cubic) <= sizeof((struct cc){0}.words), "no control
 static const struct cc_table *const controllers[] = {
     &cc_cubic,
     &cc_newreno,
+    &cc_bbr,
 };
 
 const struct cc_table *cc_at(uint32_t i)

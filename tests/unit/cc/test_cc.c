@@ -22,7 +22,9 @@ static void controllers_are_found_by_name(void **state)
         assert_ptr_equal(cc_find(table->name), table);
         assert_in_range(strlen(table->name), 1, 15); /* fits the configuration */
         assert_non_null(table->init);
-        assert_non_null(table->on_ack);
+        assert_true((table->on_ack != NULL) != (table->on_sample != NULL));
+        assert_true((table->on_lost != NULL) == (table->on_sample != NULL));
+        assert_in_range(table->state_bytes, 0, cc_state_bytes_max());
         assert_non_null(table->on_loss);
         assert_non_null(table->on_recovered);
         assert_non_null(table->on_timeout);
