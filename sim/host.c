@@ -251,7 +251,8 @@ void host_check_leaks(struct world *world, struct host *host)
         world_fail(world, "host %c: %" PRIu32 " buffers leaked", host->name,
                    host->buffers - stats.buffers_free);
     }
-    if (stats.tcp_connections != 0 || stats.tcp_time_wait != 0 || stats.tcp_held != 0) {
+    if (stats.tcp_connections != 0 || stats.tcp_half_open != 0 || stats.tcp_time_wait != 0 ||
+        stats.tcp_held != 0) {
         world_fail(world,
                    "host %c: %" PRIu32 " connections, %" PRIu32 " in TIME-WAIT, %" PRIu32
                    " held are left",

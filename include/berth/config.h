@@ -35,6 +35,16 @@ enum berth_guard {
                                  packets from another source than its addresses are dropped */
 };
 
+/* SYNs answered without keeping anything (RFC 4987 3.6): what a record would hold comes back with
+ * the ACK of the SYN,ACK. The MSS is rounded down to one of four; window scale, SACK and, with
+ * timestamps, ECN are kept, without timestamps the scale is rounded down to 4, 7 or 8. A SYN that
+ * reopens a connection in TIME-WAIT, and one with an MSS below 536 (IPv6: 1220), is not. */
+enum berth_syn_cookies {
+    BERTH_SYN_COOKIES_OFF = 0,
+    BERTH_SYN_COOKIES_WHEN_FULL = 1, /* when the SYN queue is full */
+    BERTH_SYN_COOKIES_ALWAYS = 2     /* no record is kept at all */
+};
+
 /* Limits, with the way each degrades when reached. */
 struct berth_limits {
     uint32_t buffers; /* buffers in the pool; 16 to 1,000,000. None free: the link's packet is lost,
@@ -43,10 +53,15 @@ struct berth_limits {
     uint32_t
         buffers_reserved; /* kept back for the link: queues keep no buffer when fewer are free */
     uint32_t
-        tcp_connections; /* every state but TIME-WAIT, held SYNs included. Then SYNs are dropped */
-    uint32_t tcp_time_wait;    /* TIME-WAIT records. Then the oldest goes */
-    uint32_t tcp_listeners;    /* berth_tcp_listen fails with BERTH_E_LIMIT */
-    uint32_t tcp_held;         /* SYNs held for their owner. Then SYNs are dropped */
+        tcp_connections;    /* every state but TIME-WAIT, held SYNs included, half-open passive ones
+                            not. Then SYNs are held no more, and what would complete a handshake is
+                            dropped: it stays half-open */
+    uint32_t tcp_half_open; /* records of SYNs to listeners that were answered, all listeners. Then
+                               as `syn_cookies` says */
+    uint32_t tcp_time_wait; /* TIME-WAIT records. Then the oldest goes */
+    uint32_t tcp_listeners; /* berth_tcp_listen fails with BERTH_E_LIMIT */
+    uint32_t tcp_held;      /* SYNs held for their owner. Then new SYNs are dropped: no cookie
+                                  goes out before the owner has decided */
     uint32_t tcp_sent_records; /* transmitted, unacknowledged pieces, all connections. Then a sender
                                   waits for ACKs */
     uint32_t tcp_reorder_records; /* out-of-order ranges, all connections. Then out-of-order data is
@@ -103,6 +118,10 @@ struct berth_tcp_settings {
     uint8_t ecn;                    /* enum berth_tcp_ecn */
     bool pacing;                    /* of CUBIC and NewReno too; BBR is always paced */
     uint32_t challenge_acks_per_second; /* RFC 5961 7: throttling */
+    uint32_t syn_queue; /* half-open connections of one listener. Then as `syn_cookies` says */
+    enum berth_syn_cookies syn_cookies;
+    bool abort_on_overflow;   /* a handshake that is completed while the listener's backlog is full:
+                                 RST. Else the ACK is dropped and the SYN,ACK sent again later */
     uint32_t syn_retries;     /* * SYN and SYN-ACK (RFC 9293 MUST-23: R2 at least 3 min) */
     uint64_t user_timeout_ns; /* * data unacknowledged this long: given up (RFC 9293 3.8.3 R2, RFC
                                  5482) */
@@ -135,7 +154,8 @@ struct berth_config {
  *
  *   pool          8192 buffers of 2048 bytes (16 MiB), 256 of them kept back for the link. A link
  *                 that hands over super-segments needs buffer_bytes of 65535 + 64 and more.
- *   TCP           4096 connections, 16,384 TIME-WAIT records, 256 listeners, 1024 held SYNs;
+ *   TCP           4096 connections, 4096 half-open ones besides, 1024 of one listener, then SYN
+ *                 cookies; 16,384 TIME-WAIT records, 256 listeners, 1024 held SYNs;
  *                 16,384 sent records; 16,384 out-of-order ranges, 4096 for one connection;
  *                 queues grow to 4 MiB each way; the first window is 64 KiB; RTO 1 s, then 200 ms
  *                 to 60 s; delayed ACK 40 ms; TIME-WAIT and orphaned FIN-WAIT-2 60 s; user timeout

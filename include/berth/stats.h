@@ -85,12 +85,16 @@ struct berth_stats {
     uint64_t tcp_closed; /* left it */
     uint64_t tcp_retransmissions;
     uint64_t tcp_resets_out;
+    uint64_t tcp_cookies_out; /* SYNs answered with a SYN cookie */
+    uint64_t tcp_cookies_in;  /* connections that came of one */
     uint64_t contacts_allowed;
     uint64_t contacts_denied; /* deny and drop */
     uint64_t contacts_lost;   /* refused contacts that berth_next_contact could not keep */
     uint32_t buffers_free;    /* now */
     uint32_t buffers_low;     /* least there ever were */
-    uint32_t tcp_connections; /* now, held and half-open included, TIME-WAIT not */
+    uint32_t
+        tcp_connections;    /* now, held ones included, half-open passive ones and TIME-WAIT not */
+    uint32_t tcp_half_open; /* SYNs to listeners, answered; SYN cookies not */
     uint32_t tcp_time_wait;
     uint32_t tcp_held;
     uint32_t udp_sockets;

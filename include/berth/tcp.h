@@ -36,8 +36,10 @@ BERTH_API const char *berth_tcp_state_name(enum berth_tcp_state state);
 
 /*
  * Passive open (RFC 9293 3.10.1). LOCAL: an address of the stack's or any; port 0: every port.
- * BACKLOG: connections, half-open and waiting together, 1 to 65535. The firewall still decides who
- * gets in. BERTH_E_IN_USE, BERTH_E_LIMIT, BERTH_E_INVALID, BERTH_E_DENIED (system port, not
+ * BACKLOG: connections that wait to be accepted, 1 to 65535; half-open ones are not among them
+ * (tcp.syn_queue). When it is full new SYNs are dropped, and so is the ACK that would complete a
+ * handshake: the SYN,ACK is sent again later, as Linux does (or tcp.abort_on_overflow). The
+ * firewall still decides who gets in. BERTH_E_IN_USE, BERTH_E_LIMIT, BERTH_E_INVALID, BERTH_E_DENIED (system port, not
  * allowed).
  */
 BERTH_API BERTH_MUST_CHECK int berth_tcp_listen(struct berth *berth,

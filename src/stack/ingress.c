@@ -100,6 +100,7 @@ static void on_timer(struct berth *berth, struct timer *timer)
     switch (timer->kind) {
     case TCP_TIMER_CONN:
     case TCP_TIMER_TIME_WAIT:
+    case TCP_TIMER_SYN:
         tcp_on_timer(&berth->tcp, timer);
         break;
     case UDP_TIMER_HELD:

@@ -5,14 +5,9 @@
  */
 #include "stack/stack.h"
 
-struct pair {
-    struct berth_endpoint local;
-    struct berth_endpoint remote;
-};
-
 /* Nobody's segment: a RST tells the sender, unless the rules want silence towards it. */
 static enum berth_drop on_stray(struct berth *berth, const struct wire_packet *packet,
-                                const struct pair *pair)
+                                const struct tcp_pair *pair)
 {
     struct stack_contact contact = {
         .protocol = BERTH_TCP, .local = pair->local, .remote = pair->remote, .arriving = true};
@@ -23,30 +18,40 @@ static enum berth_drop on_stray(struct berth *berth, const struct wire_packet *p
     return BERTH_DROP_NO_CONNECTION;
 }
 
+/* Who listens at LOCAL; NULL: nobody. */
+static struct tcp_listener *listener_at(struct berth *berth, const struct berth_endpoint *local)
+{
+    berth_id id = 0;
+    if (ip_is_own(&berth->ip, &local->address)) {
+        id = ports_find(&berth->ports, BERTH_TCP, local);
+    }
+    if (id == 0) {
+        return NULL;
+    }
+    struct tcp_listener *listener =
+        tcp_listener_of(&berth->tcp, stack_id_index(id), stack_id_generation(id));
+    BERTH_CHECK(listener != NULL);
+    return listener;
+}
+
 /* A SYN that the rules allow goes to whoever serves the port, else to the owner, else it is
  * refused. */
 static enum berth_drop on_allowed(struct berth *berth, const struct wire_packet *packet,
-                                  const struct pair *pair, const struct berth_verdict *verdict)
+                                  const struct tcp_pair *pair, const struct berth_verdict *verdict)
 {
-    berth_id id = 0;
-    if (ip_is_own(&berth->ip, &pair->local.address)) {
-        id = ports_find(&berth->ports, BERTH_TCP, &pair->local);
-    }
-    if (id != 0) {
-        struct tcp_listener *listener =
-            tcp_listener_of(&berth->tcp, stack_id_index(id), stack_id_generation(id));
-        BERTH_CHECK(listener != NULL);
-        return tcp_on_listen(&berth->tcp, listener, packet);
+    struct tcp_listener *listener = listener_at(berth, &pair->local);
+    if (listener != NULL) {
+        return tcp_on_listen(&berth->tcp, listener, pair, packet);
     }
     if (berth->intercept) {
-        return tcp_hold(&berth->tcp, packet, verdict);
+        return tcp_hold(&berth->tcp, pair, packet, verdict);
     }
     tcp_refuse(&berth->tcp, packet);
     return BERTH_DROP_NO_LISTENER;
 }
 
 static enum berth_drop on_first_contact(struct berth *berth, const struct wire_packet *packet,
-                                        const struct pair *pair)
+                                        const struct tcp_pair *pair)
 {
     struct stack_contact contact = {
         .protocol = BERTH_TCP, .local = pair->local, .remote = pair->remote, .arriving = true};
@@ -63,10 +68,10 @@ static enum berth_drop on_first_contact(struct berth *berth, const struct wire_p
     return BERTH_DROP_SILENT;
 }
 
-/* Only a SYN of which a connection came ends TIME-WAIT: one that is refused leaves it (RFC 9293
- * MUST-13). */
+/* A SYN that may open anew is a first contact. TIME-WAIT goes on beside what comes of it, until
+ * that is established (RFC 9293 MUST-13, MAY-2). */
 static enum berth_drop on_time_wait(struct berth *berth, const struct wire_packet *packet,
-                                    const struct pair *pair, struct tcp_time_wait *wait)
+                                    const struct tcp_pair *pair, struct tcp_time_wait *wait)
 {
     bool reopen = false;
     enum berth_drop drop = tcp_on_time_wait(&berth->tcp, wait, packet, &reopen);
@@ -76,54 +81,78 @@ static enum berth_drop on_time_wait(struct berth *berth, const struct wire_packe
     tcp_time_wait_reopen(&berth->tcp, wait);
     drop = on_first_contact(berth, packet, pair);
     berth->tcp.reopening = false;
-    if (drop == BERTH_DROP_NONE) {
-        tcp_time_wait_end(&berth->tcp, wait);
-    }
     return drop;
 }
 
-static enum berth_drop on_no_connection(struct berth *berth, const struct wire_packet *packet,
-                                        const struct pair *pair)
+/* A segment of nothing that is known: a SYN cookie may have come back with it. The rules were asked
+ * when the cookie went out. */
+static enum berth_drop on_unknown(struct berth *berth, const struct wire_packet *packet,
+                                  const struct tcp_pair *pair, struct tcp_conn **out)
 {
-    struct tcp_time_wait *wait = tcp_find_time_wait(&berth->tcp, &pair->local, &pair->remote);
-    if (wait != NULL) {
-        return on_time_wait(berth, packet, pair, wait);
+    uint32_t flags = packet->tcp.flags & (WIRE_SYN | WIRE_ACK | WIRE_RST);
+    if (flags == WIRE_SYN) {
+        return on_first_contact(berth, packet, pair);
     }
-    uint32_t opening = packet->tcp.flags & (WIRE_SYN | WIRE_ACK | WIRE_RST);
-    return opening == WIRE_SYN ? on_first_contact(berth, packet, pair)
-                               : on_stray(berth, packet, pair);
+    struct tcp_listener *listener = flags == WIRE_ACK ? listener_at(berth, &pair->local) : NULL;
+    if (listener != NULL && tcp_has_cookies(&berth->tcp, listener) &&
+        tcp_on_cookie(&berth->tcp, listener, pair, packet, out)) {
+        return *out == NULL ? BERTH_DROP_BACKLOG_FULL : BERTH_DROP_NONE;
+    }
+    return on_stray(berth, packet, pair);
+}
+
+/* *OUT, unless NULL: the connection that came of the segment, and that has still to take it. */
+static enum berth_drop on_no_connection(struct berth *berth, const struct wire_packet *packet,
+                                        const struct tcp_pair *pair, struct tcp_conn **out)
+{
+    struct tcp_syn *syn = tcp_find_syn(&berth->tcp, pair);
+    if (syn != NULL) {
+        return tcp_on_half_open(&berth->tcp, syn, packet, out);
+    }
+    struct tcp_time_wait *wait = tcp_find_time_wait(&berth->tcp, pair);
+    return wait != NULL ? on_time_wait(berth, packet, pair, wait)
+                        : on_unknown(berth, packet, pair, out);
 }
 
 enum berth_drop stack_on_tcp(struct berth *berth, struct wire_packet *packet,
                              struct berth_buffer *buffer)
 {
-    struct pair pair = {.local = {packet->destination, packet->destination_port},
-                        .remote = {packet->source, packet->source_port}};
-    struct tcp_conn *conn = tcp_find(&berth->tcp, &pair.local, &pair.remote);
+    struct berth_endpoint local = {packet->destination, packet->destination_port};
+    struct berth_endpoint remote = {packet->source, packet->source_port};
+    struct tcp_pair pair = tcp_pair(&berth->tcp, &local, &remote);
+    struct tcp_conn *conn = tcp_find(&berth->tcp, &pair);
+    enum berth_drop drop = BERTH_DROP_NONE;
+    if (conn == NULL) {
+        drop = on_no_connection(berth, packet, &pair, &conn);
+    }
     if (conn != NULL) {
         return tcp_on_segment(&berth->tcp, conn, packet, buffer);
     }
-    enum berth_drop drop = on_no_connection(berth, packet, &pair);
     buffers_put(&berth->buffers, buffer);
     return drop;
 }
 
-void stack_on_tcp_unreachable(struct berth *berth, const struct wire_quote *quote, int error)
+/* The connection of a segment that was QUOTEd; NULL: none of ours. */
+static struct tcp_conn *conn_quoted(const struct berth *berth, const struct wire_quote *quote)
 {
     struct berth_endpoint local = {quote->source, quote->source_port};
     struct berth_endpoint remote = {quote->destination, quote->destination_port};
-    struct tcp_conn *conn = tcp_find(&berth->tcp, &local, &remote);
-    if (conn != NULL && quote->has_tcp_seq) {
+    struct tcp_pair pair = tcp_pair(&berth->tcp, &local, &remote);
+    return quote->has_tcp_seq ? tcp_find(&berth->tcp, &pair) : NULL;
+}
+
+void stack_on_tcp_unreachable(struct berth *berth, const struct wire_quote *quote, int error)
+{
+    struct tcp_conn *conn = conn_quoted(berth, quote);
+    if (conn != NULL) {
         tcp_on_unreachable(&berth->tcp, conn, quote->tcp_seq, error);
     }
 }
 
 void stack_on_tcp_too_big(struct berth *berth, const struct wire_quote *quote, uint32_t mtu)
 {
-    struct berth_endpoint local = {quote->source, quote->source_port};
-    struct berth_endpoint remote = {quote->destination, quote->destination_port};
-    struct tcp_conn *conn = tcp_find(&berth->tcp, &local, &remote);
-    if (conn != NULL && quote->has_tcp_seq) {
+    struct tcp_conn *conn = conn_quoted(berth, quote);
+    if (conn != NULL) {
         tcp_on_too_big(&berth->tcp, conn, quote->tcp_seq, mtu);
     }
 }

@@ -7,23 +7,24 @@
 
 static const uint32_t quick_acks_initial = 16; /* ACKs at once while the peer's slow start runs */
 
-static uint32_t pair_hash(const struct tcp *tcp, const struct berth_endpoint *local,
-                          const struct berth_endpoint *remote)
+struct tcp_pair tcp_pair(const struct tcp *tcp, const struct berth_endpoint *local,
+                         const struct berth_endpoint *remote)
 {
-    struct berth_endpoint pair[2] = {*local, *remote};
-    _Static_assert(sizeof pair == 36, "no padding in the hashed pair");
-    return (uint32_t)hash_keyed(&tcp->table_key, pair, sizeof pair);
+    struct tcp_pair pair = {.local = *local, .remote = *remote};
+    _Static_assert(offsetof(struct tcp_pair, remote) == 18 && sizeof *remote == 18,
+                   "no padding in what is hashed");
+    pair.hash = hash_keyed(&tcp->table_key, &pair, 2 * sizeof *local);
+    return pair;
 }
 
-struct tcp_conn *tcp_find(const struct tcp *tcp, const struct berth_endpoint *local,
-                          const struct berth_endpoint *remote)
+struct tcp_conn *tcp_find(const struct tcp *tcp, const struct tcp_pair *pair)
 {
-    uint32_t hash = pair_hash(tcp, local, remote);
+    uint32_t hash = (uint32_t)pair->hash;
     uint32_t at = *table_head(&tcp->table, hash);
     while (at != 0) {
         struct tcp_conn *conn = pool_at(&tcp->conns, at - 1);
-        if (conn->hash == hash && berth_endpoint_is_equal(&conn->remote, remote) &&
-            berth_endpoint_is_equal(&conn->local, local)) {
+        if (conn->hash == hash && berth_endpoint_is_equal(&conn->remote, &pair->remote) &&
+            berth_endpoint_is_equal(&conn->local, &pair->local)) {
             return conn;
         }
         at = conn->hash_next;
@@ -33,7 +34,6 @@ struct tcp_conn *tcp_find(const struct tcp *tcp, const struct berth_endpoint *lo
 
 static void table_add(struct tcp *tcp, struct tcp_conn *conn)
 {
-    conn->hash = pair_hash(tcp, &conn->local, &conn->remote);
     uint32_t *head = table_head(&tcp->table, conn->hash);
     conn->hash_next = *head;
     *head = pool_index(&tcp->conns, conn) + 1;
@@ -50,19 +50,12 @@ static void table_remove(struct tcp *tcp, struct tcp_conn *conn)
     *link = conn->hash_next;
 }
 
-/* A connection in the table, in state CLOSED: the caller sets the state at once. NULL: the
- * limit. */
-struct tcp_conn *tcp_conn_new(struct tcp *tcp, const struct berth_endpoint *local,
-                              const struct berth_endpoint *remote)
+/* A connection in state CLOSED that nobody knows yet, in memory of the caller's. */
+void tcp_conn_init(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_pair *pair)
 {
-    struct tcp_conn *conn = pool_take(&tcp->conns);
-    if (conn == NULL) {
-        return NULL;
-    }
-    uint32_t generation = conn->generation;
-    *conn = (struct tcp_conn){.generation = generation + 1};
-    conn->local = *local;
-    conn->remote = *remote;
+    *conn = (struct tcp_conn){.local = pair->local, .remote = pair->remote};
+    conn->hash = (uint32_t)pair->hash;
+    conn->ts_offset = (uint32_t)(pair->hash >> 32);
     conn->timer.kind = TCP_TIMER_CONN;
     conn->event.kind = BERTH_KIND_TCP;
     conn->rto_ns = BERTH_NEVER;
@@ -78,6 +71,19 @@ struct tcp_conn *tcp_conn_new(struct tcp *tcp, const struct berth_endpoint *loca
     tree_init(&conn->reorder);
     list_init(&conn->reorder_recent);
     tcp_options_inherit(tcp, conn, &tcp->defaults);
+}
+
+/* A connection in the table, in state CLOSED: the caller sets the state at once. NULL: the
+ * limit. */
+struct tcp_conn *tcp_conn_new(struct tcp *tcp, const struct tcp_pair *pair)
+{
+    struct tcp_conn *conn = pool_take(&tcp->conns);
+    if (conn == NULL) {
+        return NULL;
+    }
+    uint32_t generation = conn->generation;
+    tcp_conn_init(tcp, conn, pair);
+    conn->generation = generation + 1;
     table_add(tcp, conn);
     tcp->stats->tcp_connections++;
     return conn;

@@ -15,7 +15,9 @@
  *
  *  state         event                            next           by
  *  -             connect                          SYN_SENT       open_active            open.c
- *  -             SYN to a listener                SYN_RECEIVED   open_passive           open.c
+ *  -             SYN to a listener                (record)       tcp_on_listen          half.c
+ *  (record)      ACK of our SYN,ACK               SYN_RECEIVED   tcp_half_become        half.c
+ *  -             ACK with a SYN cookie            SYN_RECEIVED   tcp_on_cookie          cookie.c
  *  -             SYN, intercepted                 LISTEN (held)  open_held              open.c
  *  LISTEN        owner accepts                    SYN_RECEIVED   tcp_held_accept        open.c
  *  SYN_SENT      SYN,ACK of ours                  ESTABLISHED    on_syn_sent            open.c
@@ -30,7 +32,9 @@
  *  CLOSE_WAIT    our FIN is sent                  LAST_ACK       tcp_fin_sent           transmit.c
  *  LAST_ACK      our FIN is acknowledged          CLOSED         tcp_on_fin_acked       ack.c
  *  any           RST, timeout, abort              CLOSED         tcp_conn_end           conn.c
- *  TIME_WAIT is a record of its own (timewait.c); the connection becomes CLOSED.
+ *  A half-open passive connection is a record of its own (half.h) until its SYN,ACK is
+ *  acknowledged, so SYN_RECEIVED is only passed through there; TIME_WAIT is another (timewait.c):
+ *  the connection becomes CLOSED.
  */
 #ifndef TCP_CONN_H
 #define TCP_CONN_H
@@ -285,7 +289,9 @@ struct tcp_listener {
     uint32_t generation;
     struct berth_endpoint local;
     uint32_t backlog;
-    uint32_t pending; /* half-open and waiting */
+    uint32_t pending;    /* connections that wait to be accepted */
+    uint32_t half_open;  /* records: half.c */
+    uint64_t cookies_ns; /* when a SYN cookie last went out; 0: never */
     const struct tcp_options *options;
     struct list queue; /* established, not yet accepted: conn->event.node */
     struct event_node event;
@@ -397,8 +403,8 @@ static inline bool conn_fin_is_sent(const struct tcp_conn *conn)
 }
 
 /* conn.c */
-struct tcp_conn *tcp_conn_new(struct tcp *tcp, const struct berth_endpoint *local,
-                              const struct berth_endpoint *remote);
+void tcp_conn_init(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_pair *pair);
+struct tcp_conn *tcp_conn_new(struct tcp *tcp, const struct tcp_pair *pair);
 void tcp_conn_end(struct tcp *tcp, struct tcp_conn *conn,
                   int error); /* state CLOSED, event or freed */
 void tcp_conn_free(struct tcp *tcp, struct tcp_conn *conn);
@@ -413,6 +419,9 @@ void tcp_options_release(struct tcp *tcp, const struct tcp_options **options);
 
 /* open.c */
 void tcp_open_limits(const struct tcp *tcp, struct tcp_conn *conn); /* that our SYN announces */
+uint32_t tcp_initial_sequence(const struct tcp *tcp, const struct tcp_pair *pair);
+void tcp_open_begin(struct tcp *tcp, struct tcp_conn *conn, uint32_t iss);
+void tcp_take_syn(struct tcp *tcp, struct tcp_conn *conn, const struct wire_packet *packet);
 void tcp_establish(struct tcp *tcp, struct tcp_conn *conn);
 enum berth_drop tcp_on_syn_sent(struct tcp *tcp, struct tcp_conn *conn,
                                 const struct wire_packet *packet);
@@ -478,7 +487,13 @@ void tcp_sendq_release(struct tcp *tcp,
 uint32_t tcp_sendq_views(struct tcp_conn *conn, uint32_t seq, uint32_t bytes,
                          struct berth_frame *frame);
 
+/* input.c */
+bool tcp_is_acceptable(const struct wire_packet *packet, uint32_t rcv_nxt, uint32_t window);
+
 /* transmit.c */
+void tcp_describe(const struct tcp *tcp, const struct tcp_conn *conn, uint32_t seq,
+                  struct wire_packet *packet);
+void tcp_fill_syn(const struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet);
 uint32_t tcp_mss_beside_sack(const struct tcp_conn *conn);
 /* Payload of a full segment, if sent now. */
 static inline uint32_t tcp_mss_now(const struct tcp_conn *conn)
@@ -584,12 +599,22 @@ void tcp_on_urgent(struct tcp *tcp, struct tcp_conn *conn, const struct wire_tcp
 void tcp_urgent_read(struct tcp_conn *conn); /* the reader has gone on */
 uint32_t tcp_urgent_left(const struct tcp_conn *conn);
 
+/* half.c */
+void tcp_half_init(struct tcp *tcp, struct arena *arena, uint32_t count);
+void tcp_half_timeout(struct tcp *tcp);
+void tcp_half_leave(struct tcp *tcp, struct tcp_listener *listener); /* all of LISTENER's end */
+
+/* cookie.c */
+void tcp_cookies_seed(struct tcp *tcp);
+
 /* timewait.c */
+void tcp_time_wait_overcome(struct tcp *tcp, const struct tcp_conn *conn);
 void tcp_time_wait_enter(struct tcp *tcp, struct tcp_conn *conn);
 
 /* reset.c */
 void tcp_reset_for(struct tcp *tcp, const struct wire_packet *packet); /* RFC 9293 3.10.7.1 */
 void tcp_challenge(struct tcp *tcp, struct tcp_conn *conn);            /* RFC 5961, throttled */
+bool tcp_may_challenge(struct tcp *tcp); /* one of this second's is taken */
 bool tcp_reply(struct tcp *tcp,
                const struct wire_packet *packet); /* a segment with no connection behind it */
 

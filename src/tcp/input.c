@@ -16,11 +16,10 @@ static uint32_t receive_window(const struct tcp_conn *conn)
    (SHLD-2) and has no length. More is taken in two cases: the ACK of a segment for a shut window
    (MUST-66), and one without length at the window's edge: there a peer's ACKs are that has filled
    the window, and while a piece of that is lost they are the only ones there are. */
-static bool is_acceptable(const struct tcp_conn *conn, const struct wire_packet *packet)
+bool tcp_is_acceptable(const struct wire_packet *packet, uint32_t rcv_nxt, uint32_t window)
 {
     uint32_t flags = packet->tcp.flags;
-    uint32_t window = receive_window(conn);
-    uint32_t from = packet->tcp.seq - conn->rcv_nxt;
+    uint32_t from = packet->tcp.seq - rcv_nxt;
     uint32_t length = packet->payload_bytes + ((flags & WIRE_SYN) != 0 ? 1 : 0) +
                       ((flags & WIRE_FIN) != 0 ? 1 : 0);
     if ((flags & WIRE_RST) != 0) {
@@ -190,7 +189,7 @@ static enum berth_drop check_first(struct tcp *tcp, struct tcp_conn *conn,
         ack_now(tcp, conn);
         return BERTH_DROP_TCP_OLD_TIMESTAMP;
     }
-    if (!is_acceptable(conn, packet)) {
+    if (!tcp_is_acceptable(packet, conn->rcv_nxt, receive_window(conn))) {
         return on_unacceptable(tcp, conn, packet);
     }
     if (reset) {

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Listeners: who accepts on a port, and the connections that wait to be accepted. The backlog
- * counts half-open and waiting connections together; past it SYNs are dropped, not refused, so that
- * a client that retries gets in (as RFC 9293 3.10.7.2 leaves open).
+ * Listeners: who accepts on a port, and the connections that wait to be accepted. How many may wait
+ * is the backlog; half-open ones are counted apart (half.c).
+ *
+ * When the backlog is full, new SYNs are dropped, not refused, so that a client that tries again
+ * gets in (as RFC 9293 3.10.7.2 leaves open). Handshakes that were under way stay half-open: the
+ * ACK that would complete one is dropped and the SYN,ACK goes again in its time; or, with
+ * `abort_on_overflow`, the client is told by RST.
  */
 #include "tcp/conn.h"
 
@@ -25,7 +29,7 @@ struct tcp_listener *tcp_listener_new(struct tcp *tcp, const struct berth_endpoi
     return listener;
 }
 
-/* Half-open connections are found by the table walk, waiting ones by the queue; all get a RST. */
+/* Those that wait get a RST; so will the half-open ones, when they go on. */
 void tcp_listener_free(struct tcp *tcp, struct tcp_listener *listener)
 {
     uint32_t self = pool_index(&tcp->listeners, listener) + 1;
@@ -39,6 +43,7 @@ void tcp_listener_free(struct tcp *tcp, struct tcp_listener *listener)
         }
     }
     BERTH_CHECK(listener->pending == 0);
+    tcp_half_leave(tcp, listener);
     event_forget(&listener->event);
     tcp_options_release(tcp, &listener->options);
     listener->in_use = false;

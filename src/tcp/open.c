@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Opening: active (RFC 9293 3.10.1), passive (3.10.7.2), held for the owner, simultaneous
- * (3.10.7.3), the options that both sides agree on, and initial sequence numbers (3.4.1).
+ * Opening: active (RFC 9293 3.10.1), held for the owner, simultaneous (3.10.7.3), the options that
+ * both sides agree on, and initial sequence numbers (3.4.1). Passive: half.c.
  */
 #include "tcp/conn.h"
 
@@ -10,18 +10,13 @@
 #define TIMESTAMP_BYTES 12U /* the option with its padding */
 
 /* RFC 9293 3.4.1 (RFC 6528): a 4 us clock plus a keyed hash of the four-tuple. */
-static uint32_t initial_sequence(const struct tcp *tcp, const struct tcp_conn *conn)
+uint32_t tcp_initial_sequence(const struct tcp *tcp, const struct tcp_pair *pair)
 {
-    struct berth_endpoint pair[2] = {conn->local, conn->remote};
+    if (tcp->reopening) {
+        return tcp->reopen_iss;
+    }
     return (uint32_t)(tcp->now_ns / (4 * NS_PER_US)) +
-           (uint32_t)hash_keyed(&tcp->isn_key, pair, sizeof pair);
-}
-
-/* RFC 7323 5.4: per four-tuple, so that a reopened connection's timestamps go on. */
-static uint32_t timestamp_offset(const struct tcp *tcp, const struct tcp_conn *conn)
-{
-    struct berth_endpoint pair[2] = {conn->local, conn->remote};
-    return (uint32_t)hash_keyed(&tcp->timestamp_key, pair, sizeof pair);
+           (uint32_t)hash_keyed(&tcp->isn_key, pair, 2 * sizeof pair->local);
 }
 
 /* RFC 7323 2.3: what the largest window takes, at most 14. */
@@ -58,20 +53,18 @@ void tcp_open_limits(const struct tcp *tcp, struct tcp_conn *conn)
     }
 }
 
-static void begin(struct tcp *tcp, struct tcp_conn *conn)
+void tcp_open_begin(struct tcp *tcp, struct tcp_conn *conn, uint32_t iss)
 {
     bool v4 = berth_address_is_v4(&conn->remote.address);
     tcp_open_limits(tcp, conn);
     conn->mss_peer = (uint16_t)(v4 ? MSS_DEFAULT_V4 : MSS_DEFAULT_V6);
     conn->mss = conn->mss_peer;
-    conn->iss = tcp->reopening ? tcp->reopen_iss : initial_sequence(tcp, conn);
-    tcp->reopening = false;
+    conn->iss = iss;
     conn->snd_small = conn->iss;
     conn->snd_una = conn->iss;
     conn->snd_nxt = conn->iss;
     conn->snd_end = conn->iss + 1;
     tcp_ecn_begin(tcp, conn);
-    conn->ts_offset = timestamp_offset(tcp, conn);
     tcp_rtt_init(tcp, conn);
 }
 
@@ -97,7 +90,7 @@ void tcp_syn_options(const struct tcp *tcp, const struct tcp_conn *conn, struct 
 
 /* The peer's SYN: its sequence number and what it offers, of which we take what our settings
  * allow. */
-static void take_syn(struct tcp *tcp, struct tcp_conn *conn, const struct wire_packet *packet)
+void tcp_take_syn(struct tcp *tcp, struct tcp_conn *conn, const struct wire_packet *packet)
 {
     const struct wire_tcp *syn = &packet->tcp;
     conn->irs = syn->seq;
@@ -159,6 +152,9 @@ void tcp_establish(struct tcp *tcp, struct tcp_conn *conn)
     tcp_control(tcp, conn, conn->cc.table, window);
     conn->round_end = conn->snd_nxt;
     tcp->stats->tcp_opened++;
+    if (!conn_has(conn, CONN_ACTIVE)) {
+        tcp_time_wait_overcome(tcp, conn);
+    }
     tcp_timer_idle(tcp, conn);
     if (conn_has_unsent(conn)) {
         tcp_conn_ready(tcp, conn);
@@ -175,9 +171,11 @@ void tcp_establish(struct tcp *tcp, struct tcp_conn *conn)
 int tcp_connect(struct tcp *tcp, const struct berth_endpoint *local,
                 const struct berth_endpoint *remote, bool owns_port, struct tcp_conn **out)
 {
-    struct tcp_time_wait *wait = tcp_find_time_wait(tcp, local, remote);
-    bool taken = tcp_find(tcp, local, remote) != NULL || (wait != NULL && !wait->timestamps);
-    struct tcp_conn *conn = taken ? NULL : tcp_conn_new(tcp, local, remote);
+    struct tcp_pair pair = tcp_pair(tcp, local, remote);
+    struct tcp_time_wait *wait = tcp_find_time_wait(tcp, &pair);
+    bool taken = tcp_find(tcp, &pair) != NULL || tcp_find_syn(tcp, &pair) != NULL ||
+                 (wait != NULL && !wait->timestamps);
+    struct tcp_conn *conn = taken ? NULL : tcp_conn_new(tcp, &pair);
     if (conn == NULL) {
         if (owns_port && (wait == NULL || !wait->owns_port)) {
             struct ports_use use = {
@@ -193,62 +191,31 @@ int tcp_connect(struct tcp *tcp, const struct berth_endpoint *local,
     }
     conn->state = BERTH_TCP_SYN_SENT;
     conn_set(conn, CONN_ACTIVE | CONN_SYN_NOW | (owns_port ? (uint32_t)CONN_OWNS_PORT : 0));
-    begin(tcp, conn);
+    tcp_open_begin(tcp, conn, tcp_initial_sequence(tcp, &pair));
     tcp_conn_ready(tcp, conn);
     *out = conn;
     return 0;
 }
 
-/* OPTIONS: those of whoever serves the port. */
-static struct tcp_conn *from_syn(struct tcp *tcp, const struct wire_packet *packet,
-                                 const struct tcp_options *options)
-{
-    struct berth_endpoint local = {packet->destination, packet->destination_port};
-    struct berth_endpoint remote = {packet->source, packet->source_port};
-    struct tcp_conn *conn = tcp_conn_new(tcp, &local, &remote);
-    if (conn != NULL) {
-        tcp_options_inherit(tcp, conn, options);
-        begin(tcp, conn);
-        take_syn(tcp, conn, packet);
-        tcp_ecn_on_syn(tcp, conn, packet);
-        conn_set(conn, CONN_UNOWNED);
-    }
-    return conn;
-}
-
-/* RFC 9293 3.10.7.2, third: a SYN for a listener. Data on it is left to its retransmission. */
-enum berth_drop tcp_on_listen(struct tcp *tcp, struct tcp_listener *listener,
-                              const struct wire_packet *packet)
-{
-    if (listener->pending >= listener->backlog) {
-        return BERTH_DROP_BACKLOG_FULL;
-    }
-    struct tcp_conn *conn = from_syn(tcp, packet, listener->options);
-    if (conn == NULL) {
-        return BERTH_DROP_CONNECTION_LIMIT;
-    }
-    conn->state = BERTH_TCP_SYN_RECEIVED;
-    conn->listener = pool_index(&tcp->listeners, listener) + 1;
-    listener->pending++;
-    conn_set(conn, CONN_SYN_NOW);
-    tcp_conn_ready(tcp, conn);
-    return BERTH_DROP_NONE;
-}
-
-enum berth_drop tcp_hold(struct tcp *tcp, const struct wire_packet *packet,
-                         const struct berth_verdict *verdict)
+/* At the limit the newest goes: a SYN cookie is no way out, for it would say that the port is open
+ * before the owner has decided; and whoever is held longest is nearest to an answer. */
+enum berth_drop tcp_hold(struct tcp *tcp, const struct tcp_pair *pair,
+                         const struct wire_packet *packet, const struct berth_verdict *verdict)
 {
     if (tcp->held >= tcp->held_max) {
         return BERTH_DROP_HELD_LIMIT;
     }
-    struct tcp_conn *conn = from_syn(tcp, packet, &tcp->defaults);
+    struct tcp_conn *conn = tcp_conn_new(tcp, pair);
     if (conn == NULL) {
         return BERTH_DROP_CONNECTION_LIMIT;
     }
+    tcp_open_begin(tcp, conn, tcp_initial_sequence(tcp, pair));
+    tcp_take_syn(tcp, conn, packet);
+    tcp_ecn_on_syn(tcp, conn, packet);
     conn->state = BERTH_TCP_LISTEN;
     conn->rule = verdict->rule;
     conn->rule_log = verdict->log;
-    conn_set(conn, CONN_HELD);
+    conn_set(conn, CONN_HELD | CONN_UNOWNED);
     tcp->held++;
     tcp_timer_idle(tcp, conn);
     event_note(tcp->events, &conn->event, BERTH_EVENT_HELD);
@@ -302,7 +269,7 @@ static void on_syn(struct tcp *tcp, struct tcp_conn *conn, const struct wire_pac
                    bool acknowledged)
 {
     const struct wire_tcp *segment = &packet->tcp;
-    take_syn(tcp, conn, packet);
+    tcp_take_syn(tcp, conn, packet);
     if (!acknowledged) {
         tcp_ecn_on_syn(tcp, conn, packet);
         conn->state = BERTH_TCP_SYN_RECEIVED; /* RFC 9293 3.5, figure 7 */

@@ -67,15 +67,21 @@ void tcp_refuse(struct tcp *tcp, const struct wire_packet *packet)
 
 /* The number per second is drawn anew each second, so that counting them tells an attacker
  * nothing. */
-void tcp_challenge(struct tcp *tcp, struct tcp_conn *conn)
+bool tcp_may_challenge(struct tcp *tcp)
 {
     if (tcp->now_ns - tcp->challenge_window_ns >= NS_PER_S) {
         uint32_t half = tcp->settings.challenge_acks_per_second / 2;
         tcp->challenge_window_ns = tcp->now_ns;
         tcp->challenge_left = half + random_below(tcp->random, half + 1);
     }
-    if (tcp->challenge_left > 0) {
-        tcp->challenge_left--;
+    bool may = tcp->challenge_left > 0;
+    tcp->challenge_left -= may ? 1 : 0;
+    return may;
+}
+
+void tcp_challenge(struct tcp *tcp, struct tcp_conn *conn)
+{
+    if (tcp_may_challenge(tcp)) {
         conn_set(conn, CONN_ACK_NOW);
         tcp_conn_ready(tcp, conn);
     }

@@ -25,10 +25,26 @@
 
 #define TCP_TIMER_CONN      1 /* struct timer kinds */
 #define TCP_TIMER_TIME_WAIT 2
+#define TCP_TIMER_SYN       4
 
 #define TCP_GENERATION_MASK 0x3fffffffU /* what an id carries of a generation */
 
+#define TCP_SYN_ATTEMPTS 31 /* of a SYN,ACK, syn_retries at most and the first */
+
 struct cc_table;
+
+/* Both ends of a conversation and their keyed hash, taken once per segment: the low half is the
+ * place in the tables, the high half the offset of our timestamps (RFC 7323 5.4). */
+struct tcp_pair {
+    struct berth_endpoint local;
+    struct berth_endpoint remote;
+    uint64_t hash;
+};
+
+struct tcp_cookies {         /* cookie.c */
+    struct hash_key keys[2]; /* of the even and the odd period */
+    uint64_t period;         /* of the newest key */
+};
 
 struct tcp {
     struct berth_tcp_settings settings;
@@ -38,20 +54,24 @@ struct tcp {
     uint32_t segment_bytes_max;
     uint32_t reorder_per_connection;
     struct pool conns;
+    struct pool syns; /* half-open passive connections: half.c */
     struct pool time_waits;
     struct pool listeners;
     struct pool options;
     struct pool sent_records;
     struct pool reorder_records;
-    struct tree_dice dice;        /* for the records' rows */
-    struct pool rates;            /* of paced and measured connections */
-    struct table table;           /* connections by both ends */
-    struct table time_wait_table; /* TIME-WAIT records by both ends */
-    struct list ready;            /* connections that may have something to send */
-    struct list time_wait_order;  /* oldest first */
+    struct tree_dice dice;                   /* for the records' rows */
+    struct pool rates;                       /* of paced and measured connections */
+    struct table table;                      /* connections by both ends */
+    struct table syn_table;                  /* half-open ones by both ends */
+    struct table time_wait_table;            /* TIME-WAIT records by both ends */
+    struct list syn_order[TCP_SYN_ATTEMPTS]; /* by how often the SYN,ACK went out; oldest first */
+    struct timer syn_timer;                  /* the next SYN,ACK to be sent again */
+    struct tcp_cookies cookies;
+    struct list ready;           /* connections that may have something to send */
+    struct list time_wait_order; /* oldest first */
     struct hash_key table_key;
     struct hash_key isn_key;
-    struct hash_key timestamp_key;
     struct random *random;   /* the stream "tcp" */
     struct buffers *buffers; /* borrowed, as the rest */
     struct outbox *outbox;
@@ -73,6 +93,7 @@ struct tcp {
 
 struct tcp_conn;
 struct tcp_listener;
+struct tcp_syn;
 struct tcp_time_wait;
 
 /* What the stack lends its TCP; all outlive it. */
@@ -95,15 +116,21 @@ void tcp_options_init(struct tcp_options *options, const struct berth_tcp_settin
 
 /* ---- Segments ------------------------------------------------------------------------------- */
 
-struct tcp_conn *tcp_find(const struct tcp *tcp, const struct berth_endpoint *local,
-                          const struct berth_endpoint *remote);
-struct tcp_time_wait *tcp_find_time_wait(const struct tcp *tcp, const struct berth_endpoint *local,
-                                         const struct berth_endpoint *remote);
+struct tcp_pair tcp_pair(const struct tcp *tcp, const struct berth_endpoint *local,
+                         const struct berth_endpoint *remote);
+struct tcp_conn *tcp_find(const struct tcp *tcp, const struct tcp_pair *pair);
+struct tcp_syn *tcp_find_syn(const struct tcp *tcp, const struct tcp_pair *pair);
+struct tcp_time_wait *tcp_find_time_wait(const struct tcp *tcp, const struct tcp_pair *pair);
 /* A segment of CONN (RFC 9293 3.10.7.3 and 3.10.7.4). BUFFER is taken. */
 enum berth_drop tcp_on_segment(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
                                struct berth_buffer *buffer);
-/* A segment for a TIME-WAIT record. *REOPEN: it is a SYN that may open anew: tcp_time_wait_reopen,
- * then if a connection came of it, tcp_time_wait_end. */
+/* A segment for a half-open connection. *OUT, unless NULL: the connection that it has become, for
+ * tcp_on_segment to take this very segment. */
+enum berth_drop tcp_on_half_open(struct tcp *tcp, struct tcp_syn *syn,
+                                 const struct wire_packet *packet, struct tcp_conn **out);
+/* A segment for a TIME-WAIT record. *REOPEN: it is a SYN that may open anew: between
+ * tcp_time_wait_reopen and the end of `reopening` it is a first contact. The record stays until the
+ * connection that came of it is established. */
 enum berth_drop tcp_on_time_wait(struct tcp *tcp, struct tcp_time_wait *wait,
                                  const struct wire_packet *packet, bool *reopen);
 /* The connection made next takes WAIT's four-tuple over: its numbers begin past WAIT's. */
@@ -111,10 +138,16 @@ void tcp_time_wait_reopen(struct tcp *tcp, const struct tcp_time_wait *wait);
 void tcp_time_wait_end(struct tcp *tcp, struct tcp_time_wait *wait);
 /* A SYN that the firewall allowed, for LISTENER (RFC 9293 3.10.7.2). */
 enum berth_drop tcp_on_listen(struct tcp *tcp, struct tcp_listener *listener,
-                              const struct wire_packet *packet);
+                              const struct tcp_pair *pair, const struct wire_packet *packet);
+/* Does LISTENER have SYN cookies out that may come back? */
+bool tcp_has_cookies(const struct tcp *tcp, const struct tcp_listener *listener);
+/* A segment that no connection sent may bring back a SYN cookie of LISTENER's. *OUT, unless NULL:
+ * the connection it stands for, to take this very segment. false: it brings none. */
+bool tcp_on_cookie(struct tcp *tcp, struct tcp_listener *listener, const struct tcp_pair *pair,
+                   const struct wire_packet *packet, struct tcp_conn **out);
 /* A SYN that the firewall allowed, to be held for the owner. */
-enum berth_drop tcp_hold(struct tcp *tcp, const struct wire_packet *packet,
-                         const struct berth_verdict *verdict);
+enum berth_drop tcp_hold(struct tcp *tcp, const struct tcp_pair *pair,
+                         const struct wire_packet *packet, const struct berth_verdict *verdict);
 /* A segment of no connection: answered with RST (RFC 9293 3.10.7.1). */
 void tcp_refuse(struct tcp *tcp, const struct wire_packet *packet);
 /* An ICMP error quoting sequence number SEQ of CONN's. */

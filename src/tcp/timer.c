@@ -257,6 +257,8 @@ void tcp_on_timer(struct tcp *tcp, struct timer *timer)
 {
     if (timer->kind == TCP_TIMER_TIME_WAIT) {
         on_time_wait_timer(tcp);
+    } else if (timer->kind == TCP_TIMER_SYN) {
+        tcp_half_timeout(tcp);
     } else {
         on_conn_timer(tcp, CONTAINER_OF(timer, struct tcp_conn, timer));
     }

@@ -8,20 +8,10 @@
  */
 #include "tcp/conn.h"
 
-static uint32_t pair_hash(const struct tcp *tcp, const struct berth_endpoint *local,
-                          const struct berth_endpoint *remote)
+static struct tcp_time_wait *find(const struct tcp *tcp, uint32_t hash,
+                                  const struct berth_endpoint *local,
+                                  const struct berth_endpoint *remote)
 {
-    struct berth_endpoint pair[2] = {*local, *remote};
-    return (uint32_t)hash_keyed(&tcp->table_key, pair, sizeof pair);
-}
-
-struct tcp_time_wait *tcp_find_time_wait(const struct tcp *tcp, const struct berth_endpoint *local,
-                                         const struct berth_endpoint *remote)
-{
-    if (list_is_empty(&tcp->time_wait_order)) {
-        return NULL;
-    }
-    uint32_t hash = pair_hash(tcp, local, remote);
     uint32_t at = *table_head(&tcp->time_wait_table, hash);
     while (at != 0) {
         struct tcp_time_wait *wait = pool_at(&tcp->time_waits, at - 1);
@@ -32,6 +22,21 @@ struct tcp_time_wait *tcp_find_time_wait(const struct tcp *tcp, const struct ber
         at = wait->hash_next;
     }
     return NULL;
+}
+
+struct tcp_time_wait *tcp_find_time_wait(const struct tcp *tcp, const struct tcp_pair *pair)
+{
+    return find(tcp, (uint32_t)pair->hash, &pair->local, &pair->remote);
+}
+
+/* CONN stands: what its four-tuple was before is over. A SYN that only turned out to be old has
+ * left it alone (RFC 9293 3.6.1, MAY-2). */
+void tcp_time_wait_overcome(struct tcp *tcp, const struct tcp_conn *conn)
+{
+    struct tcp_time_wait *wait = find(tcp, conn->hash, &conn->local, &conn->remote);
+    if (wait != NULL) {
+        tcp_time_wait_end(tcp, wait);
+    }
 }
 
 void tcp_time_wait_end(struct tcp *tcp, struct tcp_time_wait *wait)
@@ -137,13 +142,17 @@ void tcp_time_wait_enter(struct tcp *tcp, struct tcp_conn *conn)
 }
 
 /* RFC 6191 2, RFC 1122 4.2.2.13: newer by its timestamp, or by its sequence number. */
-static bool is_new_syn(const struct tcp_time_wait *wait, const struct wire_tcp *segment)
+static bool is_new_syn(const struct tcp *tcp, const struct tcp_time_wait *wait,
+                       const struct wire_tcp *segment)
 {
     if ((segment->flags & (WIRE_SYN | WIRE_ACK)) != WIRE_SYN) {
         return false;
     }
-    bool stamped = (segment->options & WIRE_OPTION_TIMESTAMPS) != 0;
-    if (wait->timestamps && stamped && segment->tsval != wait->ts_recent) {
+    bool stamped = (segment->options & WIRE_OPTION_TIMESTAMPS) != 0 && tcp->settings.timestamps;
+    if (stamped && !wait->timestamps) {
+        return true;
+    }
+    if (stamped && segment->tsval != wait->ts_recent) {
         return seq_gt(segment->tsval, wait->ts_recent);
     }
     return seq_gt(segment->seq, wait->rcv_nxt);
@@ -153,7 +162,7 @@ enum berth_drop tcp_on_time_wait(struct tcp *tcp, struct tcp_time_wait *wait,
                                  const struct wire_packet *packet, bool *reopen)
 {
     const struct wire_tcp *segment = &packet->tcp;
-    *reopen = is_new_syn(wait, segment);
+    *reopen = is_new_syn(tcp, wait, segment);
     if (*reopen) {
         return BERTH_DROP_NONE;
     }

@@ -17,8 +17,8 @@
 #include "tcp/conn.h"
 
 /* The segment's description, all but what differs by kind. */
-static void describe(const struct tcp *tcp, const struct tcp_conn *conn, uint32_t seq,
-                     struct wire_packet *packet)
+void tcp_describe(const struct tcp *tcp, const struct tcp_conn *conn, uint32_t seq,
+                  struct wire_packet *packet)
 {
     *packet = (struct wire_packet){.source = conn->local.address,
                                    .destination = conn->remote.address,
@@ -91,7 +91,7 @@ static void acknowledge(struct tcp *tcp, struct tcp_conn *conn, struct wire_pack
 
 static void fill_reset(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet)
 {
-    describe(tcp, conn, conn->snd_nxt, packet);
+    tcp_describe(tcp, conn, conn->snd_nxt, packet);
     packet->tcp.flags = WIRE_RST | WIRE_ACK;
     packet->tcp.ack = conn->rcv_nxt;
     tcp->stats->tcp_resets_out++;
@@ -100,9 +100,10 @@ static void fill_reset(struct tcp *tcp, struct tcp_conn *conn, struct wire_packe
     tcp_conn_end(tcp, conn, BERTH_E_ABORTED);
 }
 
-static void fill_syn(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet)
+/* The SYN or SYN,ACK, and the window that it offers. CONN need not be one that is known. */
+void tcp_fill_syn(const struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet)
 {
-    describe(tcp, conn, conn->iss, packet);
+    tcp_describe(tcp, conn, conn->iss, packet);
     tcp_syn_options(tcp, conn, &packet->tcp);
     packet->tcp.flags = (uint16_t)(WIRE_SYN | tcp_ecn_syn_flags(conn));
     uint32_t window = tcp_first_window(tcp, conn);
@@ -116,6 +117,11 @@ static void fill_syn(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
         conn->rcv_adv =
             max_u32(conn->rcv_adv, window); /* from 0 on, until the peer's SYN is here */
     }
+}
+
+static void fill_syn(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet)
+{
+    tcp_fill_syn(tcp, conn, packet);
     conn_clear(conn, CONN_SYN_NOW | CONN_ACK_NOW);
     conn->probes = (uint8_t)min_u32(conn->probes + 1U, UINT8_MAX);
     conn->snd_nxt = conn->iss + 1;
@@ -205,7 +211,7 @@ static void send_again(struct tcp *tcp, struct tcp_conn *conn, struct wire_packe
     uint32_t end = packet->tcp.seq + packet->payload_bytes;
     bool fin = conn_has(conn, CONN_FIN_QUEUED) && end == conn->snd_end + 1;
     uint32_t bytes = packet->payload_bytes - (fin ? 1 : 0);
-    describe(tcp, conn, packet->tcp.seq, packet);
+    tcp_describe(tcp, conn, packet->tcp.seq, packet);
     packet->payload_bytes = bytes;
     packet->tcp.flags = fin ? WIRE_FIN : 0;
     fill_data(tcp, conn, packet, frame);
@@ -317,7 +323,7 @@ static bool send_new(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
         conn->progress_ns = tcp->now_ns; /* the user timeout counts from here */
     }
     conn_clear(conn, CONN_FORCE_NOW);
-    describe(tcp, conn, conn->snd_nxt, packet);
+    tcp_describe(tcp, conn, conn->snd_nxt, packet);
     packet->payload_bytes = bytes;
     packet->tcp.flags = fin ? WIRE_FIN : 0;
     tcp_ecn_send_new(conn, packet);
@@ -393,7 +399,7 @@ static bool fill_probe(struct tcp *tcp, struct tcp_conn *conn, struct wire_packe
     }
     /* RFC 9293 3.8.4: a sequence number that the peer must answer because it has it already. */
     conn_clear(conn, CONN_PROBE_NOW);
-    describe(tcp, conn, conn->snd_una - 1, packet);
+    tcp_describe(tcp, conn, conn->snd_una - 1, packet);
     acknowledge(tcp, conn, packet);
     return true;
 }
@@ -403,7 +409,7 @@ static bool fill_ack(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
     if (!conn_has(conn, CONN_ACK_NOW)) {
         return false;
     }
-    describe(tcp, conn, conn->snd_nxt, packet);
+    tcp_describe(tcp, conn, conn->snd_nxt, packet);
     acknowledge(tcp, conn, packet);
     return true;
 }

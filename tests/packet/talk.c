@@ -224,6 +224,13 @@ uint32_t talk_time_waits(struct talk *talk)
     return stats.tcp_time_wait;
 }
 
+uint32_t talk_half_open(struct talk *talk)
+{
+    struct berth_stats stats;
+    berth_stats(talk->berth, &stats);
+    return stats.tcp_half_open;
+}
+
 uint64_t talk_drops(struct talk *talk, enum berth_drop drop)
 {
     struct berth_stats stats;

@@ -112,9 +112,10 @@ void talk_write(struct talk *talk, uint32_t bytes);
 void talk_read(struct talk *talk, uint64_t at, uint32_t bytes);
 enum berth_tcp_state talk_state(struct talk *talk);
 struct berth_tcp_info talk_info(struct talk *talk);
-/* Connections that exist, TIME-WAIT not counted; and TIME-WAIT records. */
+/* Connections that exist, TIME-WAIT and half-open passive ones not counted; and those. */
 uint32_t talk_connections(struct talk *talk);
 uint32_t talk_time_waits(struct talk *talk);
+uint32_t talk_half_open(struct talk *talk);
 uint64_t talk_drops(struct talk *talk, enum berth_drop drop);
 
 uint8_t talk_byte(uint64_t offset);

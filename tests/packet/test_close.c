@@ -197,10 +197,58 @@ static void time_wait_gives_way_to_a_new_syn(void **state)
     talk_out(&talk, ". 2 ack 2");
     uint32_t old_iss = talk.iss;
     talk_in(&talk, "S 100 win 1000");
-    assert_int_equal(talk_time_waits(&talk), 0);
     assert_int_equal(talk.out_count, 1);
     talk.iss = old_iss + 2 + 65537; /* past every number of the old connection: RFC 6191 */
     talk_out(&talk, "S. 0 ack 101");
+    talk_in(&talk, ". 101 ack 1");
+    assert_int_equal(talk_time_waits(&talk), 0);
+    assert_int_equal(talk_connections(&talk), 1);
+    talk_end(&talk);
+}
+
+static void a_reset_does_not_end_time_wait(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    assert_int_equal(berth_tcp_close(talk.berth, talk.id), 0);
+    transmit(&talk);
+    talk_out(&talk, "F. 1 ack 1");
+    talk_in(&talk, "F. 1 ack 2");
+    talk_out(&talk, ". 2 ack 2");
+    talk_in(&talk, "R 2");
+    talk_in(&talk, "R. 2 ack 2");
+    talk_silent(&talk);
+    assert_int_equal(talk_time_waits(&talk), 1);
+    talk_in(&talk, "P. 2+10 ack 2"); /* an old duplicate does no harm: it is not taken */
+    talk_out(&talk, ". 2 ack 2");
+    talk_end(&talk);
+}
+
+/* RFC 9293 3.6.1 MAY-2 (2): the SYN turns out to be an old one. */
+static void an_old_syn_brings_time_wait_back(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    assert_int_equal(berth_tcp_close(talk.berth, talk.id), 0);
+    transmit(&talk);
+    talk_out(&talk, "F. 1 ack 1");
+    talk_in(&talk, "F. 1 ack 2");
+    talk_out(&talk, ". 2 ack 2");
+    uint32_t old_iss = talk.iss;
+    talk_in(&talk, "S 100 win 1000");
+    talk.iss = old_iss + 2 + 65537;
+    talk_out(&talk, "S. 0 ack 101");
+    assert_int_equal(talk_half_open(&talk), 1);
+    talk_in(&talk, "R 101"); /* the peer knows of no such SYN */
+    assert_int_equal(talk_half_open(&talk), 0);
+    assert_int_equal(talk_time_waits(&talk), 1);
+    talk.iss = old_iss;
+    talk_in(&talk, "F. 1 ack 2"); /* and the old FIN is answered as before */
+    talk_out(&talk, ". 2 ack 2");
     talk_end(&talk);
 }
 
@@ -278,10 +326,56 @@ static void timestamps_shorten_time_wait(void **state)
     uint32_t old_iss = talk.iss;
     talk_wait_ms(&talk, 1);
     talk_in(&talk, "S -5000 win 1000 ts 1003 0"); /* newer: a new connection, whatever its number */
-    assert_int_equal(talk_time_waits(&talk), 0);
     talk.iss = old_iss + 2 + 65537;
     talk_out(&talk, "S. 0 ack -4999");
     assert_true(talk.last_tsval - last_tsval < 1000); /* ours goes on too */
+    talk_in(&talk, ". -4999 ack 1 ts 1004 0");
+    assert_int_equal(talk_time_waits(&talk), 0);
+    talk_end(&talk);
+}
+
+static void timestamps_and_sequence_numbers_tell_old_from_new(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, stamped);
+    talk_listen(&talk);
+    talk_in(&talk, "S 0 win 65535 ts 1000 0");
+    talk_out(&talk, "S. 0 ack 1");
+    talk_in(&talk, ". 1 ack 1 ts 1001 0");
+    talk_accept(&talk);
+    assert_int_equal(berth_tcp_close(talk.berth, talk.id), 0);
+    transmit(&talk);
+    talk_out(&talk, "F. 1 ack 1");
+    talk_in(&talk, "F. 1 ack 2 ts 1002 0");
+    talk_out(&talk, ". 2 ack 2");
+    talk_in(&talk, "S 1 win 1000 ts 1002 0"); /* the same time, and no number past the FIN's */
+    talk_out(&talk, ". 2 ack 2");
+    talk_in(&talk, "S 1 win 1000"); /* without a timestamp the number decides */
+    talk_out(&talk, ". 2 ack 2");
+    assert_int_equal(talk_half_open(&talk), 0);
+    talk_in(&talk, "S 900 win 1000");
+    assert_int_equal(talk_half_open(&talk), 1);
+    talk_forget(&talk);
+    talk_in(&talk, "R 901");
+    talk_in(&talk, "S 900 win 1000 ts 1002 0"); /* the same time, but a number past it */
+    assert_int_equal(talk_half_open(&talk), 1);
+    talk_end(&talk);
+}
+
+/* The old connection had no timestamps, the new one will: PAWS shields it from the old segments. */
+static void timestamps_alone_shorten_time_wait(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, stamped);
+    talk_established(&talk);
+    to_time_wait(&talk);
+    talk_in(&talk, "S -5000 win 1000");
+    talk_out(&talk, ". 2 ack 2");
+    assert_int_equal(talk_half_open(&talk), 0);
+    talk_in(&talk, "S -5000 win 1000 ts 7 0");
+    assert_int_equal(talk_half_open(&talk), 1);
     talk_end(&talk);
 }
 
@@ -333,6 +427,14 @@ int main(void)
         {"RFC 9293 MUST-13: a SYN that is refused leaves TIME-WAIT", a_refused_syn_leaves_time_wait,
          NULL, NULL, NULL},
         {"RFC 9293 MAY-2: TIME-WAIT gives way to a new SYN", time_wait_gives_way_to_a_new_syn, NULL,
+         NULL, NULL},
+        {"RFC 1337 3: a RST does not end TIME-WAIT", a_reset_does_not_end_time_wait, NULL, NULL,
+         NULL},
+        {"RFC 9293 MAY-2: an old SYN brings TIME-WAIT back", an_old_syn_brings_time_wait_back, NULL,
+         NULL, NULL},
+        {"RFC 6191 2: timestamps and sequence numbers tell old from new",
+         timestamps_and_sequence_numbers_tell_old_from_new, NULL, NULL, NULL},
+        {"RFC 6191 2: timestamps alone shorten TIME-WAIT", timestamps_alone_shorten_time_wait, NULL,
          NULL, NULL},
         {"RFC 9293 SHLD-4; RFC 6191 2: timestamps shorten TIME-WAIT", timestamps_shorten_time_wait,
          NULL, NULL, NULL},

@@ -134,9 +134,9 @@ static void syn_received_repeats_syn_ack(void **state)
     talk_out(&talk, "S. 0 ack 1");
     talk_in(&talk, ". 1 ack 5"); /* not of our SYN: RFC 9293 3.10.7.4, fifth */
     talk_out(&talk, "R 5");
-    assert_int_equal(talk_connections(&talk), 1);
+    assert_int_equal(talk_half_open(&talk), 1);
     talk_in(&talk, "R 1");
-    assert_int_equal(talk_connections(&talk), 0); /* passive: back to LISTEN */
+    assert_int_equal(talk_half_open(&talk), 0); /* passive: back to LISTEN */
     talk_end(&talk);
 }
 
@@ -156,10 +156,10 @@ static void syn_received_answers_what_it_cannot_take(void **state)
     talk_out(&talk, ". 1 ack 1");
     talk_in(&talk, "S 0+20 win 1000"); /* the same SYN, with text (RFC 7413) */
     talk_out(&talk, "S. 0 ack 1");
-    assert_int_equal(talk_connections(&talk), 1);
+    assert_int_equal(talk_half_open(&talk), 1);
     talk_in(&talk, "S 500 win 1000"); /* fourth check: back to LISTEN */
     talk_silent(&talk);
-    assert_int_equal(talk_connections(&talk), 0);
+    assert_int_equal(talk_half_open(&talk), 0);
     talk_in(&talk, "S 500 win 1000");
     talk_out(&talk, "S. 0 ack 501");
     talk_end(&talk);
@@ -219,19 +219,57 @@ static void data_before_the_last_ack_is_kept(void **state)
     talk_end(&talk);
 }
 
-static void backlog_bounds_half_open(void **state)
+/* Both ends listen, and both connect from there: the SYNs that cross meet a connection, not the
+ * listener. */
+static void simultaneous_open_beside_a_listener(void **state)
 {
     (void)state;
     struct talk talk;
     talk_begin(&talk, NULL);
-    talk_listen(&talk); /* a backlog of 4 */
-    for (uint16_t i = 0; i < 6; i++) {
-        talk.peer_port = (uint16_t)(TALK_PEER_PORT + i);
-        talk_in(&talk, "S 0 win 1000");
-    }
-    assert_int_equal(talk_connections(&talk), 4);
-    assert_int_equal(talk_drops(&talk, BERTH_DROP_BACKLOG_FULL), 2);
-    assert_int_equal(talk.out_count, 4);
+    talk_listen(&talk);
+    talk_connect(&talk);
+    talk_out(&talk, "S 0");
+    talk_in(&talk, "S 0 win 1000 mss 1460");
+    talk_out(&talk, "S. 0 ack 1");
+    assert_int_equal(talk_half_open(&talk), 0);
+    talk_in(&talk, "S. 0 ack 1 win 1000");
+    assert_int_equal(talk_state(&talk), BERTH_TCP_ESTABLISHED);
+    berth_id id;
+    assert_int_equal(berth_tcp_accept(talk.berth, talk.listener, NULL, &id), BERTH_E_AGAIN);
+    talk_end(&talk);
+}
+
+/* The peer's SYN was here first: the listener has it, and another connection of the same two ends
+ * there cannot be. */
+static void connect_across_a_half_open_one(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_listen(&talk);
+    talk_in(&talk, "S 0 win 1000 mss 1460");
+    talk_out(&talk, "S. 0 ack 1");
+    struct berth_endpoint from = {.address = talk_stack(&talk), .port = TALK_PORT};
+    struct berth_endpoint to = {.address = talk_peer(&talk), .port = talk.peer_port};
+    assert_int_equal(berth_tcp_connect(talk.berth, &from, &to, NULL, &talk.id), BERTH_E_IN_USE);
+    talk_in(&talk, ". 1 ack 1 win 1000");
+    talk_accept(&talk);
+    assert_int_equal(talk_state(&talk), BERTH_TCP_ESTABLISHED);
+    talk_end(&talk);
+}
+
+static void a_listener_takes_its_half_open_along(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_listen(&talk);
+    talk_in(&talk, "S 0 win 1000 mss 1460");
+    talk_out(&talk, "S. 0 ack 1");
+    assert_int_equal(berth_tcp_close(talk.berth, talk.listener), 0);
+    assert_int_equal(talk_half_open(&talk), 0);
+    talk_in(&talk, ". 1 ack 1 win 1000");
+    talk_out(&talk, "R 1");
     talk_end(&talk);
 }
 
@@ -279,7 +317,12 @@ int main(void)
          NULL, NULL},
         {"RFC 9293 3.10.7.4: data with the handshake's ACK", data_before_the_last_ack_is_kept, NULL,
          NULL, NULL},
-        {"the backlog bounds half-open connections", backlog_bounds_half_open, NULL, NULL, NULL},
+        {"RFC 9293 MUST-10: simultaneous open beside a listener",
+         simultaneous_open_beside_a_listener, NULL, NULL, NULL},
+        {"connecting across a half-open connection", connect_across_a_half_open_one, NULL, NULL,
+         NULL},
+        {"a listener takes its half-open connections along", a_listener_takes_its_half_open_along,
+         NULL, NULL, NULL},
         {"the firewall is closed while it has no rules", nothing_opens_without_rules, NULL, NULL,
          NULL},
     };

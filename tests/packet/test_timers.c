@@ -90,7 +90,7 @@ static void smoothing(void **state)
     talk_listen(&talk);
     talk_in(&talk, "S 0 win 65535");
     talk_out(&talk, "S. 0 ack 1");
-    assert_int_equal(talk_connections(&talk), 1);
+    assert_int_equal(talk_half_open(&talk), 1);
     talk_wait_ms(&talk, 100);
     talk_in(&talk, ". 1 ack 1");
     talk_accept(&talk);

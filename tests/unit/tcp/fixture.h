@@ -84,7 +84,8 @@ static inline struct fixture *fixture_new(const struct fixture_limits *limits)
     tcp_seed(&f->tcp, NS_PER_S);
     struct berth_endpoint local = {berth_address_v4(0x0a000001), 80};
     struct berth_endpoint remote = {berth_address_v4(0x0a000002), 4000};
-    f->conn = tcp_conn_new(&f->tcp, &local, &remote);
+    struct tcp_pair pair = tcp_pair(&f->tcp, &local, &remote);
+    f->conn = tcp_conn_new(&f->tcp, &pair);
     f->conn->state = BERTH_TCP_ESTABLISHED;
     conn_set(f->conn, CONN_SACK);
     f->conn->iss = FIXTURE_ISS;
