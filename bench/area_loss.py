@@ -57,7 +57,7 @@ class Bed:
     def __init__(self, folder, congestion_control):
         self.folder, self.cc = folder, congestion_control
         self.log = open(os.path.join(folder, "log"), "ab")
-        self.holders, self.processes, self.devices = [], [], []
+        self.holders, self.processes = [], []
         self.numbers = itertools.count(1)
         self.a, self.b = self.namespace(), self.namespace()
         self.served = {}
@@ -84,7 +84,8 @@ class Bed:
     def start(self, where, *words, piped=False):
         enter = laboratory.Lab.enter(where) if where else ()
         process = subprocess.Popen(
-            [*enter, *map(str, words)], stdin=subprocess.DEVNULL, stderr=self.log,
+            [*enter, *map(str, words)], stderr=self.log,
+            stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
             stdout=subprocess.PIPE if piped else subprocess.DEVNULL)
         self.processes.append(process)
         return process
@@ -105,9 +106,7 @@ class Bed:
             process.kill()
         for process in self.processes:
             process.wait(5)
-        if self.devices:
-            self.ip(self.b, *(f"link del {device}" for device in self.devices))
-        self.processes, self.devices = [], []
+        self.processes = []
 
     def done(self):
         self.clear()
@@ -139,27 +138,26 @@ class Flow:
 
     def prepare_berth(self):
         device = f"b{self.number}"
-        self.bed.ip(self.bed.b, f"tuntap add dev {device} mode tun vnet_hdr",
-                    f"addr add {self.net}.2/24 dev {device}", f"link set {device} up")
-        self.bed.devices.append(device)
+        work = ["--preface", "s", "--send", "forever"] if self.direction == "out" else [
+            "--preface", "o", "--counter", self.counter.path]
+        buffers = [word for name in ("send", "receive")
+                   for word in ("--set", f"{name}_bytes_max={QUEUE_BYTES}")]
+        self.process = self.bed.start(
+            self.bed.b, laboratory.built(PEER), "--tun", device, "--address", f"{self.net}.1/24",
+            "--connect", f"{self.net}.2:{PORTS['berth']}", "--set",
+            f"cc={'newreno' if self.bed.cc == 'reno' else self.bed.cc}", *buffers, "--impair",
+            self.path, "--seed", self.seed, *work, "--limit", 3600, piped=True)
+        self.bed.wait_ready(self.process)
+        self.bed.ip(self.bed.b, f"addr add {self.net}.2/24 dev {device}", f"link set {device} up")
 
     def go(self, seconds):
-        to, port = f"{self.net}.2", PORTS[self.kind]
-        if self.kind == "linux":
-            mode = "source" if self.direction == "out" else "sink"
-            count = ["-c", self.counter.path] if self.counter else []
-            self.bed.start(self.bed.a, laboratory.built(LOAD), mode, to, port, "-C", self.bed.cc,
-                           "-t", seconds + 30, *count)
-        else:
-            work = ["--preface", "s", "--send", "forever"] if self.direction == "out" else [
-                "--preface", "o", "--counter", self.counter.path]
-            buffers = [word for name in ("send", "receive")
-                       for word in ("--set", f"{name}_bytes_max={QUEUE_BYTES}")]
-            self.bed.start(self.bed.b, laboratory.built(PEER), "--tun", f"b{self.number}",
-                           "--address", f"{self.net}.1/24", "--connect", f"{to}:{port}",
-                           "--set", f"cc={'newreno' if self.bed.cc == 'reno' else self.bed.cc}",
-                           *buffers, "--impair", self.path, "--seed", self.seed, *work,
-                           "--limit", seconds + 30)
+        if self.kind == "berth":
+            self.process.stdin.close()
+            return
+        mode = "source" if self.direction == "out" else "sink"
+        count = ["-c", self.counter.path] if self.counter else []
+        self.bed.start(self.bed.a, laboratory.built(LOAD), mode, f"{self.net}.2", PORTS["linux"],
+                       "-C", self.bed.cc, "-t", seconds + 30, *count)
 
 
 def received(bed, kind, flows, direction):

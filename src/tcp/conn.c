@@ -5,7 +5,6 @@
  */
 #include "tcp/conn.h"
 
-static const uint32_t quick_acks_initial = 16; /* ACKs at once while the peer's slow start runs */
 
 struct tcp_pair tcp_pair(const struct tcp *tcp, const struct berth_endpoint *local,
                          const struct berth_endpoint *remote)
@@ -65,7 +64,7 @@ void tcp_conn_init(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_pair
     conn->progress_ns = tcp->now_ns;
     conn->heard_ns = tcp->now_ns;
     conn->sent_ns = tcp->now_ns;
-    conn->quick_acks = (uint8_t)quick_acks_initial;
+    conn_quicken(conn);
     tree_init(&conn->sent);
     list_init(&conn->in_flight);
     tree_init(&conn->reorder);

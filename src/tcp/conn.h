@@ -341,6 +341,16 @@ static inline void conn_clear(struct tcp_conn *conn, uint32_t flags)
     conn->flags &= ~flags;
 }
 
+/*
+ * The peer's window is probably small: it begins, or it has lost something. An ACK that is delayed
+ * then may be the one that it waits for, so the next ones are sent at once (RFC 5681 4.2 allows
+ * it).
+ */
+static inline void conn_quicken(struct tcp_conn *conn)
+{
+    conn->quick_acks = 16;
+}
+
 /* Bytes believed to be in the network (RFC 6675 "pipe"). */
 static inline uint32_t conn_pipe(const struct tcp_conn *conn)
 {

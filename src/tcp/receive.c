@@ -184,6 +184,7 @@ enum berth_drop tcp_on_payload(struct tcp *tcp, struct tcp_conn *conn, struct tc
     }
     trim(conn, arrival);
     if (arrival->bytes == 0) {
+        conn_quicken(conn);
         ack_at_once(tcp, conn);
         return arrival->fin ? BERTH_DROP_NONE : BERTH_DROP_TCP_DUPLICATE;
     }
@@ -192,6 +193,7 @@ enum berth_drop tcp_on_payload(struct tcp *tcp, struct tcp_conn *conn, struct tc
         return BERTH_DROP_RECEIVE_BUDGET;
     }
     if (arrival->seq != conn->rcv_nxt) {
+        conn_quicken(conn);
         ack_at_once(tcp, conn);
         return tcp_reorder_add(tcp, conn, arrival);
     }

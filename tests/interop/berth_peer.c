@@ -190,6 +190,19 @@ static void loop(struct peer *peer)
     }
 }
 
+/* The device is there; whoever started us sets it up and then says so with a line. */
+static void wait_for_word(void)
+{
+    int character;
+
+    if (puts("ready") < 0 || fflush(stdout) != 0) {
+        peer_die("standard output", "closed");
+    }
+    do {
+        character = getchar();
+    } while (character != '\n' && character != EOF);
+}
+
 int main(int argc, char **argv)
 {
     static struct peer peer;
@@ -200,9 +213,9 @@ int main(int argc, char **argv)
     peer.results = json_array();
     open_link(&peer);
     make_stack(&peer);
-    if (puts("ready") < 0 || fflush(stdout) != 0) {
-        peer_die("standard output", "closed");
-    }
+    wait_for_word();
+    peer.now_ns = clock_ns(CLOCK_MONOTONIC);
+    berth_advance(peer.berth, peer.now_ns);
     peer_flow_start(&peer);
     loop(&peer);
     status = peer_report(&peer);

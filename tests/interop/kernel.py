@@ -9,12 +9,12 @@ every byte that comes.
 """
 
 import concurrent.futures
+import errno
 import fcntl
 import itertools
 import json
 import os
 import random
-import select
 import socket
 import struct
 import subprocess
@@ -29,7 +29,8 @@ PEER = os.path.join(os.environ["BERTH_BUILD"], "tests", "interop", "berth_peer")
 PORT = 7000
 LIMIT_S = 30  # of one conversation
 PERIOD = (1 << 20) + 7  # of the patterns: no power of two
-TCP_INFO, TCP_CONGESTION, SIOCATMARK = 11, 13, 0x8905
+TCP_INFO, TCP_CONGESTION = 11, 13
+FIONREAD, SIOCATMARK = 0x541B, 0x8905
 E_RESET, E_ABORTED, E_REFUSED = -13, -18, -12  # enum berth_error
 OPTIONS = {"timestamps": 1, "sack": 2, "window_scale": 4, "ecn": 8, "ecn_seen": 16, "syn_data": 32}
 SYSCTLS = {"timestamps": "tcp_timestamps", "sack": "tcp_sack", "window_scale": "tcp_window_scaling"}
@@ -109,7 +110,9 @@ class Case:
         self.kernel_stalls_s = 0  # before it reads
         self.kernel_idle_s = 0  # before it sends
         self.kernel_urgent_at = 0
+        self.kernel_listens = True
         self.berth_listens_at = PORT
+        self.berth_urgent_at = 0
         for option, value in options.items():
             assert hasattr(self, option), option
             setattr(self, option, value)
@@ -121,6 +124,7 @@ class Outcome:
         self.received = 0
         self.mismatch_at = None
         self.ended = False  # the end of the stream was read
+        self.waiting = None  # bytes in the kernel's queue after its stall
         self.mark_at = None  # where SIOCATMARK said yes
         self.info = {}
         self.document = {}  # of berth_peer
@@ -159,9 +163,9 @@ def addresses(number, family):
     return f"fd20:{number:x}::2", f"fd20:{number:x}::1", 64
 
 
-def make_device(number, case):
+def set_up_device(number, case):
     ours, _, width = addresses(number, case.family)
-    lines = [f"tuntap add dev t{number} mode tun vnet_hdr", f"link set t{number} mtu {case.mtu}",
+    lines = [f"link set t{number} mtu {case.mtu}",
              f"addr add {ours}/{width} dev t{number}" + (" nodad" if case.family == 6 else ""),
              f"link set t{number} up"]
     subprocess.run(["ip", "-batch", "-"], input="\n".join(lines), text=True, check=True, timeout=20)
@@ -178,10 +182,11 @@ def start_peer(number, case):
     words += [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
     words += ["--impair", case.impair, "--linger-ms", 300] if case.impair else []
     words += ["--abort"] if case.berth_aborts else []
+    words += ["--urgent-at", case.berth_urgent_at] if case.berth_urgent_at else []
     words += (["--connect", f"{there}:{PORT}"] if case.role == "client"
               else ["--listen", case.berth_listens_at])
     return subprocess.Popen([*map(str, words), *map(str, case.peer_words)],
-                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE, text=True)
 
 
@@ -219,7 +224,9 @@ def is_at_mark(connection):
 
 
 def receive_all(connection, case, outcome):
-    time.sleep(case.kernel_stalls_s)
+    if case.kernel_stalls_s:
+        time.sleep(case.kernel_stalls_s)
+        outcome.waiting = struct.unpack("i", fcntl.ioctl(connection, FIONREAD, b"\0\0\0\0"))[0]
     buffer = bytearray(1 << 18)
     view = memoryview(buffer)
     looks_for_mark = any(option == socket.SO_OOBINLINE for _, option, _ in case.socket_options)
@@ -240,7 +247,7 @@ def guarded(work, outcome, *words):
     try:
         work(*words)
     except OSError as error:
-        outcome.error = error.errno or 110  # a timeout has no errno
+        outcome.error = outcome.error or error.errno or errno.ETIMEDOUT  # the first one counts
 
 
 def talk(connection, case, outcome):
@@ -273,7 +280,9 @@ def listen(number, case):
 
 def kernel_side(listener, number, case, outcome):
     """To be called when berth_peer is ready."""
-    if listener is not None:
+    if case.role == "client":
+        if listener is None:
+            return
         connection, _ = listener.accept()
         listener.close()
         connection.settimeout(LIMIT_S)
@@ -288,11 +297,15 @@ def converse(case):
     """Runs CASE; its Outcome."""
     number = next(numbers)
     outcome = Outcome()
-    make_device(number, case)
-    listener = listen(number, case) if case.role == "client" else None
     process = start_peer(number, case)
     try:
         if process.stdout.readline() == "ready\n":
+            set_up_device(number, case)
+            listener = None
+            if case.role == "client" and case.kernel_listens:
+                listener = listen(number, case)
+            process.stdin.write("\n")
+            process.stdin.flush()
             guarded(kernel_side, outcome, listener, number, case, outcome)
         out, err = process.communicate(timeout=LIMIT_S + 5)
     except subprocess.TimeoutExpired:

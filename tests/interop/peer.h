@@ -5,7 +5,8 @@
  * their beginning as often as needed; every byte that comes is compared.
  *
  * 1. The program ends by itself: after the conversation, or after options.seconds.
- * 2. Standard output carries "ready" and then one JSON document, nothing else.
+ * 2. Standard output carries "ready", when the device is there, and at the end one JSON document.
+ *    Between the two a line is awaited from standard input (or its end): the device is set up.
  */
 #ifndef INTEROP_PEER_H
 #define INTEROP_PEER_H

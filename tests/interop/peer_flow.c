@@ -144,6 +144,14 @@ static bool may_write(const struct peer *peer)
            (peer->options.order != PEER_RECEIVE_FIRST || peer->has_ended);
 }
 
+/* The RST comes when all is acknowledged: it would overtake what is queued. */
+static bool is_all_acknowledged(const struct peer *peer)
+{
+    struct berth_tcp_info info;
+
+    return berth_tcp_info(peer->berth, peer->id, &info) == 0 && info.send_queue_bytes == 0;
+}
+
 static void do_write(struct peer *peer)
 {
     if (!may_write(peer) || !write_preface(peer)) {
@@ -155,7 +163,9 @@ static void do_write(struct peer *peer)
         return;
     }
     if (peer->options.abort) {
-        end_turn(peer, BERTH_E_ABORTED);
+        if (is_all_acknowledged(peer)) {
+            end_turn(peer, BERTH_E_ABORTED);
+        }
         return;
     }
     peer->has_shut_down = true;

@@ -451,6 +451,31 @@ static void every_second_full_segment(void **state)
     talk_end(&talk);
 }
 
+/* After a gap the peer's window is small: a lone segment is not left waiting for its ACK. */
+static void acks_at_once_after_a_gap(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    for (uint32_t i = 0; i < 20; i++) { /* past the quick ACKs at the start */
+        char text[64];
+        snprintf(text, sizeof text, ". %u+1460 ack 1", 1 + i * 1460);
+        talk_in(&talk, text);
+    }
+    talk_wait_ms(&talk, 1000);
+    talk_read(&talk, 0, 20 * 1460);
+    talk_forget(&talk);
+    talk_in(&talk, ". 29201+1460 ack 1");
+    talk_silent(&talk);
+    talk_in(&talk, ". 32121+1460 ack 1"); /* the one between is missing */
+    talk_in(&talk, ". 30661+1460 ack 1");
+    talk_forget(&talk);
+    talk_in(&talk, ". 33581+1460 ack 1");
+    assert_int_equal(talk.out_count, 1);
+    talk_end(&talk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -475,6 +500,7 @@ int main(void)
          NULL},
         {"RFC 9293 MUST-58, MUST-59: ACKs are aggregated", acks_are_aggregated, NULL, NULL, NULL},
         {"RFC 9293 MUST-58: ACKs ride on data", acks_ride_on_data, NULL, NULL, NULL},
+        {"RFC 5681 4.2: ACKs at once after a gap", acks_at_once_after_a_gap, NULL, NULL, NULL},
         {"RFC 9293 SHLD-19; RFC 5681 4.2: every second full segment", every_second_full_segment,
          NULL, NULL, NULL},
     };
