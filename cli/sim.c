@@ -235,7 +235,7 @@ static bool set_queue(void *settings, const char *value, struct cli_complaint *c
            expect(complaint, LINK_EXPECT_BYTES ", or packets, such as 100p");
 }
 
-static const char *const scenarios[] = {"transfer", "mixed", "idle", "many", NULL};
+static const char *const scenarios[] = {"transfer", "mixed", "idle", "many", "flood", NULL};
 static const char *const disciplines[] = {"tail-drop", "codel", "codel-ecn", NULL};
 
 #define CALL(option, what, function, text)                                                      \
@@ -264,7 +264,7 @@ static const struct cli_option option_list[] = {
      .help = "draw from the seed what is not given: flows, bytes, path, stacks, manners"},
     {.name = "scenario",
      .kind = CLI_CHOICE,
-     .value = "transfer|mixed|idle|many",
+     .value = "transfer|mixed|idle|many|flood",
      .choices = scenarios,
      .offset = offsetof(struct settings, scenario),
      .help = "what the flows do; transfer unless said"},

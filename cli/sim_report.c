@@ -128,6 +128,22 @@ static void put_trace(json_t *object, uint64_t trace)
     cli_json_put(object, "trace", cli_json_text(text));
 }
 
+static void put_flood(json_t *object, const struct sim_flood *flood)
+{
+    json_t *told = cli_json_object();
+
+    cli_json_put_number(told, "syns", (int64_t)flood->syns);
+    cli_json_put_number(told, "cookies_out", (int64_t)flood->cookies_out);
+    cli_json_put_number(told, "cookies_in", (int64_t)flood->cookies_in);
+    cli_json_put_number(told, "connect_ns_max", (int64_t)flood->connect_ns_max);
+    cli_json_put_number(told, "half_open_max", flood->half_open_max);
+    cli_json_put_number(told, "connections_max", flood->connections_max);
+    cli_json_put_number(told, "buffers_used_max", flood->buffers_used_max);
+    cli_json_put_number(told, "pages", (int64_t)flood->pages);
+    cli_json_put_number(told, "pages_grown", (int64_t)flood->pages_grown);
+    cli_json_put(object, "flood", told);
+}
+
 static json_t *run_object(const struct sim_config *config, const struct sim_result *result)
 {
     json_t *object = cli_json_object();
@@ -152,6 +168,9 @@ static json_t *run_object(const struct sim_config *config, const struct sim_resu
         cli_json_append(flows, flow_object(&result->flows[i]));
     }
     cli_json_put(object, "flows", flows);
+    if (config->scenario == SIM_FLOOD) {
+        put_flood(object, &result->flood);
+    }
     return object;
 }
 
@@ -171,6 +190,7 @@ void sim_report_add(struct sim_report *report, const struct sim_config *config,
     if (report->count == 0) {
         report->jain = sim_jain(result);
         report->queue_bytes_max = result->queue_bytes_max;
+        report->flood = result->flood;
         report->seed = config->seed;
         report->trace = result->trace;
     } else {
@@ -198,6 +218,19 @@ static void print_json(struct sim_report *report)
     cli_json_print(document, stdout);
 }
 
+static void print_flood(const struct sim_flood *flood)
+{
+    printf("%" PRIu64 " SYNs of random sources: %" PRIu64 " answered with a cookie, %" PRIu64
+           " connections came of one;\n",
+           flood->syns, flood->cookies_out, flood->cookies_in);
+    printf("at most %" PRIu32 " half-open, %" PRIu32 " connections, %" PRIu32 " of %" PRIu32
+           " buffers; %" PRIu64 " pages of memory touched, %" PRIu64 " more at the end;\n",
+           flood->half_open_max, flood->connections_max, flood->buffers_used_max, flood->buffers,
+           flood->pages, flood->pages_grown);
+    printf("a client waited at most %.3f ms for its connection\n\n",
+           (double)flood->connect_ns_max / 1e6);
+}
+
 void sim_report_print(struct sim_report *report, uint64_t wanted)
 {
     if (report->runs != NULL) {
@@ -212,7 +245,11 @@ void sim_report_print(struct sim_report *report, uint64_t wanted)
         if (report->flow_count > 1) {
             printf("fairness (Jain's index): %.3f\n", report->jain);
         }
-        printf("longest queue: %" PRIu64 " bytes\n\n", report->queue_bytes_max);
+        if (report->flood.syns > 0) {
+            print_flood(&report->flood);
+        } else {
+            printf("longest queue: %" PRIu64 " bytes\n\n", report->queue_bytes_max);
+        }
     } else {
         printf("%" PRIu64 " of %" PRIu64 " runs, seeds %" PRIu64 " to %" PRIu64 ", %" PRIu64
                " flows\n",

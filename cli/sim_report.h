@@ -28,6 +28,7 @@ struct sim_report {
     uint64_t virtual_ns;
     uint64_t queue_bytes_max; /* of the first run */
     double jain;
+    struct sim_flood flood;
     uint64_t trace; /* of the first run; of several, all mixed */
 };
 

@@ -481,6 +481,7 @@ static uint32_t draw_flow_count(struct drawing *drawing)
         return drawing->config->flows;
     }
     switch (drawing->config->scenario) {
+    case SIM_FLOOD: /* has no plan: flood.c */
     case SIM_TRANSFER:
         return (uint32_t)draw_log(&drawing->random, 1, 8);
     case SIM_MIXED:

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/flood.h"
 #include "sim/world.h"
 
 #define TITLE_BYTES 256
@@ -24,6 +25,8 @@ const char *sim_scenario_name(enum sim_scenario scenario)
         return "idle";
     case SIM_MANY:
         return "many";
+    case SIM_FLOOD:
+        return "flood";
     }
     return "unknown";
 }
@@ -115,7 +118,7 @@ static int finish(const struct world *world, struct sim_result *out)
     return copy_flows(world, out);
 }
 
-int sim_run(const struct sim_config *config, struct sim_result *out)
+static int run_world(const struct sim_config *config, struct sim_result *out)
 {
     struct world *world = calloc(1, sizeof *world);
     int result = -ENOMEM;
@@ -143,6 +146,11 @@ int sim_run(const struct sim_config *config, struct sim_result *out)
     world_done(world);
     free(world);
     return result;
+}
+
+int sim_run(const struct sim_config *config, struct sim_result *out)
+{
+    return config->scenario == SIM_FLOOD ? flood_run(config, out) : run_world(config, out);
 }
 
 void sim_result_done(struct sim_result *result)

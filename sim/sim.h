@@ -34,7 +34,8 @@ enum sim_scenario {
     SIM_TRANSFER, /* flows that all end in order */
     SIM_MIXED,    /* and simultaneous opens, aborts, datagrams, an intruder, starved stacks */
     SIM_IDLE,     /* connections that say nothing for a day and then go on */
-    SIM_MANY      /* 2,000 connections at once through one stack, unless told otherwise */
+    SIM_MANY,     /* 2,000 connections at once through one stack, unless told otherwise */
+    SIM_FLOOD     /* clients connect to a listener that a million SYNs a second reach */
 };
 
 enum sim_version { SIM_IPV4 = 1, SIM_IPV6 = 2 };
@@ -103,6 +104,20 @@ struct sim_flow_result {
     struct sim_end_result ends[2]; /* host A's, host B's */
 };
 
+/* Of SIM_FLOOD: what it took of the host that it reached. */
+struct sim_flood {
+    uint64_t syns;
+    uint64_t cookies_out;
+    uint64_t cookies_in;
+    uint64_t connect_ns_max; /* that a client waited for its connection */
+    uint64_t pages; /* of the stack's memory that were touched, and how many more at the end */
+    uint64_t pages_grown;
+    uint32_t half_open_max;
+    uint32_t connections_max;
+    uint32_t buffers;
+    uint32_t buffers_used_max;
+};
+
 struct sim_result {
     bool is_right;
     char failure[SIM_FAILURE_TEXT]; /* what the oracle saw; "" when all was right */
@@ -117,6 +132,7 @@ struct sim_result {
     uint64_t marked;          /* by the shared queues: CE */
     uint64_t queue_bytes_max; /* that ever waited in the shared queue from A to B */
     uint32_t gave_up; /* flows that timed out on a path so bad that it is no fault of theirs */
+    struct sim_flood flood; /* zeros unless that was the scenario */
     uint32_t flow_count;
     struct sim_flow_result *flows;
 };

@@ -37,7 +37,7 @@ bad="--loss 3% --reorder 3% --duplicate 3% --corrupt 3% --ipv4 --ipv6"
 output=$(sim --runs 2000 --seed 1 $bad)
 is "2,000 runs over a bad path are right" "$?" 0
 like "and are counted" "$output" '^2000 of 2000 runs, seeds 1 to 2000, '
-for scenario in transfer mixed idle many; do
+for scenario in transfer mixed idle many flood; do
   output=$(sim --seed 5 --scenario $scenario --vary)
   is "scenario $scenario" "$?" 0
 done
