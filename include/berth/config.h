@@ -100,7 +100,8 @@ struct berth_tcp_settings {
     uint32_t send_bytes_max;        /* * most the send queue is let grow to */
     uint32_t receive_bytes_initial; /* the first window offered (RFC 6928 wants >= 10 segments) */
     uint64_t rto_initial_ns;        /* RFC 6298 2.1: 1 s */
-    uint64_t rto_min_ns;            /* RFC 6298 2.4 says 1 s; 200 ms as deployed stacks do */
+    uint64_t rto_min_ns;            /* the RTO is SRTT and at least this; 200 ms as deployed stacks
+                                       have it (RFC 6298 2.4 says 1 s in all) */
     uint64_t rto_max_ns;            /* RFC 6298 2.5: at least 60 s */
     uint64_t delayed_ack_ns;        /* RFC 9293 MUST-40: < 0.5 s */
     uint64_t time_wait_ns;          /* RFC 9293 3.4.2: 2 MSL */
@@ -116,6 +117,7 @@ struct berth_tcp_settings {
     bool window_scale;              /* RFC 7323 */
     bool blind_attack_checks;       /* RFC 5961 */
     uint8_t ecn;                    /* enum berth_tcp_ecn */
+    bool frto;                      /* RFC 5682: spurious timeouts are found out */
     bool pacing;                    /* of CUBIC and NewReno too; BBR is always paced */
     uint32_t challenge_acks_per_second; /* RFC 5961 7: throttling */
     uint32_t syn_queue; /* half-open connections of one listener. Then as `syn_cookies` says */

@@ -62,6 +62,7 @@ static void init_tcp(struct berth_tcp_settings *tcp)
         .keepalive_interval_ns = 75 * NS_PER_S,
         .keepalive_probes = 9,
         .sack = true,
+        .frto = true,
         .timestamps = true,
         .window_scale = true,
         .blind_attack_checks = true,

@@ -93,6 +93,13 @@ struct tcp_rate_mark {
 };
 #define RATE_UNIT_SHIFT 6 /* 64 ns: an elapsed time is at most 275 s */
 
+/* Where F-RTO is: frto.c. */
+enum tcp_frto {
+    FRTO_OFF,
+    FRTO_FIRST, /* the first segment goes again; its ACK is waited for */
+    FRTO_NEW    /* new data goes; the next ACK tells */
+};
+
 /* A transmitted, unacknowledged piece: [seq, end), FIN counted. */
 struct tcp_sent {
     struct tree_node node;    /* by sequence; marked: believed lost */
@@ -211,6 +218,8 @@ struct tcp_conn {
     bool tlp_again; /* it was a retransmission */
     bool retrans_stamped;
     bool dsack_owed;
+    bool tlp_no_rtt : 1; /* no RTT was taken since the last probe */
+    uint8_t frto : 2;    /* enum tcp_frto: frto.c */
     uint32_t dup_bytes;  /* without SACK: what duplicate ACKs say has left (RFC 6582) */
     uint32_t cursor_seq; /* of the first byte in cursor: sendq.c */
     struct berth_buffer *cursor;
@@ -543,6 +552,7 @@ bool tcp_score_resend(struct tcp *tcp, struct tcp_conn *conn, uint32_t max, uint
 void tcp_score_again(struct tcp *tcp, struct tcp_conn *conn, struct tcp_sent *sent);
 struct tcp_sent *tcp_score_tail(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes);
 void tcp_score_all_lost(struct tcp_conn *conn, bool reneged);
+bool tcp_score_is_sacked_beyond(const struct tcp_conn *conn, uint32_t seq);
 void tcp_score_none_lost(struct tcp_conn *conn);
 void tcp_score_clear(struct tcp *tcp, struct tcp_conn *conn);
 
@@ -550,6 +560,7 @@ void tcp_score_clear(struct tcp *tcp, struct tcp_conn *conn);
 void tcp_rack_delivered(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_sent *sent,
                         const struct tcp_acked *acked);
 void tcp_rack_detect(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_acked *acked);
+void tcp_rack_mark_timeout(struct tcp *tcp, struct tcp_conn *conn);
 void tcp_rack_recovered(struct tcp_conn *conn);
 void tcp_rack_arm_probe(struct tcp *tcp, struct tcp_conn *conn);
 void tcp_rack_timeout(struct tcp *tcp, struct tcp_conn *conn);
@@ -582,6 +593,14 @@ static inline uint64_t conn_pace_ns(const struct tcp_conn *conn)
 {
     return conn->rate != NULL && conn->rate->is_waiting ? conn->rate->pace_ns : BERTH_NEVER;
 }
+
+/* frto.c */
+void tcp_frto_begin(const struct tcp *tcp, struct tcp_conn *conn, bool recovering);
+void tcp_frto_end(struct tcp_conn *conn);
+bool tcp_frto_judge(struct tcp_conn *conn, const struct tcp_acked *acked);
+bool tcp_frto_holds_old(const struct tcp_conn *conn);
+bool tcp_frto_holds_new(const struct tcp_conn *conn);
+bool tcp_frto_unstick(struct tcp_conn *conn);
 
 /* recovery.c */
 void tcp_recovery_begin_reduction(struct tcp_conn *conn, uint32_t flight);

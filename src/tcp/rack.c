@@ -21,13 +21,24 @@ static bool is_sent_after(uint64_t a_ns, uint32_t a_end, uint64_t b_ns, uint32_t
     return a_ns > b_ns || (a_ns == b_ns && seq_gt(a_end, b_end));
 }
 
+/* Step 3: has the path changed their order? */
+static void detect_reordering(struct tcp_conn *conn, const struct tcp_sent *sent)
+{
+    if (seq_gt(sent->end, conn->rack_fack)) {
+        conn->rack_fack = sent->end;
+    } else if (seq_lt(sent->end, conn->rack_fack) && (sent->flags & SENT_EVER_RESENT) == 0) {
+        conn->rack_reordering = true;
+    }
+}
+
 /* Steps 1 to 3: SENT has arrived. */
 void tcp_rack_delivered(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_sent *sent,
                         const struct tcp_acked *acked)
 {
     uint64_t rtt_ns = max_u64(tcp->now_ns - sent->sent_ns, 1);
-    bool resent = (sent->flags & SENT_EVER_RESENT) != 0;
-    if (resent) { /* perhaps the first copy arrived: then this says nothing of the last */
+    detect_reordering(conn, sent);
+    if ((sent->flags & SENT_EVER_RESENT) !=
+        0) { /* perhaps the first copy arrived: then this says nothing of the last */
         uint32_t sent_ts = tcp_ts_at(conn, sent->sent_ns);
         bool early = acked->echoed && seq_lt(acked->tsecr, sent_ts);
         if (early || rtt_ns < conn->min_rtt_ns) {
@@ -40,11 +51,6 @@ void tcp_rack_delivered(struct tcp *tcp, struct tcp_conn *conn, const struct tcp
     if (is_sent_after(sent->sent_ns, sent->end, conn->rack_sent_ns, conn->rack_end)) {
         conn->rack_sent_ns = sent->sent_ns;
         conn->rack_end = sent->end;
-    }
-    if (seq_gt(sent->end, conn->rack_fack)) {
-        conn->rack_fack = sent->end;
-    } else if (seq_lt(sent->end, conn->rack_fack) && !resent) {
-        conn->rack_reordering = true;
     }
 }
 
@@ -95,6 +101,11 @@ static void start_reordering_timer(struct tcp *tcp, struct tcp_conn *conn, uint6
     }
 }
 
+static void mark_lost(struct tcp_conn *conn, struct tcp_sent *sent)
+{
+    tcp_score_mark(conn, sent, (uint8_t)((sent->flags & SENT_EVER_RESENT) | SENT_LOST));
+}
+
 /* Step 5: marks what is lost now; the timer waits for what may yet come. Those in flight stand in
  * the order of their sending, so the first that is not due ends the search, and the timer is its:
  * each piece is judged when its own time has come, not all at the last one's. */
@@ -114,9 +125,29 @@ static void detect(struct tcp *tcp, struct tcp_conn *conn)
             wait_ns = due - tcp->now_ns;
             break;
         }
-        tcp_score_mark(conn, sent, (uint8_t)((sent->flags & SENT_EVER_RESENT) | SENT_LOST));
+        mark_lost(conn, sent);
     }
     start_reordering_timer(tcp, conn, wait_ns);
+}
+
+/* The retransmission timer has expired (6.3): the first segment is lost, of the others those that
+ * left a round trip and more ago. */
+void tcp_rack_mark_timeout(struct tcp *tcp, struct tcp_conn *conn)
+{
+    uint64_t window = reordering_window(conn);
+    struct list_node *node = list_first(&conn->in_flight);
+    while (node != NULL) {
+        struct tcp_sent *sent = CONTAINER_OF(node, struct tcp_sent, by_time);
+        node = list_next(&conn->in_flight, node);
+        if (sent->sent_ns + conn->rack_rtt_ns + window > tcp->now_ns) {
+            break;
+        }
+        mark_lost(conn, sent);
+    }
+    struct tcp_sent *first = tcp_score_first(conn);
+    if (first != NULL && (first->flags & (SENT_SACKED | SENT_LOST)) == 0) {
+        mark_lost(conn, first);
+    }
 }
 
 /* After the scoreboard has taken in an ACK. */
@@ -133,7 +164,7 @@ void tcp_rack_arm_probe(struct tcp *tcp, struct tcp_conn *conn)
 {
     bool may = conn_has(conn, CONN_SACK) && conn_is_synchronised(conn) &&
                !conn_has(conn, CONN_RECOVERY | CONN_TIMEOUT | CONN_PERSIST) && !conn->tlp_out &&
-               conn->sacked_bytes == 0 && conn->snd_una != conn->snd_nxt;
+               !conn->tlp_no_rtt && conn->sacked_bytes == 0 && conn->snd_una != conn->snd_nxt;
     bool other = conn->rack_ns != BERTH_NEVER && !conn->rack_pto;
     if (!may || other) {
         if (conn->rack_pto) {
@@ -153,7 +184,7 @@ void tcp_rack_arm_probe(struct tcp *tcp, struct tcp_conn *conn)
     tcp_timer_arm(tcp, conn);
 }
 
-/* rack_ns has come. */
+/* rack_ns has come. A probe stands in for the timeout, which counts from here (7.3). */
 void tcp_rack_timeout(struct tcp *tcp, struct tcp_conn *conn)
 {
     bool probe = conn->rack_pto;
@@ -161,6 +192,7 @@ void tcp_rack_timeout(struct tcp *tcp, struct tcp_conn *conn)
     conn->rack_pto = false;
     if (probe) {
         conn->tlp_now = true;
+        conn->rto_ns = add_sat_u64(tcp->now_ns, tcp_rto(tcp, conn));
     } else {
         detect(tcp, conn);
         tcp_recovery_judge(tcp, conn);
@@ -173,6 +205,7 @@ void tcp_rack_probed(struct tcp *tcp, struct tcp_conn *conn, bool again)
 {
     conn->tlp_now = false;
     conn->tlp_out = true;
+    conn->tlp_no_rtt = true;
     conn->tlp_again = again;
     conn->tlp_end = conn->snd_nxt;
     conn->rto_ns = add_sat_u64(tcp->now_ns, tcp_rto(tcp, conn));

@@ -13,6 +13,7 @@
  *   RECOVERY    recover is acknowledged             open        leave_recovery
  *   TIMEOUT     recover is acknowledged             open        leave_recovery
  *   either      an ACK of the first copy            open        undo
+ *   TIMEOUT     F-RTO (frto.c): it was spurious     open        undo
  *
  * Marks (ecn.c) reduce the window in the same proportional way, without a recovery. A loss in the
  * same window of data is the same congestion (RFC 3168 6.1.2): the recovery goes on with that
@@ -41,6 +42,7 @@ static void enter_recovery(struct tcp *tcp, struct tcp_conn *conn)
     conn->fast_recoveries++;
     conn_set(conn, CONN_RECOVERY | CONN_FAST_NOW);
     conn->retrans_stamped = false;
+    tcp_frto_end(conn);
     tcp_rack_stop_probe(conn);
     if (!conn->ecn.reducing) {
         tcp_recovery_begin_reduction(conn, flight);
@@ -55,6 +57,7 @@ static void leave_recovery(struct tcp *tcp, struct tcp_conn *conn)
 {
     bool fast = conn_has(conn, CONN_RECOVERY);
     conn_clear(conn, CONN_RECOVERY | CONN_TIMEOUT | CONN_FAST_NOW);
+    tcp_frto_end(conn);
     conn->retrans_stamped = false;
     conn->dup_bytes = 0;
     conn->dup_acks = 0;
@@ -75,6 +78,7 @@ static bool is_spurious(const struct tcp_conn *conn, const struct tcp_acked *ack
 static void undo(struct tcp *tcp, struct tcp_conn *conn)
 {
     conn_clear(conn, CONN_RECOVERY | CONN_TIMEOUT | CONN_FAST_NOW);
+    tcp_frto_end(conn);
     conn->retrans_stamped = false;
     conn->rack_reordering = true;
     conn->dup_bytes = 0;
@@ -160,7 +164,8 @@ void tcp_recovery_judge(struct tcp *tcp, struct tcp_conn *conn)
 /* After the scoreboard has taken in an ACK: is something lost, is recovery over? */
 void tcp_recovery_react(struct tcp *tcp, struct tcp_conn *conn, struct tcp_acked *acked)
 {
-    if (is_recovering(conn) && is_spurious(conn, acked)) {
+    bool spurious = tcp_frto_judge(conn, acked) || is_spurious(conn, acked);
+    if (is_recovering(conn) && spurious) {
         undo(tcp, conn);
     } else if (is_recovering(conn) && seq_geq(conn->snd_una, conn->recover)) {
         leave_recovery(tcp, conn);
@@ -188,8 +193,18 @@ void tcp_recovery_react(struct tcp *tcp, struct tcp_conn *conn, struct tcp_acked
     }
 }
 
-/* RFC 6298 (5.4)-(5.6), RFC 5681 3.1: everything not SACKed is to go again, from a window of
- * one. */
+/* What the timeout says is lost: with SACK the first segment, and what was sent long enough ago
+ * (RFC 8985 6.3); else, or when the peer has gone back on what it SACKed, everything. */
+static void mark_timeout(struct tcp *tcp, struct tcp_conn *conn, bool reneged)
+{
+    if (conn_has(conn, CONN_SACK) && !reneged) {
+        tcp_rack_mark_timeout(tcp, conn);
+    } else {
+        tcp_score_all_lost(conn, reneged);
+    }
+}
+
+/* RFC 6298 (5.4)-(5.6), RFC 5681 3.1: what is lost goes again, from a window of one. */
 void tcp_recovery_timeout(struct tcp *tcp, struct tcp_conn *conn)
 {
     struct tcp_sent *first = tcp_score_first(conn);
@@ -197,7 +212,9 @@ void tcp_recovery_timeout(struct tcp *tcp, struct tcp_conn *conn)
         return;
     }
     uint32_t flight = conn->snd_nxt - conn->snd_una;
-    tcp_score_all_lost(conn, (first->flags & SENT_SACKED) != 0);
+    bool reneged = (first->flags & SENT_SACKED) != 0;
+    tcp_frto_begin(tcp, conn, reneged || is_recovering(conn));
+    mark_timeout(tcp, conn, reneged);
     conn->dup_bytes = 0;
     conn->dup_acks = 0;
     conn->recover = conn->snd_nxt;
@@ -209,6 +226,6 @@ void tcp_recovery_timeout(struct tcp *tcp, struct tcp_conn *conn)
         conn->cc.table->on_timeout(&conn->cc, flight, tcp->now_ns);
     }
     tcp_ecn_on_loss(conn);
-    conn_clear(conn, CONN_RECOVERY | CONN_FAST_NOW);
-    conn_set(conn, CONN_TIMEOUT);
+    conn_clear(conn, CONN_RECOVERY);
+    conn_set(conn, CONN_TIMEOUT | CONN_FAST_NOW); /* the first goes, whatever is in flight */
 }

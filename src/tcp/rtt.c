@@ -6,12 +6,6 @@
 
 #define MIN_RTT_LIFE_NS (300 * NS_PER_S) /* a path may have become longer for good */
 
-static uint64_t clamp_rto(const struct tcp *tcp, uint64_t rto_ns)
-{
-    rto_ns = max_u64(rto_ns, tcp->settings.rto_min_ns);
-    return min_u64(rto_ns, tcp->settings.rto_max_ns);
-}
-
 void tcp_rtt_init(const struct tcp *tcp, struct tcp_conn *conn)
 {
     conn->rto_ns_base = tcp->settings.rto_initial_ns; /* RFC 6298 (2.1) */
@@ -39,8 +33,11 @@ void tcp_rtt_sample(const struct tcp *tcp, struct tcp_conn *conn, uint64_t rtt_n
         conn->rttvar_ns = conn->rttvar_ns - conn->rttvar_ns / 4 + error / 4;
         conn->srtt_ns = srtt - srtt / 8 + rtt_ns / 8;
     }
-    uint64_t spread = max_u64(4 * conn->rttvar_ns, NS_PER_MS);
-    conn->rto_ns_base = clamp_rto(tcp, conn->srtt_ns + spread);
+    /* rto_min is the least margin, not the least timeout: a peer may delay its ACK however short the
+       round trip is. */
+    uint64_t spread = max_u64(4 * conn->rttvar_ns, tcp->settings.rto_min_ns);
+    conn->rto_ns_base = min_u64(conn->srtt_ns + spread, tcp->settings.rto_max_ns);
+    conn->tlp_no_rtt = false;
 }
 
 uint64_t tcp_rto(const struct tcp *tcp, const struct tcp_conn *conn)

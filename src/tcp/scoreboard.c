@@ -325,9 +325,22 @@ void tcp_score_all_lost(struct tcp_conn *conn, bool reneged)
     struct tcp_sent *sent = tcp_score_first(conn);
     for (; sent != NULL; sent = next_sent(conn, sent)) {
         if ((sent->flags & SENT_SACKED) == 0 || reneged) {
-            tcp_score_mark(conn, sent, SENT_LOST | SENT_EVER_RESENT);
+            tcp_score_mark(conn, sent, (uint8_t)((sent->flags & SENT_EVER_RESENT) | SENT_LOST));
         }
     }
+}
+
+/* Has something behind SEQ been SACKed? Little is behind it. */
+bool tcp_score_is_sacked_beyond(const struct tcp_conn *conn, uint32_t seq)
+{
+    struct tcp_sent *sent = sent_of(tree_last(&conn->sent));
+    while (sent != NULL && seq_gt(sent->end, seq)) {
+        if ((sent->flags & SENT_SACKED) != 0) {
+            return true;
+        }
+        sent = sent_of(tree_prev(&conn->sent, &sent->node));
+    }
+    return false;
 }
 
 /* What was believed lost was not: it counts as in flight again, before what was sent since. */

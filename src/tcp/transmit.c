@@ -223,7 +223,7 @@ static void send_again(struct tcp *tcp, struct tcp_conn *conn, struct wire_packe
 static bool fill_lost(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
                       struct berth_frame *frame)
 {
-    if (!tcp_score_has_lost(conn)) {
+    if (!tcp_score_has_lost(conn) || tcp_frto_holds_old(conn)) {
         return false;
     }
     uint32_t pipe = conn_pipe(conn);
@@ -343,7 +343,8 @@ static bool send_new(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
 static bool fill_new(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
                      struct berth_frame *frame)
 {
-    if (!conn_has_unsent(conn) || (conn->ecn.paused && !conn_has(conn, CONN_FORCE_NOW))) {
+    if (!conn_has_unsent(conn) || tcp_frto_holds_new(conn) ||
+        (conn->ecn.paused && !conn_has(conn, CONN_FORCE_NOW))) {
         return false;
     }
     restart_if_idle(tcp, conn);
@@ -432,6 +433,9 @@ static bool fill_synchronised(struct tcp *tcp, struct tcp_conn *conn, struct wir
     }
     if (fill_tail_probe(tcp, conn, packet, frame) || fill_lost(tcp, conn, packet, frame) ||
         fill_new(tcp, conn, packet, frame)) {
+        return true;
+    }
+    if (tcp_frto_unstick(conn) && fill_lost(tcp, conn, packet, frame)) {
         return true;
     }
     if (conn->rto_ns == BERTH_NEVER && conn_has_unsent(conn)) {

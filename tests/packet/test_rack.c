@@ -120,8 +120,13 @@ static void lone_segment_waits_for_the_delayed_ack(void **state)
     talk_write(&talk, 100);
     talk_out(&talk, "P. 1+100");
     uint64_t waited = talk_wait_out_ms(&talk, 5000);
-    assert_true(waited >= 200); /* 2 SRTT and the peer's delay, or the RTO where that is sooner */
+    /* 2 SRTT and the peer's delay, or the RTO where that is sooner: then in its stead. */
+    assert_in_range(waited, TALK_RTT_MS + 199, TALK_RTT_MS + 201);
     talk_out(&talk, "P. 1+100");
+    assert_int_equal(talk_info(&talk).timeouts, 0);
+    assert_in_range(talk_wait_out_ms(&talk, 5000), TALK_RTT_MS + 199, TALK_RTT_MS + 201);
+    talk_out(&talk, "P. 1+100");
+    assert_int_equal(talk_info(&talk).timeouts, 1);
     talk_end(&talk);
 }
 
@@ -240,6 +245,51 @@ static void spurious_timeout_is_undone(void **state)
     talk_end(&talk);
 }
 
+/* Two probes need an RTT between them. */
+static void no_second_probe_without_an_rtt(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    talk_write(&talk, 1460);
+    talk_out(&talk, "P. 1+1460");
+    talk_wait_out_ms(&talk, 1000);
+    talk_out(&talk, "P. 1+1460"); /* the probe: its ACK will tell no RTT (Karn) */
+    talk_wait_ms(&talk, TALK_RTT_MS);
+    talk_in(&talk, ". 1 ack 1461 sack 1-1461"); /* it came twice: no loss */
+    talk_write(&talk, 14600);
+    talk_forget(&talk);
+    uint64_t waited = talk_wait_out_ms(&talk, 1000);
+    assert_int_equal(talk_info(&talk).timeouts, 1); /* no probe: the timeout */
+    assert_true(waited >= 200);
+    talk_out(&talk, ". 1461+1460");
+    talk_end(&talk);
+}
+
+static void what_left_late_is_not_lost_at_the_timeout(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    send_ten(&talk);
+    talk_wait_ms(&talk, TALK_RTT_MS);
+    talk_in(&talk, ". 1 ack 1461 sack 2921-14601"); /* the second is lost; it goes again */
+    talk_out(&talk, ". 1461+1460");
+    talk_wait_ms(&talk, TALK_RTT_MS + 195);
+    talk_write(&talk, 1460);
+    talk_out(&talk, "P. 14601+1460"); /* shortly before the timeout */
+    talk_wait_out_ms(&talk, 1000);
+    assert_int_equal(talk_info(&talk).timeouts, 1);
+    talk_out(&talk, ". 1461+1460");
+    talk_wait_ms(&talk, TALK_RTT_MS);
+    talk_silent(&talk); /* the last is still on its way */
+    talk_in(&talk, ". 1 ack 16061");
+    assert_int_equal(talk_info(&talk).retransmissions, 2);
+    talk_end(&talk);
+}
+
 static void timer_starts_anew_in_recovery(void **state)
 {
     (void)state;
@@ -256,7 +306,7 @@ static void timer_starts_anew_in_recovery(void **state)
     talk_out(&talk, ". 1461+1460");
     talk_forget(&talk);
     uint64_t waited = talk_wait_out_ms(&talk, 1000);
-    assert_in_range(waited, 199, 201); /* an RTO, not the 50 ms that were left */
+    assert_in_range(waited, 209, 211); /* an RTO, not the 60 ms that were left */
     assert_int_equal(talk_info(&talk).timeouts, 1);
     talk_end(&talk);
 }
@@ -275,6 +325,10 @@ int main(void)
         {"RFC 8985 7.4.2: a loss that the probe mended", loss_behind_a_probe_is_heard_of, NULL,
          NULL, NULL},
         {"RFC 8985 7.4.2: a needless probe", needless_probe_costs_nothing, NULL, NULL, NULL},
+        {"RFC 8985 7.3: no second probe without an RTT", no_second_probe_without_an_rtt, NULL, NULL,
+         NULL},
+        {"RFC 8985 6.3: what left late is not lost at the timeout",
+         what_left_late_is_not_lost_at_the_timeout, NULL, NULL, NULL},
         {"RFC 2883 4: duplicates are told", duplicates_are_told, NULL, NULL, NULL},
         {"RFC 6675 6: the timer starts anew in recovery", timer_starts_anew_in_recovery, NULL, NULL,
          NULL},
