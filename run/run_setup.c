@@ -26,7 +26,6 @@ enum {
     BUFFER_BYTES = 69632, /* a super-segment, its headers and headroom; whole pages */
     BUFFERS = 2048,
     BUFFERS_RESERVED = 64,
-    QUEUE_BYTES_MAX = 4 * 1024 * 1024, /* of one connection, each direction */
     CONNECTIONS = 16384,
     CONTACTS = 16384,
     EXIT_BAD_FILE = 2,
@@ -243,8 +242,6 @@ static int configure(const struct run *run, struct berth_config *config)
     config->limits.contacts = CONTACTS;
     config->limits.rules = max_u32(config->limits.rules, run->config->rules_max);
     config->limits.rule_bytes = max_u32(config->limits.rule_bytes, run->config->rule_bytes_max);
-    config->tcp.receive_bytes_max = QUEUE_BYTES_MAX;
-    config->tcp.send_bytes_max = QUEUE_BYTES_MAX;
     return BERTH_OK;
 }
 

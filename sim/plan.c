@@ -197,6 +197,7 @@ static void draw_tcp(struct drawing *drawing, struct berth_tcp_settings *tcp)
     tcp->receive_bytes_initial =
         (uint32_t)draw_between(random, 2048, min_u32(tcp->receive_bytes_max, 65536));
     tcp->send_bytes_max = (uint32_t)draw_log(random, 2048, 1U << 20);
+    tcp->send_bytes_initial = min_u32(tcp->send_bytes_max, 2048U << (tcp->send_bytes_max % 8));
     tcp->sack = draw_chance(random, 80);
     tcp->timestamps = draw_chance(random, 80);
     tcp->window_scale = draw_chance(random, 80);

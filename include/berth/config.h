@@ -96,9 +96,12 @@ enum berth_tcp_ecn {
 
 /* TCP's settings; those marked * may also be set per connection (berth_tcp_set). */
 struct berth_tcp_settings {
-    uint32_t receive_bytes_max;     /* * most the receive queue is let grow to; 2048 to 1 GiB */
-    uint32_t send_bytes_max;        /* * most the send queue is let grow to */
+    /* Queues grow with what a round trip takes, from the initial size to the greatest: 2048 to
+     * 1 GiB. Both the same: they are not tuned. */
+    uint32_t receive_bytes_max;
+    uint32_t send_bytes_max;
     uint32_t receive_bytes_initial; /* the first window offered (RFC 6928 wants >= 10 segments) */
+    uint32_t send_bytes_initial;    /* of the send queue */
     uint64_t rto_initial_ns;        /* RFC 6298 2.1: 1 s */
     uint64_t rto_min_ns;            /* the RTO is SRTT and at least this; 200 ms as deployed stacks
                                        have it (RFC 6298 2.4 says 1 s in all) */
@@ -159,7 +162,8 @@ struct berth_config {
  *   TCP           4096 connections, 4096 half-open ones besides, 1024 of one listener, then SYN
  *                 cookies; 16,384 TIME-WAIT records, 256 listeners, 1024 held SYNs;
  *                 16,384 sent records; 16,384 out-of-order ranges, 4096 for one connection;
- *                 queues grow to 4 MiB each way; the first window is 64 KiB; RTO 1 s, then 200 ms
+ *                 queues grow to 4 MiB each way, from 64 KiB (received) and 256 KiB (to be
+ *                 sent); RTO 1 s, then 200 ms
  *                 to 60 s; delayed ACK 40 ms; TIME-WAIT and orphaned FIN-WAIT-2 60 s; user timeout
  *                 300 s; 7 SYN retries (3 minutes); held SYNs 180 s; keep-alive off, 2 h, 75 s, 9;
  *                 CUBIC, not paced; 4096 connections that are paced or measure their rate

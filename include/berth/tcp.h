@@ -167,7 +167,8 @@ enum berth_tcp_option {
     BERTH_TCP_LINGER_NS
 };
 /* ID: a connection or a listener. BERTH_E_INVALID: value out of range, or no such option.
- * BERTH_E_STATE: too late for it. BERTH_E_STALE. */
+ * BERTH_E_STATE: too late for it; of a listener that has answered a SYN: MSS_BYTES, RECEIVE_BYTES
+ * and WINDOW_BYTES. BERTH_E_STALE. */
 BERTH_API BERTH_MUST_CHECK int berth_tcp_set(struct berth *berth, berth_id id,
                                              enum berth_tcp_option option, uint64_t value);
 /* What it is now; of what is tuned (RECEIVE_BYTES, SEND_BYTES) what it has been tuned to.

@@ -52,6 +52,7 @@ static void init_tcp(struct berth_tcp_settings *tcp)
         .receive_bytes_max = 4 * 1024 * 1024,
         .send_bytes_max = 4 * 1024 * 1024,
         .receive_bytes_initial = 64 * 1024,
+        .send_bytes_initial = 256 * 1024,
         .rto_initial_ns = NS_PER_S,
         .rto_min_ns = 200 * NS_PER_MS,
         .rto_max_ns = 60 * NS_PER_S,
@@ -143,6 +144,7 @@ static const struct member members[] = {
     MEMBER(tcp.receive_bytes_max, 2048, (uint32_t)1 << 30),
     MEMBER(tcp.send_bytes_max, 2048, (uint32_t)1 << 30),
     MEMBER(tcp.receive_bytes_initial, 2048, (uint32_t)1 << 30),
+    MEMBER(tcp.send_bytes_initial, 2048, (uint32_t)1 << 30),
     MEMBER(tcp.rto_initial_ns, NS_PER_MS, 3600 * NS_PER_S),
     MEMBER(tcp.rto_min_ns, NS_PER_MS, 60 * NS_PER_S),
     MEMBER(tcp.rto_max_ns, 60 * NS_PER_S, 3600 * NS_PER_S), /* RFC 6298 2.5 */
@@ -206,6 +208,9 @@ static const char *find_contradiction(const struct berth_config *config)
     }
     if (tcp->receive_bytes_initial > tcp->receive_bytes_max) {
         return "tcp.receive_bytes_initial";
+    }
+    if (tcp->send_bytes_initial > tcp->send_bytes_max) {
+        return "tcp.send_bytes_initial";
     }
     if (tcp->rto_initial_ns < tcp->rto_min_ns || tcp->rto_initial_ns > tcp->rto_max_ns) {
         return "tcp.rto_initial_ns";

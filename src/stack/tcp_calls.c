@@ -289,7 +289,7 @@ int berth_tcp_get(const struct berth *berth, berth_id id, enum berth_tcp_option 
         return tcp_listener_get(listener, option, value);
     }
     const struct tcp_conn *conn = owned(berth, id);
-    return conn == NULL ? BERTH_E_STALE : tcp_get(conn, option, value);
+    return conn == NULL ? BERTH_E_STALE : tcp_get(&berth->tcp, conn, option, value);
 }
 
 int berth_tcp_set_congestion_control(struct berth *berth, berth_id id, const char *name)

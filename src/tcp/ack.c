@@ -141,6 +141,7 @@ static void control_congestion(struct tcp *tcp, struct tcp_conn *conn,
         conn->round_end = conn->snd_nxt; /* windowEnd of RFC 9406 4.2 */
     }
     conn->cc.table->on_ack(&conn->cc, &ack);
+    tcp_tune_sent(conn);
 }
 
 /* RFC 9293 3.10.7.4, fifth check, in the synchronised states. The ACK number has been judged

@@ -164,6 +164,18 @@ struct tcp_reorder {
     uint32_t at; /* where `seq` is in buffer->data */
 };
 
+/* What has been found out about the sizes that the queues want: tune.c. Times in microseconds. */
+struct tcp_tune {
+    uint32_t receive_bytes; /* the sizes, as far as they are more than the initial ones */
+    uint32_t send_bytes;
+    uint32_t rtt_us;       /* as the receiver sees it; 0: not known */
+    uint32_t turnover_seq; /* where the window ended when the measurement began */
+    uint32_t turnover_us;  /* when; 0: none has begun */
+    uint32_t space;        /* the most that the reader took in a round trip */
+    uint32_t round_us;     /* when this one began */
+    uint32_t round_total;  /* what had been taken before it, modulo 2^32 */
+};
+
 struct tcp_conn {
     uint32_t pool_link; /* the pool's, while free */
     uint32_t generation;
@@ -269,6 +281,7 @@ struct tcp_conn {
     int32_t error;        /* how it ended: enum berth_error */
     int32_t soft_error;   /* the last that did not end it, and when */
     uint64_t soft_error_ns;
+    struct tcp_tune tune;
     struct cc cc;
     const struct tcp_options *options; /* options.c */
     bool corked : 1;                   /* a segment that is not full waits for more */
@@ -306,6 +319,7 @@ struct tcp_listener {
     struct event_node event;
     void *user;
     bool in_use;
+    bool announced; /* a SYN was answered: what the answer says stays as it is */
 };
 
 struct tcp_time_wait {
@@ -479,8 +493,7 @@ void tcp_on_fin(struct tcp *tcp, struct tcp_conn *conn);
 void tcp_owe_dsack(struct tcp_conn *conn, uint32_t left, uint32_t right);
 uint32_t tcp_receive_window(const struct tcp *tcp,
                             const struct tcp_conn *conn); /* that could be offered now */
-uint32_t tcp_receive_limit(const struct tcp *tcp, const struct tcp_conn *conn); /* of the queue */
-uint32_t tcp_first_window(const struct tcp *tcp, const struct tcp_conn *conn);  /* of a SYN */
+uint32_t tcp_first_window(const struct tcp *tcp, const struct tcp_conn *conn); /* of a SYN */
 void tcp_ack_schedule(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes);
 void tcp_receive_append(struct tcp *tcp, struct tcp_conn *conn, struct tcp_arrival *arrival);
 void tcp_offer_window(struct tcp *tcp, struct tcp_conn *conn); /* if that is worth a segment */
@@ -494,6 +507,15 @@ void tcp_reorder_clear(struct tcp *tcp, struct tcp_conn *conn);
 uint8_t tcp_reorder_sack(const struct tcp_conn *conn, struct wire_sack *out, uint8_t max);
 
 void tcp_starve(struct tcp *tcp, struct tcp_conn *conn);
+
+/* tune.c */
+void tcp_tune_arrived(const struct tcp *tcp, struct tcp_conn *conn,
+                      const struct wire_packet *packet);
+void tcp_tune_taken(const struct tcp *tcp, struct tcp_conn *conn);
+void tcp_tune_sent(struct tcp_conn *conn);
+uint32_t tcp_tune_rtt_us(const struct tcp_conn *conn);
+uint32_t tcp_receive_limit(const struct tcp *tcp, const struct tcp_conn *conn); /* of the queue */
+uint32_t tcp_send_limit(const struct tcp *tcp, const struct tcp_conn *conn);
 
 /* sendq.c */
 bool tcp_sendq_has_room(const struct tcp *tcp, const struct tcp_conn *conn); /* for a writer */

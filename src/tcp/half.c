@@ -139,6 +139,7 @@ static bool send_syn_ack(struct tcp *tcp, struct tcp_syn *syn, bool is_cookie)
     tcp_half_recall(tcp, syn, &conn);
     tcp_fill_syn(tcp, &conn, &packet);
     syn->offered = packet.tcp.window;
+    listener_of(tcp, syn)->announced = true;
     if (is_cookie && (packet.tcp.options & WIRE_OPTION_TIMESTAMPS) != 0) {
         packet.tcp.tsval = tcp_cookie_stamp(syn, packet.tcp.tsval);
     }

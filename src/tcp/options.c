@@ -204,12 +204,17 @@ static bool is_unannounced(const struct tcp_conn *conn)
     return conn->state == BERTH_TCP_LISTEN || (opening && conn->probes == 0);
 }
 
+/* Does a SYN tell of OPTION? */
+static bool is_announced(enum berth_tcp_option option)
+{
+    return option == BERTH_TCP_MSS_BYTES || option == BERTH_TCP_RECEIVE_BYTES ||
+           option == BERTH_TCP_WINDOW_BYTES;
+}
+
 /* What a change of OPTION has to bring about at once. */
 static void take_effect(struct tcp *tcp, struct tcp_conn *conn, enum berth_tcp_option option)
 {
-    bool announced = option == BERTH_TCP_MSS_BYTES || option == BERTH_TCP_RECEIVE_BYTES ||
-                     option == BERTH_TCP_WINDOW_BYTES;
-    if (announced && is_unannounced(conn)) {
+    if (is_announced(option) && is_unannounced(conn)) {
         tcp_open_limits(tcp, conn);
     }
     if (option == BERTH_TCP_KEEPALIVE_IDLE_NS || option == BERTH_TCP_KEEPALIVE_INTERVAL_NS) {
@@ -218,7 +223,7 @@ static void take_effect(struct tcp *tcp, struct tcp_conn *conn, enum berth_tcp_o
     if (option == BERTH_TCP_SEND_BYTES || option == BERTH_TCP_UNSENT_BYTES) {
         tcp_sendq_wake(tcp, conn);
     }
-    if (announced && conn_is_synchronised(conn)) {
+    if (is_announced(option) && conn_is_synchronised(conn)) {
         tcp_offer_window(tcp, conn);
     }
 }
@@ -245,6 +250,9 @@ int tcp_listener_set(struct tcp *tcp, struct tcp_listener *listener, enum berth_
     const struct place *place = place_of(option);
     if (place == NULL || !is_in_range(place, value)) {
         return BERTH_E_INVALID;
+    }
+    if (is_announced(option) && listener->announced) {
+        return BERTH_E_STATE;
     }
     change(tcp, &listener->options, option, value);
     return 0;
@@ -280,7 +288,8 @@ int tcp_listener_set_congestion_control(struct tcp *tcp, struct tcp_listener *li
 
 /* ---- Asking --------------------------------------------------------------------------------- */
 
-int tcp_get(const struct tcp_conn *conn, enum berth_tcp_option option, uint64_t *value)
+int tcp_get(const struct tcp *tcp, const struct tcp_conn *conn, enum berth_tcp_option option,
+            uint64_t *value)
 {
     const struct place *place = place_of(option);
     if (place == NULL) {
@@ -291,6 +300,8 @@ int tcp_get(const struct tcp_conn *conn, enum berth_tcp_option option, uint64_t 
     now.quick_ack = conn_has(conn, CONN_QUICK_ACK);
     now.keepalive = conn_has(conn, CONN_KEEPALIVE);
     now.cork = conn->corked;
+    now.receive_bytes = tcp_receive_limit(tcp, conn);
+    now.send_bytes = tcp_send_limit(tcp, conn);
     now.dscp = conn->dscp;
     now.hop_limit = conn->hop_limit;
     *value = load(&now, place);

@@ -10,19 +10,6 @@
 
 static const uint32_t copy_share = 8; /* copied when it fills less than 1/8 of its buffer */
 
-/* How far the receive queue may grow: with what the reader has taken, twice that, so that it never
-   holds back a sender that doubles its rate each round trip, and a reader that takes nothing never
-   holds more than the first window. */
-uint32_t tcp_receive_limit(const struct tcp *tcp, const struct tcp_conn *conn)
-{
-    uint64_t taken = conn->bytes_received - conn->receive_bytes;
-    uint64_t grown = max_u64(2 * taken, tcp->settings.receive_bytes_initial);
-    if (conn->options->receive_fixed) {
-        return conn->options->receive_bytes;
-    }
-    return (uint32_t)min_u64(conn->options->receive_bytes, grown);
-}
-
 /* What could be offered now: free queue space, and no more than a share of the pool that is left;
    but one full segment as long as there is a buffer, where nothing waits to be read: so the last
    buffers are not for those who do not read, and nobody is offered less than a segment for ever. */
@@ -150,6 +137,7 @@ static void in_order(struct tcp *tcp, struct tcp_conn *conn, struct tcp_arrival 
     uint32_t mss = piece != 0 ? piece : bytes;
     conn->rcv_mss = (uint16_t)max_u32(conn->rcv_mss, min_u32(mss, conn->mss_own));
     tcp_receive_append(tcp, conn, arrival);
+    tcp_tune_arrived(tcp, conn, arrival->packet);
     bool filled = conn->reorder_count > 0;
     tcp_reorder_drain(tcp, conn);
     tcp_ack_schedule(tcp, conn, bytes);
@@ -296,6 +284,7 @@ int tcp_consume(struct tcp *tcp, struct tcp_conn *conn, size_t bytes)
         }
     }
     tcp_urgent_read(conn);
+    tcp_tune_taken(tcp, conn);
     tcp_offer_window(tcp, conn);
     return 0;
 }

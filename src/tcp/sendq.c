@@ -150,7 +150,7 @@ static bool is_below_mark(const struct tcp_conn *conn)
 
 bool tcp_sendq_has_room(const struct tcp *tcp, const struct tcp_conn *conn)
 {
-    return queued_bytes(conn) < conn->options->send_bytes && is_below_mark(conn) &&
+    return queued_bytes(conn) < tcp_send_limit(tcp, conn) && is_below_mark(conn) &&
            pool_room(tcp, conn) > 0;
 }
 
@@ -159,7 +159,7 @@ bool tcp_sendq_has_room(const struct tcp *tcp, const struct tcp_conn *conn)
 void tcp_sendq_wake(struct tcp *tcp, struct tcp_conn *conn)
 {
     if (conn_has(conn, CONN_WANT_WRITE) && is_below_mark(conn) &&
-        queued_bytes(conn) <= conn->options->send_bytes / 3 * 2) {
+        queued_bytes(conn) <= tcp_send_limit(tcp, conn) / 3 * 2) {
         conn_clear(conn, CONN_WANT_WRITE);
         tcp_conn_note(tcp, conn, BERTH_EVENT_WRITABLE);
     }
@@ -175,7 +175,8 @@ int tcp_reserve(struct tcp *tcp, struct tcp_conn *conn, size_t want, struct bert
     }
     tcp_sendq_release(tcp, conn);
     uint32_t queued = queued_bytes(conn);
-    uint32_t room = conn->options->send_bytes > queued ? conn->options->send_bytes - queued : 0;
+    uint32_t limit = tcp_send_limit(tcp, conn);
+    uint32_t room = limit > queued ? limit - queued : 0;
     if (room == 0 || !is_below_mark(conn)) {
         return nothing_now(tcp, conn, false);
     }
@@ -221,7 +222,7 @@ int tcp_commit(struct tcp *tcp, struct tcp_conn *conn, size_t bytes)
         room += at->capacity;
     }
     uint32_t queued = queued_bytes(conn);
-    if (bytes > room || bytes + queued > conn->options->send_bytes) {
+    if (bytes > room || bytes + queued > tcp_send_limit(tcp, conn)) {
         return BERTH_E_INVALID;
     }
     uint32_t left = (uint32_t)bytes;

@@ -196,7 +196,8 @@ void tcp_close(struct tcp *tcp, struct tcp_conn *conn);
 void tcp_abort(struct tcp *tcp, struct tcp_conn *conn);
 int tcp_more(struct tcp *tcp, struct tcp_conn *conn);
 int tcp_set(struct tcp *tcp, struct tcp_conn *conn, enum berth_tcp_option option, uint64_t value);
-int tcp_get(const struct tcp_conn *conn, enum berth_tcp_option option, uint64_t *value);
+int tcp_get(const struct tcp *tcp, const struct tcp_conn *conn, enum berth_tcp_option option,
+            uint64_t *value);
 int tcp_set_congestion_control(struct tcp *tcp, struct tcp_conn *conn, const char *name);
 int tcp_listener_set(struct tcp *tcp, struct tcp_listener *listener, enum berth_tcp_option option,
                      uint64_t value);

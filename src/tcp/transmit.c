@@ -37,6 +37,18 @@ void tcp_describe(const struct tcp *tcp, const struct tcp_conn *conn, uint32_t s
     }
 }
 
+/* The window field for OFFERED bytes: rounded up, so that rounding never shrinks the window. Each
+ * rounding moves the edge a little; a peer that sends a byte at a time to a reader that sleeps
+ * would so be offered more and more: only up to a share of the limit. */
+static uint32_t scaled(const struct tcp *tcp, const struct tcp_conn *conn, uint32_t offered)
+{
+    uint32_t down = offered >> conn->rcv_wscale;
+    uint32_t up = (offered + (1U << conn->rcv_wscale) - 1) >> conn->rcv_wscale;
+    uint64_t limit = tcp_receive_limit(tcp, conn);
+    uint64_t held = (uint64_t)conn->receive_bytes + ((uint64_t)up << conn->rcv_wscale);
+    return held > limit + limit / 16 ? down : up;
+}
+
 /* RFC 9293 3.8.6.2.2: the right edge moves in steps worth having, and never back. */
 static uint16_t offer(struct tcp *tcp, struct tcp_conn *conn)
 {
@@ -49,9 +61,7 @@ static uint16_t offer(struct tcp *tcp, struct tcp_conn *conn)
         tcp_starve(tcp, conn); /* told again when the pool has more */
     }
     uint32_t offered = seq_gt(conn->rcv_adv, conn->rcv_nxt) ? conn->rcv_adv - conn->rcv_nxt : 0;
-    uint32_t unit =
-        (1U << conn->rcv_wscale) - 1; /* rounded up, so that rounding never shrinks it */
-    uint32_t field = min_u32((offered + unit) >> conn->rcv_wscale, 65535);
+    uint32_t field = min_u32(scaled(tcp, conn, offered), 65535);
     conn->rcv_adv = seq_max(conn->rcv_adv, conn->rcv_nxt + (field << conn->rcv_wscale));
     return (uint16_t)field;
 }

@@ -55,9 +55,12 @@ static void ranges_of_options(void **state)
     struct talk talk;
     talk_begin(&talk, NULL);
     talk_established(&talk);
+    struct berth_endpoint other = {.port = 9999};
+    berth_id fresh;
+    assert_int_equal(berth_tcp_listen(talk.berth, &other, 1, NULL, &fresh), 0);
     for (unsigned i = 0; i < sizeof ranges / sizeof *ranges; i++) {
         const struct range *range = &ranges[i];
-        berth_id ids[2] = {talk.id, talk.listener};
+        berth_id ids[2] = {talk.id, fresh};
         for (unsigned k = 0; k < 2; k++) {
             assert_int_equal(berth_tcp_set(talk.berth, ids[k], range->option, range->least), 0);
             assert_int_equal(get(&talk, ids[k], range->option), range->least);
@@ -78,6 +81,12 @@ static void ranges_of_options(void **state)
                      talk.config.tcp.user_timeout_ns);
     assert_int_equal(set(&talk, BERTH_TCP_MSS_BYTES, 1000), BERTH_E_STATE); /* it was announced */
     assert_int_equal(set(&talk, BERTH_TCP_MSS_BYTES, 63), BERTH_E_INVALID);
+    static const enum berth_tcp_option told[] = {BERTH_TCP_MSS_BYTES, BERTH_TCP_RECEIVE_BYTES,
+                                                 BERTH_TCP_WINDOW_BYTES};
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(berth_tcp_set(talk.berth, fresh, told[i], 4096), 0);
+        assert_int_equal(berth_tcp_set(talk.berth, talk.listener, told[i], 4096), BERTH_E_STATE);
+    }
     talk_end(&talk);
 }
 

@@ -245,6 +245,7 @@ static void with_newreno(struct berth_config *config)
 {
     talk_without_sack(config);
     config->tcp.frto = false; /* the peer of this test acknowledges what it cannot have */
+    config->tcp.send_bytes_initial = 1U << 20;
     strcpy(config->tcp.congestion_control, "newreno");
 }
 

@@ -177,7 +177,14 @@ static void ranges_of_tcp(void **state)
     REFUSED(tcp.receive_bytes_max, 2047);
     config.tcp.receive_bytes_max = 65535;
     refused("tcp.receive_bytes_initial"); /* 65536 by default */
-    RANGE(tcp.send_bytes_max, 2048U, 1U << 30);
+    PASSES(tcp.send_bytes_max, 1U << 30);
+    REFUSED(tcp.send_bytes_max, (1U << 30) + 1);
+    REFUSED(tcp.send_bytes_max, 2047);
+    config.tcp.send_bytes_max = 65536;
+    refused("tcp.send_bytes_initial"); /* 256 KiB by default */
+    config.tcp.send_bytes_initial = 2048;
+    PASSES(tcp.send_bytes_max, 2048);
+    REFUSED(tcp.send_bytes_initial, 2047);
     REFUSED(tcp.receive_bytes_initial, 2047);
     REFUSED(tcp.rto_min_ns, ms - 1);
     REFUSED(tcp.rto_initial_ns, config.tcp.rto_min_ns - 1);
