@@ -5,7 +5,6 @@
  */
 #include "tcp/conn.h"
 
-
 struct tcp_pair tcp_pair(const struct tcp *tcp, const struct berth_endpoint *local,
                          const struct berth_endpoint *remote)
 {

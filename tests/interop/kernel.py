@@ -33,7 +33,8 @@ TCP_INFO, TCP_CONGESTION = 11, 13
 FIONREAD, SIOCATMARK = 0x541B, 0x8905
 E_RESET, E_ABORTED, E_REFUSED = -13, -18, -12  # enum berth_error
 OPTIONS = {"timestamps": 1, "sack": 2, "window_scale": 4, "ecn": 8, "ecn_seen": 16, "syn_data": 32}
-SYSCTLS = {"timestamps": "tcp_timestamps", "sack": "tcp_sack", "window_scale": "tcp_window_scaling"}
+SYSCTLS = {"timestamps": "tcp_timestamps", "sack": "tcp_sack", "window_scale": "tcp_window_scaling",
+           "ecn": "tcp_ecn"}
 
 numbers = itertools.count(1)
 folder = tempfile.TemporaryDirectory(prefix="berth-test.")
@@ -165,10 +166,18 @@ def addresses(number, family):
 
 def set_up_device(number, case):
     ours, _, width = addresses(number, case.family)
-    lines = [f"link set t{number} mtu {case.mtu}",
-             f"addr add {ours}/{width} dev t{number}" + (" nodad" if case.family == 6 else ""),
-             f"link set t{number} up"]
+    lines = [f"link set t{number} mtu {case.mtu} up",
+             f"addr add {ours}/{width} dev t{number}" + (" nodad" if case.family == 6 else "")]
     subprocess.run(["ip", "-batch", "-"], input="\n".join(lines), text=True, check=True, timeout=20)
+    if case.family == 6 and not host.wait_until(lambda: has_local_route(ours), 5):
+        raise OSError(errno.EADDRNOTAVAIL, ours)
+
+
+def has_local_route(address):
+    """The kernel takes packets to an IPv6 address some time after the address was added."""
+    digits = socket.inet_pton(socket.AF_INET6, address).hex()
+    with open("/proc/net/ipv6_route", encoding="ascii") as file:
+        return any(line.startswith(f"{digits} 80 ") for line in file)
 
 
 def start_peer(number, case):

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A stack's settings by name: the members of struct berth_config, times in milliseconds.
+ * A stack's settings by name: any member of struct berth_config, its "tcp." or "limits." before it
+ * or not; one that ends in _ns also as _ms; "cc" for the congestion control.
  */
 #include "tests/interop/peer.h"
 
@@ -15,94 +16,88 @@ struct setting {
     const char *name;
     size_t offset;
     size_t bytes;
-    uint64_t unit; /* one of the setting's in the member's */
+    bool is_text;
 };
 
-#define SETTING(name, member, unit)                                                              \
-    {                                                                                            \
-        name, offsetof(struct berth_config, member), sizeof(((struct berth_config *)0)->member), \
-            (unit)                                                                               \
+#define ROW(path, text)                                                                       \
+    {                                                                                         \
+#path, offsetof(struct berth_config, path), sizeof(((struct berth_config *)0)->path), \
+            (text)                                                                            \
     }
-#define TCP_SETTING(member)    SETTING(#member, tcp.member, 1)
-#define TCP_TIME(name, member) SETTING(name, tcp.member, NS_PER_MS)
-#define LIMIT(member)          SETTING(#member, limits.member, 1)
+#define SETTING(path) ROW(path, false)
+#define TEXT(path)    ROW(path, true)
 
 static const struct setting settings[] = {
-    SETTING("mtu", mtu, 1),
-    SETTING("offloads", offloads, 1),
-    SETTING("segment_bytes_max", segment_bytes_max, 1),
-    LIMIT(buffers),
-    LIMIT(buffer_bytes),
-    LIMIT(tcp_sent_records),
-    LIMIT(tcp_reorder_records),
-    LIMIT(tcp_reorder_per_connection),
-    TCP_SETTING(receive_bytes_max),
-    TCP_SETTING(send_bytes_max),
-    TCP_SETTING(receive_bytes_initial),
-    TCP_SETTING(keepalive),
-    TCP_SETTING(keepalive_probes),
-    TCP_SETTING(no_delay),
-    TCP_SETTING(quick_ack),
-    TCP_SETTING(sack),
-    TCP_SETTING(timestamps),
-    TCP_SETTING(window_scale),
-    TCP_SETTING(blind_attack_checks),
-    TCP_SETTING(syn_retries),
-    TCP_SETTING(initial_window),
-    TCP_SETTING(dscp),
-    TCP_SETTING(hop_limit),
-    TCP_TIME("rto_initial_ms", rto_initial_ns),
-    TCP_TIME("rto_min_ms", rto_min_ns),
-    TCP_TIME("rto_max_ms", rto_max_ns),
-    TCP_TIME("delayed_ack_ms", delayed_ack_ns),
-    TCP_TIME("time_wait_ms", time_wait_ns),
-    TCP_TIME("fin_wait2_ms", fin_wait2_ns),
-    TCP_TIME("keepalive_idle_ms", keepalive_idle_ns),
-    TCP_TIME("keepalive_interval_ms", keepalive_interval_ns),
-    TCP_TIME("user_timeout_ms", user_timeout_ns),
+#include "packetdrill_settings.inc"
 };
 
-static const struct setting *find(const char *name, size_t bytes)
+static const struct setting *find(const char *name)
 {
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
-        if (strlen(settings[i].name) == bytes && memcmp(settings[i].name, name, bytes) == 0) {
+        const char *dot = strchr(settings[i].name, '.');
+
+        if (strcmp(settings[i].name, name) == 0 || (dot != NULL && strcmp(dot + 1, name) == 0)) {
             return &settings[i];
         }
     }
     return NULL;
 }
 
+/* As find; *UNIT: what a number is to be multiplied with. */
+static const struct setting *find_unit(const char *name, uint64_t *unit)
+{
+    size_t bytes = strlen(name);
+    char as_ns[64];
+
+    *unit = 1;
+    if (strcmp(name, "cc") == 0) {
+        return find("congestion_control");
+    }
+    if (bytes > 3 && bytes < sizeof as_ns && strcmp(name + bytes - 3, "_ms") == 0) {
+        *unit = NS_PER_MS;
+        (void)snprintf(as_ns, sizeof as_ns, "%.*s_ns", (int)(bytes - 3), name);
+        return find(as_ns);
+    }
+    return find(name);
+}
+
+/* PLACE: where SETTING is. */
+static bool store(const struct setting *setting, uint64_t unit, const char *text, uint8_t *place)
+{
+    uint64_t value;
+    char *end;
+
+    if (setting->is_text) {
+        return (size_t)snprintf((char *)place, setting->bytes, "%s", text) < setting->bytes;
+    }
+    value = strtoull(text, &end, 0) * unit;
+    if (end == text || *end != '\0' ||
+        (setting->bytes < sizeof value && value >> 8 * setting->bytes != 0)) {
+        return false;
+    }
+    memcpy(place, &value, setting->bytes); /* little-endian, as all that berth runs on */
+    return true;
+}
+
 bool peer_setting(struct berth_config *config, const char *text)
 {
     const char *equals = strchr(text, '=');
     const struct setting *setting;
-    uint64_t value;
-    char *end;
+    uint64_t unit;
+    char name[64];
 
-    if (equals == NULL) {
+    if (equals == NULL || (size_t)(equals - text) >= sizeof name) {
         return false;
     }
-    if (strncmp(text, "cc=", 3) == 0) {
-        (void)snprintf(config->tcp.congestion_control, sizeof config->tcp.congestion_control, "%s",
-                       equals + 1);
-        return true;
-    }
-    setting = find(text, (size_t)(equals - text));
-    value = strtoull(equals + 1, &end, 0);
-    if (setting == NULL || end == equals + 1 || *end != '\0') {
-        return false;
-    }
-    value *= setting->unit;
-    /* Little-endian: the first bytes of VALUE are the member's. */
-    memcpy((uint8_t *)config + setting->offset, &value, setting->bytes);
-    return setting->bytes == sizeof value || value >> 8 * setting->bytes == 0;
+    memcpy(name, text, (size_t)(equals - text));
+    name[equals - text] = '\0';
+    setting = find_unit(name, &unit);
+    return setting != NULL && store(setting, unit, equals + 1, (uint8_t *)config + setting->offset);
 }
 
 void peer_settings_list(void)
 {
-    printf("cc");
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
-        printf(" %s", settings[i].name);
+        printf("%s\n", settings[i].name);
     }
-    printf("\n");
 }

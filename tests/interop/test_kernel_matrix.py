@@ -79,6 +79,45 @@ def test_features():
         kernel.sysctl(kernel.SYSCTLS[name], 1)
 
 
+def judge_ecn(kernel_ecn, berth_ecn, role):
+    """Asked for by the client (1), agreed to by the server (1, 2); then marks are seen and told."""
+    client, server = (berth_ecn, kernel_ecn) if role == "client" else (kernel_ecn, berth_ecn)
+    expected = client == 1 and server in (1, 2)
+
+    def judge(case, outcome):
+        faults = outcome.good(case)
+        berth = outcome.berth.get("info", {})
+        if bool(berth.get("ecn")) != expected or outcome.info.get("ecn") != expected:
+            faults.append(f"ECN: expected {expected}, berth says {berth.get('ecn')}, the kernel "
+                          f"{outcome.info.get('ecn')}")
+        if (berth.get("marks_received", 0) > 0) != expected:
+            faults.append(f"berth got {berth.get('marks_received')} marks")
+        if (outcome.info.get("delivered_ce", 0) > 0) != expected:
+            faults.append(f"the kernel was told of {outcome.info.get('delivered_ce')} marks")
+        return faults
+    return judge
+
+
+def test_ecn():
+    """The path marks what may be marked and loses nothing."""
+    found = kernel.sysctl("tcp_ecn")
+    if found is None:
+        tap.skip("ECN", "no sysctl tcp_ecn here")
+        return
+    for kernel_ecn in (0, 1, 2):
+        kernel.sysctl("tcp_ecn", kernel_ecn)
+        judges = {}
+        for berth_ecn, (role, family) in itertools.product((0, 1, 2),
+                                                           zip(ROLES * 2, (4, 4, 6, 6))):
+            case = Case(f"ECN: kernel {kernel_ecn}, berth {berth_ecn}; {role}, IPv{family}",
+                        role=role, family=family, settings={"ecn": berth_ecn}, cc="reno",
+                        impair="delay 1ms ecn 5%", kernel_sends=400_000, berth_sends=400_000)
+            judges[case] = judge_ecn(kernel_ecn, berth_ecn, role)
+        kernel.run_all(list(judges), lambda case, outcome, judges=judges:
+                       judges[case](case, outcome), at_once=8)
+    kernel.sysctl("tcp_ecn", found)
+
+
 def judge_mss(case, outcome):
     """Neither side's segments are larger than the link takes, and none is smaller for no reason."""
     faults = outcome.good(case)
@@ -121,6 +160,7 @@ def test_impaired():
 
 kernel.need()
 test_features()
+test_ecn()
 test_mtu()
 test_impaired()
 tap.done()
