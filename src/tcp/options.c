@@ -177,6 +177,7 @@ static bool set_live(struct tcp *tcp, struct tcp_conn *conn, enum berth_tcp_opti
         set_flag(conn, CONN_NO_DELAY, on);
     } else if (option == BERTH_TCP_QUICK_ACK) {
         set_flag(conn, CONN_QUICK_ACK, on);
+        conn->quick_acks = 0; /* the owner has said it: no more of them because it is new */
         set_flag(conn, CONN_ACK_NOW,
                  conn_has(conn, CONN_ACK_NOW) || (on && conn_has(conn, CONN_ACK_DELAYED)));
     } else if (option == BERTH_TCP_CORK) {

@@ -167,7 +167,10 @@ enum berth_drop tcp_on_payload(struct tcp *tcp, struct tcp_conn *conn, struct tc
         return BERTH_DROP_TCP_STATE;
     }
     if (conn_has(conn, CONN_ORPHAN) && seq_gt(arrival->seq + arrival->bytes, conn->rcv_nxt)) {
-        tcp_abort(tcp, conn); /* RFC 9293 3.6.1: nobody will read it, and the peer should know */
+        /* RFC 9293 3.6.1: nobody will read it, and the peer should know. The RST carries what the
+           segment acknowledged, which is just what the peer takes at once (RFC 5961 3.2). */
+        tcp_reset_for(tcp, arrival->packet);
+        tcp_conn_end(tcp, conn, BERTH_E_ABORTED);
         return BERTH_DROP_TCP_AFTER_CLOSE;
     }
     trim(conn, arrival);

@@ -188,10 +188,11 @@ static void fill_data(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet
         packet->segment_bytes = (uint16_t)mss;
     }
     acknowledge(tcp, conn, packet);
-    if (packet->tcp.seq + bytes == conn->snd_end && !(conn_is_corked(conn) && bytes % mss == 0)) {
-        packet->tcp.flags |= WIRE_PSH; /* RFC 9293 MUST-61: at the end of what there is */
-    }
     if (bytes > 0) {
+        bool end = packet->tcp.seq + bytes == conn->snd_end;
+        if (end && !(conn_is_corked(conn) && bytes % mss == 0)) {
+            packet->tcp.flags |= WIRE_PSH; /* RFC 9293 MUST-61: at the end of what there is */
+        }
         uint32_t covered = tcp_sendq_views(conn, packet->tcp.seq, bytes, frame);
         BERTH_CHECK(covered == bytes);
     }
@@ -350,9 +351,21 @@ static bool send_new(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
     return true;
 }
 
+/* PSH also where a burst ends that the window or cwnd has cut off, of two segments and more: so a
+   receiver that gathers segments hands them on. A single one may well be followed soon. */
+static void push_burst(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
+                       bool many)
+{
+    if (packet->payload_bytes > 0 && (many || packet->segment_bytes != 0) &&
+        !conn_is_corked(conn) && new_bytes(tcp, conn) == 0) {
+        packet->tcp.flags |= WIRE_PSH;
+    }
+}
+
 static bool fill_new(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
                      struct berth_frame *frame)
 {
+    bool many = conn->sent_ns == tcp->now_ns && conn->snd_una != conn->snd_nxt;
     if (!conn_has_unsent(conn) || tcp_frto_holds_new(conn) ||
         (conn->ecn.paused && !conn_has(conn, CONN_FORCE_NOW))) {
         return false;
@@ -363,6 +376,7 @@ static bool fill_new(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
     if (!send_new(tcp, conn, packet, frame)) {
         return false;
     }
+    push_burst(tcp, conn, packet, many);
     if (conn->rto_ns == BERTH_NEVER || conn_has(conn, CONN_PERSIST)) {
         conn->backoff = conn_has(conn, CONN_PERSIST) ? 0 : conn->backoff; /* probes are no losses */
         tcp_timer_retransmit(tcp, conn);

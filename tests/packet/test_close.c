@@ -160,7 +160,7 @@ static void data_after_close_resets(void **state)
     talk_out(&talk, "F. 1 ack 1");
     talk_in(&talk, ". 1 ack 2");
     talk_in(&talk, "P. 1+5 ack 2"); /* nobody will read it: RFC 9293 3.6.1 */
-    talk_out(&talk, "R. 2");
+    talk_out(&talk, "R 2");         /* in the place that it acknowledged */
     assert_int_equal(talk_connections(&talk), 0);
     talk_end(&talk);
 }

@@ -11,6 +11,11 @@
 
 #include <cmocka.h>
 
+static bool talk_pushed(const struct talk *talk)
+{
+    return (talk->last.data[20 + 13] & 8) != 0; /* IPv4's header, then TCP's flags */
+}
+
 static void segments_of_mss_with_push_at_the_end(void **state)
 {
     (void)state;
@@ -21,6 +26,36 @@ static void segments_of_mss_with_push_at_the_end(void **state)
     talk_out(&talk, ". 1+1460");
     talk_out(&talk, ". 1461+1460");
     talk_out(&talk, "P. 2921+80"); /* MUST-61: the last one pushes */
+    talk_silent(&talk);
+    talk_end(&talk);
+}
+
+/* MUST-61 once more: what the windows cut off is pushed too, if it is more than one segment; a bare
+ * FIN pushes nothing. */
+static void push_at_the_end_of_a_burst(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    talk_in(&talk, ". 1 ack 1 win 2920");
+    talk_write(&talk, 7300);
+    talk_out(&talk, ". 1+1460");
+    assert_false(talk_pushed(&talk));
+    talk_out(&talk, "P. 1461+1460");
+    talk_wait_ms(&talk, 1);
+    talk_in(&talk, ". 1 ack 1461 win 2920");
+    talk_out(&talk, ". 2921+1460"); /* one alone */
+    assert_false(talk_pushed(&talk));
+    talk_wait_ms(&talk, 1);
+    talk_in(&talk, ". 1 ack 4381 win 8000");
+    talk_out(&talk, ". 4381+1460");
+    talk_out(&talk, "P. 5841+1460");
+    talk_in(&talk, ". 1 ack 7301 win 8000");
+    assert_int_equal(berth_tcp_shutdown(talk.berth, talk.id), 0);
+    talk_collect(&talk);
+    talk_out(&talk, "F. 7301");
+    assert_false(talk_pushed(&talk));
     talk_silent(&talk);
     talk_end(&talk);
 }
@@ -304,6 +339,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         {"RFC 9293 MUST-61, SHLD-27, SHLD-28: full segments, and PSH at the end",
          segments_of_mss_with_push_at_the_end, NULL, NULL, NULL},
+        {"RFC 9293 MUST-61: PSH at the end of a burst", push_at_the_end_of_a_burst, NULL, NULL,
+         NULL},
         {"RFC 9293 SHLD-7, MAY-16: Nagle's algorithm", nagle_waits, NULL, NULL, NULL},
         {"RFC 9293 MUST-17: Nagle can be turned off", nagle_can_be_turned_off, NULL, NULL, NULL},
         {"RFC 9293 MUST-38: no silly segments", the_peers_window_holds, NULL, NULL, NULL},

@@ -63,6 +63,7 @@ class Runner:
         self.script_iss = 0
         self.peer_iss = PEER_START
         self.script_peer_iss = 0
+        self.peer_is_known = False
         self.stamps = {}         # the script's timestamps of the stack's to those on the wire
         self.cookie = b""
         self.largest_ack = 0
@@ -206,8 +207,9 @@ class Runner:
     def fill_inbound(self, packet, segment):
         for flag in segment.flags:
             packet.flags |= packets.FLAG_BITS.get(flag, 0)
-        if "S" in segment.flags:
+        if "S" in segment.flags and not self.peer_is_known:
             self.script_peer_iss = segment.seq
+        self.peer_is_known = self.peer_is_known or "." in segment.flags
         packet.seq = segment.seq - self.script_peer_iss + self.peer_iss
         if segment.ack is not None:
             packet.ack = segment.ack - self.script_iss + (self.iss or 0)

@@ -206,9 +206,9 @@ class Parser:
             call.result = self.integer()
         if self.peek().kind == "word":
             call.error = self.next().text
-            if self.take("("):
-                while not self.take(")"):
-                    self.next()
+        if self.take("("):          # what it means, for the reader
+            while not self.take(")"):
+                self.next()
         return call
 
     def arguments(self, opening, closing):

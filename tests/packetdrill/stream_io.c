@@ -273,6 +273,9 @@ ssize_t stream_send(struct adapter *adapter, struct file *file, const struct msg
     if (sent > 0 && sent == bytes && (flags & MSG_OOB) != 0) {
         (void)!berth_tcp_urgent(adapter->berth, file->stream.id);
     }
+    if (sent > 0 && (flags & MSG_MORE) != 0) {
+        (void)!berth_tcp_more(adapter->berth, file->stream.id);
+    }
     return sent > 0 ? (ssize_t)sent : error;
 }
 
