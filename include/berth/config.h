@@ -90,8 +90,11 @@ struct berth_limits {
 /* Explicit congestion notification, as Linux numbers it (net.ipv4.tcp_ecn). */
 enum berth_tcp_ecn {
     BERTH_TCP_ECN_OFF = 0,
-    BERTH_TCP_ECN = 1,       /* RFC 3168: offered, and accepted */
-    BERTH_TCP_ECN_ACCEPT = 2 /* RFC 3168: accepted */
+    BERTH_TCP_ECN = 1,            /* RFC 3168: asked for, and accepted */
+    BERTH_TCP_ECN_ACCEPT = 2,     /* RFC 3168: accepted */
+    BERTH_TCP_ACCECN = 3,         /* AccECN (RFC 9768): asked for; both accepted */
+    BERTH_TCP_ACCECN_ASK_ECN = 4, /* RFC 3168: asked for; both accepted */
+    BERTH_TCP_ACCECN_ACCEPT = 5   /* both accepted */
 };
 
 /* TCP's settings; those marked * may also be set per connection (berth_tcp_set). */
@@ -120,6 +123,7 @@ struct berth_tcp_settings {
     bool window_scale;              /* RFC 7323 */
     bool blind_attack_checks;       /* RFC 5961 */
     uint8_t ecn;                    /* enum berth_tcp_ecn */
+    bool accecn_option;             /* RFC 9768 3.2.3: send AccECN's option */
     bool frto;                      /* RFC 5682: spurious timeouts are found out */
     bool pacing;                    /* of CUBIC and NewReno too; BBR is always paced */
     uint32_t challenge_acks_per_second; /* RFC 5961 7: throttling */

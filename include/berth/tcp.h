@@ -188,7 +188,8 @@ BERTH_API BERTH_MUST_CHECK int berth_tcp_set_congestion_control(struct berth *be
 /* What both ends of a connection agreed on (struct berth_tcp_settings, ecn). */
 enum berth_tcp_ecn_mode {
     BERTH_TCP_ECN_NONE,
-    BERTH_TCP_ECN_CLASSIC /* RFC 3168 */
+    BERTH_TCP_ECN_CLASSIC, /* RFC 3168 */
+    BERTH_TCP_ECN_ACCURATE /* RFC 9768: AccECN */
 };
 
 /* A connection's figures, as `ss -ti` shows them. */
@@ -220,6 +221,7 @@ struct berth_tcp_info {
     uint32_t urgent_bytes; /* up to the peer's urgent mark, those not here yet included; 0: no mark,
                               or all before it was read */
     enum berth_tcp_ecn_mode ecn;
+    uint32_t marks_told;     /* AccECN: packets of ours that the peer told came marked */
     uint32_t marks_received; /* packets that came marked by congestion (CE) */
     uint8_t dscp;            /* that we send */
     uint8_t dscp_received;   /* of the segment that came last */

@@ -137,21 +137,40 @@ struct tcp_rate {
     uint64_t state[];  /* the controller's */
 };
 
-enum tcp_ecn_mode { TCP_ECN_NONE, TCP_ECN_CLASSIC }; /* RFC 3168 */
+enum tcp_ecn_mode { TCP_ECN_NONE, TCP_ECN_CLASSIC, TCP_ECN_ACCURATE }; /* RFC 3168, RFC 9768 */
 
-/* Explicit congestion notification: what was agreed on, and what both halves know: ecn.c. */
+/* Explicit congestion notification: what was agreed on, and what both halves know: ecn.c; from
+ * `received` on accecn.c. */
 struct tcp_ecn {
-    uint32_t end;      /* snd_nxt at the last reduction: until it is passed there is no other */
-    uint32_t marks_in; /* packets that came marked */
-    uint8_t mode : 2;  /* enum tcp_ecn_mode */
-    uint8_t asked : 2; /* enum tcp_ecn_mode, by our SYN */
-    bool ect : 1;      /* new data may be sent as ECN-capable */
-    bool plain : 1;    /* a SYN or SYN,ACK without ECN was sent, or came */
-    bool echo : 1;     /* ECE goes back until CWR comes */
-    bool cwr : 1;      /* CWR goes with the next new data */
-    bool reducing : 1; /* cwnd is on its way to ssthresh, as in recovery: recovery.c */
-    bool told : 1;     /* in this recovery marks told of congestion too: it stands */
-    bool paused : 1;   /* no new data before the timer runs out */
+    uint32_t end;          /* snd_nxt at the last reduction: until it is passed there is no other */
+    uint32_t marks_in;     /* packets that came marked */
+    uint8_t mode : 2;      /* enum tcp_ecn_mode */
+    uint8_t asked : 2;     /* enum tcp_ecn_mode, by our SYN */
+    bool ect : 1;          /* new data may be sent as ECN-capable */
+    bool plain : 1;        /* a SYN or SYN,ACK without ECN was sent, or came */
+    bool again : 1;        /* the peer's SYN came again */
+    bool shocked : 1;      /* the handshake told of congestion */
+    bool echo : 1;         /* ECE goes back until CWR comes */
+    bool cwr : 1;          /* CWR goes with the next new data */
+    bool reducing : 1;     /* cwnd is on its way to ssthresh, as in recovery: recovery.c */
+    bool told : 1;         /* in this recovery marks told of congestion too: it stands */
+    bool paused : 1;       /* no new data before the timer runs out */
+    bool deaf : 1;         /* the peer's feedback does not count */
+    bool answer : 1;       /* the next pure ACK says how the SYN,ACK came */
+    bool came_marked : 1;  /* what came last */
+    bool syn_counted : 1;  /* the mark on a SYN,ACK is in cep_in */
+    bool news : 1;         /* `received` has changed since the last option */
+    bool untested : 1;     /* we opened, and have sent no data with an option yet */
+    bool no_option : 1;    /* none is to be sent */
+    uint8_t handshake : 2; /* enum wire_ecn, of the SYN or SYN,ACK that came last */
+    uint8_t seen : 3;      /* the counters of `received` that have changed ever */
+    uint8_t cep_in;        /* modulo 2^8, of which 3 bits are told; so cep_told */
+    uint8_t cep_told;
+    uint8_t owed;         /* marks that came since the last ACK */
+    uint8_t per_ack;      /* segments that one of the peer's ACKs covers, in eighths, smoothed */
+    uint32_t received[3]; /* by codepoint less one; 24 bits are told */
+    uint32_t told_bytes;
+    uint32_t marks_told;
 };
 
 /* An out-of-order range [seq, end) in one buffer. */
@@ -331,6 +350,7 @@ struct tcp_time_wait {
     uint32_t ts_recent;
     uint32_t ts_offset;
     uint16_t window;
+    uint16_t ace_flags; /* of every ACK: accecn.c */
     uint8_t dscp;
     uint8_t hop_limit;
     bool timestamps;
@@ -463,13 +483,20 @@ void tcp_syn_options(const struct tcp *tcp, const struct tcp_conn *conn, struct 
 /* ecn.c */
 void tcp_ecn_begin(const struct tcp *tcp, struct tcp_conn *conn);
 uint16_t tcp_ecn_syn_flags(struct tcp_conn *conn); /* of the SYN or SYN,ACK that leaves now */
+/* What a SYN asks of whoever serves the port, as far as we have it. */
+enum tcp_ecn_mode tcp_ecn_mode_of(const struct tcp *tcp, const struct wire_packet *syn);
 void tcp_ecn_on_syn(const struct tcp *tcp, struct tcp_conn *conn, const struct wire_packet *syn);
-/* The SYN again, while our SYN,ACK is unacknowledged. */
-void tcp_ecn_on_syn_again(const struct tcp *tcp, struct tcp_conn *conn,
+/* The SYN again, before the handshake is complete; false: it contradicts the first. */
+bool tcp_ecn_on_syn_again(const struct tcp *tcp, struct tcp_conn *conn,
                           const struct wire_packet *syn);
-void tcp_ecn_on_syn_ack(struct tcp_conn *conn, const struct wire_packet *packet);
-void tcp_ecn_on_reset(struct tcp *tcp, struct tcp_conn *conn); /* the SYN goes again, without */
+void tcp_ecn_on_syn_ack(const struct tcp *tcp, struct tcp_conn *conn,
+                        const struct wire_packet *packet);
+/* Another, in SYN-RECEIVED or later: its flags say nothing of an ACK. */
+void tcp_ecn_on_syn_ack_again(struct tcp_conn *conn, struct wire_packet *packet);
 bool tcp_ecn_may_retry(const struct tcp_conn *conn);
+void tcp_ecn_on_reset(struct tcp *tcp, struct tcp_conn *conn); /* the SYN goes again, without */
+void tcp_ecn_on_handshake_ack(struct tcp_conn *conn, const struct wire_packet *packet);
+void tcp_ecn_established(struct tcp *tcp, struct tcp_conn *conn);
 void tcp_ecn_on_segment(struct tcp *tcp, struct tcp_conn *conn, const struct wire_packet *packet);
 void tcp_ecn_acknowledge(struct tcp_conn *conn, struct wire_packet *packet); /* on its way out */
 void tcp_ecn_send_new(struct tcp_conn *conn, struct wire_packet *packet);    /* likewise */
@@ -481,6 +508,31 @@ bool tcp_ecn_is_told(struct tcp_conn *conn, const struct wire_packet *packet,
 void tcp_ecn_react(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_acked *acked,
                    bool is_told);
 void tcp_ecn_on_loss(struct tcp_conn *conn); /* the window was reduced for another reason */
+
+/* accecn.c */
+void tcp_accecn_begin(const struct tcp *tcp, struct tcp_conn *conn);
+uint16_t tcp_accecn_handshake_flags(const struct tcp_conn *conn);
+void tcp_accecn_on_syn_ack(struct tcp_conn *conn, const struct wire_packet *packet);
+void tcp_accecn_take_reply(struct tcp_conn *conn, const struct wire_packet *packet);
+void tcp_accecn_on_handshake_ack(struct tcp_conn *conn, const struct wire_packet *packet);
+bool tcp_accecn_on_segment(struct tcp_conn *conn, const struct wire_packet *packet);
+uint16_t tcp_accecn_flags(const struct tcp_conn *conn); /* the ACE field, 0 in other modes */
+void tcp_accecn_acknowledge(struct tcp_conn *conn, struct wire_packet *packet);
+void tcp_accecn_option(const struct tcp_conn *conn, struct wire_tcp *out);
+void tcp_accecn_syn_option(const struct tcp_conn *conn, struct wire_tcp *out);
+void tcp_accecn_on_loss(struct tcp_conn *conn);
+bool tcp_accecn_is_told(struct tcp_conn *conn, const struct wire_packet *packet,
+                        const struct tcp_acked *acked);
+static inline bool tcp_accecn_is_due(const struct tcp_conn *conn)
+{
+    const struct tcp_ecn *ecn = &conn->ecn;
+    return (ecn->news || ecn->untested || ecn->answer) && !ecn->no_option;
+}
+/* Links that cut super-segments clear CWR behind the first piece, but here it is a counter's. */
+static inline bool tcp_accecn_is_whole(const struct tcp_conn *conn)
+{
+    return conn->ecn.mode == TCP_ECN_ACCURATE && (conn->ecn.cep_in & 2) != 0;
+}
 
 /* ack.c */
 enum berth_drop tcp_on_ack(struct tcp *tcp, struct tcp_conn *conn,
@@ -535,12 +587,12 @@ bool tcp_is_acceptable(const struct wire_packet *packet, uint32_t rcv_nxt, uint3
 void tcp_describe(const struct tcp *tcp, const struct tcp_conn *conn, uint32_t seq,
                   struct wire_packet *packet);
 void tcp_fill_syn(const struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet);
-uint32_t tcp_mss_beside_sack(const struct tcp_conn *conn);
+uint32_t tcp_mss_beside_options(const struct tcp_conn *conn);
 /* Payload of a full segment, if sent now. */
 static inline uint32_t tcp_mss_now(const struct tcp_conn *conn)
 {
-    bool sack = conn->reorder_count > 0 || conn->dsack_owed;
-    return sack ? tcp_mss_beside_sack(conn) : conn->mss;
+    bool options = conn->reorder_count > 0 || conn->dsack_owed || tcp_accecn_is_due(conn);
+    return options ? tcp_mss_beside_options(conn) : conn->mss;
 }
 uint32_t tcp_burst_bytes(const struct tcp *tcp,
                          const struct tcp_conn *conn); /* that the link is given at once */

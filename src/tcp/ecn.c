@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Explicit congestion notification (RFC 3168): agreeing on it, ECT on what is sent, ECE back for
- * marks that come, and the reaction to marks that the peer tells of. AccECN's feedback: accecn.c.
+ * Explicit congestion notification: agreeing on RFC 3168's feedback or on AccECN's (RFC 9768, the
+ * counters are accecn.c's), ECT on what is sent, ECE back for marks that come, and the reaction to
+ * marks that the peer tells of.
  *
  * 1. Only new data is sent ECT: no SYN, no pure ACK, no probe, nothing for the second time (RFC
  *    3168 6.1.1, 6.1.4 to 6.1.6).
@@ -9,23 +10,37 @@
  *    who opens. A SYN or SYN,ACK without ECN, sent or received, later takes ECT away, not the mode.
  * 3. One reduction a window of data, be it for marks or losses.
  *
- *   our SYN asks   the SYN,ACK says     mode        the SYN asks   we say   mode
- *   ECE CWR        ECE                  CLASSIC     ECE CWR        ECE      CLASSIC
- *   anything       anything else        NONE        anything else  -        NONE
+ *   AE CWR ECE of the SYN   of the SYN,ACK       mode
+ *   0 1 1                   0 0 1                CLASSIC
+ *   1 1 1                   how the SYN came     ACCURATE     (where both sides have it)
+ *   1 1 1                   0 0 1                CLASSIC
+ *   anything                anything else        NONE
  *
- * A SYN that was lost or refused goes again without ECN (RFC 3168 6.1.1.1).
+ * A SYN that was refused, or lost, goes again without ECN (RFC 3168 6.1.1.1); one that asks for
+ * AccECN once more with it before that (RFC 9768 3.1.4.1). A SYN,ACK likewise.
  */
 #include "tcp/conn.h"
 
-#define ECN_FLAGS ((unsigned)WIRE_ECE | (unsigned)WIRE_CWR)
+#define SETUP_SHIFT         6 /* AE, CWR, ECE as a number */
+#define SETUP_MASK          7U
+#define SETUP(ae, cwr, ece) ((uint32_t)(ae) << 2 | (uint32_t)(cwr) << 1 | (uint32_t)(ece))
+
+static uint32_t setup_of(const struct wire_packet *packet)
+{
+    return packet->tcp.flags >> SETUP_SHIFT & SETUP_MASK;
+}
 
 static enum tcp_ecn_mode mode_asked(uint8_t setting)
 {
     switch ((enum berth_tcp_ecn)setting) {
     case BERTH_TCP_ECN:
+    case BERTH_TCP_ACCECN_ASK_ECN:
         return TCP_ECN_CLASSIC;
+    case BERTH_TCP_ACCECN:
+        return TCP_ECN_ACCURATE;
     case BERTH_TCP_ECN_OFF:
     case BERTH_TCP_ECN_ACCEPT:
+    case BERTH_TCP_ACCECN_ACCEPT:
         break;
     }
     return TCP_ECN_NONE;
@@ -39,65 +54,122 @@ void tcp_ecn_begin(const struct tcp *tcp, struct tcp_conn *conn)
 
 /* ---- The handshake -------------------------------------------------------------------------- */
 
-/* Has this SYN been sent without an answer? */
-static bool is_repeated(const struct tcp_conn *conn)
-{
-    return conn->backoff > 0;
-}
-
 static uint16_t flags_of_syn(struct tcp_conn *conn)
 {
-    if (conn->ecn.asked == TCP_ECN_NONE || is_repeated(conn) || conn->ecn.plain) {
+    bool accurate = conn->ecn.asked == TCP_ECN_ACCURATE;
+    bool lost = conn->backoff > (accurate ? 1 : 0);
+    if (conn->ecn.asked == TCP_ECN_NONE || lost || conn->ecn.plain) {
         conn->ecn.plain = true;
         return 0;
     }
-    return ECN_FLAGS;
+    return (uint16_t)(SETUP(accurate, 1, 1) << SETUP_SHIFT);
+}
+
+/* RFC 9768 3.2.3.2.2: the second time without the option (accecn.c), then without ECN, but the mode
+ * stays. */
+static uint16_t flags_of_syn_ack(struct tcp_conn *conn)
+{
+    if (conn->ecn.mode == TCP_ECN_CLASSIC) {
+        return conn->ecn.plain ? 0 : WIRE_ECE;
+    }
+    bool lost = conn->backoff > 1;
+    return conn->ecn.mode == TCP_ECN_NONE || lost ? 0 : tcp_accecn_handshake_flags(conn);
 }
 
 uint16_t tcp_ecn_syn_flags(struct tcp_conn *conn)
 {
-    if (conn->state == BERTH_TCP_SYN_SENT) {
-        return flags_of_syn(conn);
-    }
-    return conn->ecn.mode == TCP_ECN_CLASSIC && !conn->ecn.plain ? WIRE_ECE : 0;
+    return conn->state == BERTH_TCP_SYN_SENT ? flags_of_syn(conn) : flags_of_syn_ack(conn);
 }
 
-/* What a SYN asks of us. */
-static enum tcp_ecn_mode mode_of_syn(const struct tcp *tcp, const struct wire_packet *syn)
+/* What SYN asks, of what we have. */
+static enum tcp_ecn_mode mode_of(const struct wire_packet *syn, bool accurate, bool classic)
 {
-    bool setup = (syn->tcp.flags & ECN_FLAGS) == ECN_FLAGS;
-    bool ect = (syn->traffic_class & WIRE_CE) != WIRE_NOT_ECT; /* a mangled path, or no RFC 3168 */
-    return setup && !ect && tcp->settings.ecn != BERTH_TCP_ECN_OFF ? TCP_ECN_CLASSIC : TCP_ECN_NONE;
+    uint32_t setup = setup_of(syn);
+    if (setup == SETUP(0, 0, 0)) {
+        return TCP_ECN_NONE;
+    }
+    if (accurate && setup != SETUP(0, 1, 1)) { /* others too (RFC 9768 3.1.3) */
+        return TCP_ECN_ACCURATE;
+    }
+    /* A SYN that comes with ECT: a path that mangles the field, or no RFC 3168. */
+    bool ect = (syn->traffic_class & WIRE_CE) != WIRE_NOT_ECT && setup == SETUP(0, 1, 1);
+    bool asks = (setup & SETUP(0, 1, 1)) == SETUP(0, 1, 1);
+    return asks && classic && !ect ? TCP_ECN_CLASSIC : TCP_ECN_NONE;
 }
 
-/* In a simultaneous open, where our own SYN did not ask, the peer does not take part. */
+enum tcp_ecn_mode tcp_ecn_mode_of(const struct tcp *tcp, const struct wire_packet *syn)
+{
+    uint8_t setting = tcp->settings.ecn;
+    return mode_of(syn, setting >= BERTH_TCP_ACCECN, setting != BERTH_TCP_ECN_OFF);
+}
+
+/* In a simultaneous open the peer goes by our own SYN, so it is what that asked. */
+static enum tcp_ecn_mode mode_of_syn(const struct tcp *tcp, const struct tcp_conn *conn,
+                                     const struct wire_packet *syn)
+{
+    if (!conn_has(conn, CONN_ACTIVE)) {
+        return tcp_ecn_mode_of(tcp, syn);
+    }
+    return mode_of(syn, conn->ecn.asked == TCP_ECN_ACCURATE,
+                   conn->ecn.asked != TCP_ECN_NONE && !conn->ecn.plain);
+}
+
 void tcp_ecn_on_syn(const struct tcp *tcp, struct tcp_conn *conn, const struct wire_packet *syn)
 {
-    enum tcp_ecn_mode mode = mode_of_syn(tcp, syn);
-    if (conn_has(conn, CONN_ACTIVE) && conn->ecn.plain) {
-        mode = TCP_ECN_NONE;
-    }
+    enum tcp_ecn_mode mode = mode_of_syn(tcp, conn, syn);
     conn->ecn.mode = (uint8_t)(mode & 3U);
-    conn->ecn.ect = mode != TCP_ECN_NONE;
-    conn->ecn.plain = mode == TCP_ECN_NONE;
+    conn->ecn.ect = mode != TCP_ECN_NONE && !conn->ecn.plain;
+    if (mode == TCP_ECN_ACCURATE) {
+        tcp_accecn_begin(tcp, conn);
+        conn->ecn.handshake = syn->traffic_class & 3U;
+    }
 }
 
-/* RFC 3168 6.1.1: who has received a SYN without ECN does not set ECT. */
-void tcp_ecn_on_syn_again(const struct tcp *tcp, struct tcp_conn *conn,
+/* RFC 3168 6.1.1, RFC 9768 3.1.5: who has received a SYN without ECN does not set ECT; RFC 3168's
+ * answer to it is one without, AccECN's is how it came. */
+bool tcp_ecn_on_syn_again(const struct tcp *tcp, struct tcp_conn *conn,
                           const struct wire_packet *syn)
 {
-    if (mode_of_syn(tcp, syn) == TCP_ECN_NONE) {
+    enum tcp_ecn_mode first = (enum tcp_ecn_mode)conn->ecn.mode;
+    enum tcp_ecn_mode mode = mode_of_syn(tcp, conn, syn);
+    conn->ecn.again = true;
+    conn->ecn.handshake = syn->traffic_class & 3U;
+    if (mode == TCP_ECN_NONE) {
         conn->ecn.plain = true;
         conn->ecn.ect = false;
     }
+    return mode == first || mode == TCP_ECN_NONE || first == TCP_ECN_NONE;
 }
 
-void tcp_ecn_on_syn_ack(struct tcp_conn *conn, const struct wire_packet *packet)
+/* RFC 3168 6.1.1, RFC 9768 3.1.2, table 2. Some hosts reflect flags that they do not know, so all
+ * of them are no agreement. */
+void tcp_ecn_on_syn_ack(const struct tcp *tcp, struct tcp_conn *conn,
+                        const struct wire_packet *packet)
 {
-    bool agreed = (packet->tcp.flags & ECN_FLAGS) == WIRE_ECE;
-    if (conn->ecn.asked == TCP_ECN_CLASSIC && agreed) {
+    uint32_t setup = setup_of(packet);
+    bool accurate = conn->ecn.asked == TCP_ECN_ACCURATE;
+    if (accurate
+            ? setup == SETUP(0, 0, 1)
+            : conn->ecn.asked == TCP_ECN_CLASSIC && (setup & SETUP(0, 1, 1)) == SETUP(0, 0, 1)) {
         conn->ecn.mode = TCP_ECN_CLASSIC;
         conn->ecn.ect = !conn->ecn.plain;
+    } else if (accurate && setup != SETUP(0, 0, 0) && setup != SETUP(1, 1, 1)) {
+        conn->ecn.ect = true; /* also where a plain SYN was sent: the answer says which counted */
+        tcp_accecn_begin(tcp, conn);
+        tcp_accecn_on_syn_ack(conn, packet);
+        tcp_accecn_take_reply(conn, packet);
+    }
+}
+
+void tcp_ecn_on_syn_ack_again(struct tcp_conn *conn, struct wire_packet *packet)
+{
+    bool accurate = conn->ecn.mode == TCP_ECN_ACCURATE;
+    if (accurate && setup_of(packet) != SETUP(0, 0, 0)) {
+        tcp_accecn_on_syn_ack(conn, packet);
+    }
+    packet->tcp.flags &= (uint16_t) ~(SETUP_MASK << SETUP_SHIFT);
+    if (accurate) { /* what is known already */
+        packet->tcp.flags |= (uint16_t)((conn->ecn.cep_told & SETUP_MASK) << SETUP_SHIFT);
     }
 }
 
@@ -113,6 +185,27 @@ void tcp_ecn_on_reset(struct tcp *tcp, struct tcp_conn *conn)
     tcp_conn_ready(tcp, conn);
 }
 
+/* In SYN-RECEIVED. */
+void tcp_ecn_on_handshake_ack(struct tcp_conn *conn, const struct wire_packet *packet)
+{
+    if (conn->ecn.mode != TCP_ECN_ACCURATE) {
+        return;
+    }
+    if (conn->backoff > 1) {
+        conn->ecn.ect = false; /* RFC 9768 3.1.5: the peer may have seen the plain SYN,ACK only */
+    }
+    tcp_accecn_on_handshake_ack(conn, packet);
+}
+
+/* Both SYNs are acknowledged, congestion control has begun. */
+void tcp_ecn_established(struct tcp *tcp, struct tcp_conn *conn)
+{
+    if (conn->ecn.shocked && conn->cc.table->on_ecn != NULL) {
+        conn->cc.table->on_ecn(&conn->cc, conn->cc.cwnd, tcp->now_ns);
+        conn->cc.table->on_recovered(&conn->cc, tcp->now_ns);
+    }
+}
+
 /* ---- What comes ----------------------------------------------------------------------------- */
 
 static void ack_now(struct tcp *tcp, struct tcp_conn *conn)
@@ -121,14 +214,11 @@ static void ack_now(struct tcp *tcp, struct tcp_conn *conn)
     tcp_conn_ready(tcp, conn);
 }
 
-/* RFC 3168 6.1.3. An acceptable segment, so one outside of the window marks nothing (6.1.5). The
- * first mark, and CWR from a sender whose window may be small by now, are answered at once. */
-void tcp_ecn_on_segment(struct tcp *tcp, struct tcp_conn *conn, const struct wire_packet *packet)
+/* RFC 3168 6.1.3. The first mark, and CWR from a sender whose window may be small by now, are
+ * answered at once. */
+static void on_data(struct tcp *tcp, struct tcp_conn *conn, const struct wire_packet *packet)
 {
     bool is_marked = (packet->traffic_class & WIRE_CE) == WIRE_CE;
-    if (conn->ecn.mode == TCP_ECN_NONE || packet->payload_bytes == 0) {
-        return;
-    }
     if ((packet->tcp.flags & WIRE_CWR) != 0) {
         conn->ecn.echo = false;
         ack_now(tcp, conn);
@@ -142,12 +232,24 @@ void tcp_ecn_on_segment(struct tcp *tcp, struct tcp_conn *conn, const struct wir
     }
 }
 
+/* An acceptable segment: one outside of the window marks nothing (RFC 3168 6.1.5). */
+void tcp_ecn_on_segment(struct tcp *tcp, struct tcp_conn *conn, const struct wire_packet *packet)
+{
+    if (conn->ecn.mode == TCP_ECN_CLASSIC && packet->payload_bytes > 0) {
+        on_data(tcp, conn, packet);
+    } else if (conn->ecn.mode == TCP_ECN_ACCURATE && tcp_accecn_on_segment(conn, packet)) {
+        ack_now(tcp, conn);
+    }
+}
+
 /* ---- What leaves ---------------------------------------------------------------------------- */
 
 void tcp_ecn_acknowledge(struct tcp_conn *conn, struct wire_packet *packet)
 {
     if (conn->ecn.echo) {
         packet->tcp.flags |= WIRE_ECE;
+    } else if (conn->ecn.mode == TCP_ECN_ACCURATE) {
+        tcp_accecn_acknowledge(conn, packet);
     }
 }
 
@@ -172,7 +274,9 @@ void tcp_ecn_send_new(struct tcp_conn *conn, struct wire_packet *packet)
 bool tcp_ecn_is_told(struct tcp_conn *conn, const struct wire_packet *packet,
                      const struct tcp_acked *acked)
 {
-    (void)acked;
+    if (conn->ecn.mode == TCP_ECN_ACCURATE) {
+        return tcp_accecn_is_told(conn, packet, acked);
+    }
     return conn->ecn.mode == TCP_ECN_CLASSIC && (packet->tcp.flags & WIRE_ECE) != 0 &&
            packet->tcp.ack == conn->snd_una;
 }
@@ -189,6 +293,7 @@ void tcp_ecn_on_loss(struct tcp_conn *conn)
     conn->ecn.told = conn->ecn.reducing;
     conn->ecn.reducing = false;
     note_reduction(conn);
+    tcp_accecn_on_loss(conn);
 }
 
 static void reduce(struct tcp *tcp, struct tcp_conn *conn, uint32_t flight)

@@ -116,9 +116,10 @@ void tcp_half_recall(struct tcp *tcp, const struct tcp_syn *syn, struct tcp_conn
     tcp_open_begin(tcp, conn, syn->iss);
     tcp_take_syn(tcp, conn, &packet);
     tcp_ecn_on_syn(tcp, conn, &packet);
-    if (syn->plain_again) {
-        packet.tcp.flags = WIRE_SYN;
-        tcp_ecn_on_syn_again(tcp, conn, &packet);
+    if (syn->came_again) {
+        packet.traffic_class = syn->traffic_class_again;
+        packet.tcp.flags = syn->plain_again ? WIRE_SYN : syn->flags;
+        (void)tcp_ecn_on_syn_again(tcp, conn, &packet);
     }
     conn->rcv_adv = seq_max(conn->rcv_adv, conn->rcv_nxt + syn->offered);
     conn->state = BERTH_TCP_SYN_RECEIVED;
@@ -155,7 +156,7 @@ static void send_ack(struct tcp *tcp, const struct tcp_syn *syn)
     tcp_conn_init(tcp, &conn, &pair);
     tcp_half_recall(tcp, syn, &conn);
     tcp_describe(tcp, &conn, conn.snd_nxt, &packet);
-    packet.tcp.flags = WIRE_ACK;
+    packet.tcp.flags = (uint16_t)(WIRE_ACK | tcp_accecn_flags(&conn));
     packet.tcp.ack = conn.rcv_nxt;
     packet.tcp.window = (uint16_t)(syn->offered >> conn.rcv_wscale);
     tcp_options_release(tcp, &conn.options);
@@ -289,16 +290,35 @@ static enum berth_drop on_acked(struct tcp *tcp, struct tcp_syn *syn,
     return BERTH_DROP_NONE;
 }
 
+/* Our SYN,ACK was lost, or is late; but a RST where the SYNs contradict each other (RFC 9768
+ * 3.1.5). */
+static enum berth_drop on_syn_again(struct tcp *tcp, struct tcp_syn *syn,
+                                    const struct wire_packet *packet)
+{
+    struct wire_packet first = {.traffic_class = syn->traffic_class};
+    first.tcp.flags = syn->flags;
+    enum tcp_ecn_mode before = tcp_ecn_mode_of(tcp, &first);
+    enum tcp_ecn_mode mode = tcp_ecn_mode_of(tcp, packet);
+    if (before != mode && before != TCP_ECN_NONE && mode != TCP_ECN_NONE) {
+        tcp_reset_for(tcp, packet);
+        remove_record(tcp, syn);
+        return BERTH_DROP_TCP_STATE;
+    }
+    syn->resent = true;
+    syn->came_again = true;
+    syn->traffic_class_again = packet->traffic_class;
+    syn->plain_again = syn->plain_again || mode == TCP_ECN_NONE;
+    (void)send_syn_ack(tcp, syn, false);
+    return BERTH_DROP_TCP_DUPLICATE;
+}
+
 enum berth_drop tcp_on_half_open(struct tcp *tcp, struct tcp_syn *syn,
                                  const struct wire_packet *packet, struct tcp_conn **out)
 {
     const struct wire_tcp *segment = &packet->tcp;
     uint32_t flags = segment->flags & (WIRE_SYN | WIRE_ACK | WIRE_RST);
     if (flags == WIRE_SYN && segment->seq == syn->irs) {
-        syn->resent = true;
-        syn->plain_again = syn->plain_again || (segment->flags & WIRE_ECE) == 0;
-        (void)send_syn_ack(tcp, syn, false); /* it was lost, or is late */
-        return BERTH_DROP_TCP_DUPLICATE;
+        return on_syn_again(tcp, syn, packet);
     }
     enum berth_drop drop = check_sequence(tcp, syn, packet);
     if (drop != BERTH_DROP_NONE) {

@@ -25,13 +25,15 @@ struct tcp_syn {
     uint16_t flags; /* of the SYN, for ECN's sake */
     uint16_t window;
     uint16_t mss;
-    uint16_t offered;       /* the window in our SYN,ACK */
-    uint8_t options;        /* enum wire_tcp_option */
-    uint8_t wscale;         /* the peer's */
-    uint8_t traffic_class;  /* of the SYN */
-    uint8_t attempts;       /* the SYN,ACK was sent again so often because time was up */
-    bool resent;            /* it was sent again, for whatever reason: Karn */
-    bool plain_again;       /* the SYN came again without ECN (RFC 3168 6.1.1.1) */
+    uint16_t offered;      /* the window in our SYN,ACK */
+    uint8_t options;       /* enum wire_tcp_option */
+    uint8_t wscale;        /* the peer's */
+    uint8_t traffic_class; /* of the SYN */
+    uint8_t attempts;      /* the SYN,ACK was sent again so often because time was up */
+    bool resent;           /* it was sent again, for whatever reason: Karn */
+    bool came_again;       /* the SYN, the last time with traffic_class_again */
+    bool plain_again;      /* once without ECN (RFC 3168 6.1.1.1) */
+    uint8_t traffic_class_again;
     struct list_node order; /* in syn_order[attempts] */
     uint64_t sent_ns;       /* the SYN,ACK last went out */
 };

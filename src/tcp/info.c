@@ -49,6 +49,7 @@ void tcp_info(const struct tcp *tcp, const struct tcp_conn *conn, struct berth_t
         .urgent_bytes = tcp_urgent_left(conn),
         .ecn = (enum berth_tcp_ecn_mode)conn->ecn.mode,
         .marks_received = conn->ecn.marks_in,
+        .marks_told = conn->ecn.marks_told,
         .dscp = conn->dscp,
         .dscp_received = conn->dscp_received,
         .snd_wscale = conn->snd_wscale,

@@ -65,11 +65,15 @@ static void ack_now(struct tcp *tcp, struct tcp_conn *conn)
 /* Not acceptable: an ACK goes back unless it is a RST; throttled where two ends could echo for
  * ever. */
 static enum berth_drop on_unacceptable(struct tcp *tcp, struct tcp_conn *conn,
-                                       const struct wire_packet *packet)
+                                       struct wire_packet *packet)
 {
     const struct wire_tcp *segment = &packet->tcp;
+    uint32_t syn_ack = WIRE_SYN | WIRE_ACK;
     if ((segment->flags & WIRE_RST) != 0) {
         return BERTH_DROP_TCP_OUT_OF_WINDOW;
+    }
+    if ((segment->flags & syn_ack) == syn_ack && segment->seq == conn->irs) {
+        tcp_ecn_on_syn_ack_again(conn, packet);
     }
     if (packet->payload_bytes > 0 && seq_leq(segment->seq + packet->payload_bytes, conn->rcv_nxt)) {
         tcp_owe_dsack(conn, segment->seq, segment->seq + packet->payload_bytes);
@@ -158,8 +162,9 @@ static void on_fin_bit(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_
 
 /* In SYN-RECEIVED the peer's SYN comes again. With an ACK it is a simultaneous open's, and its ACK
  * is what counts (RFC 9293 3.5). true: without, our SYN,ACK was lost. */
-static bool is_syn_again(struct tcp_conn *conn, struct wire_tcp *segment)
+static bool is_syn_again(struct tcp_conn *conn, struct wire_packet *packet)
 {
+    struct wire_tcp *segment = &packet->tcp;
     if (conn->state != BERTH_TCP_SYN_RECEIVED || (segment->flags & WIRE_SYN) == 0 ||
         segment->seq != conn->irs) {
         return false;
@@ -167,10 +172,26 @@ static bool is_syn_again(struct tcp_conn *conn, struct wire_tcp *segment)
     if ((segment->flags & WIRE_ACK) == 0) {
         return true;
     }
-    segment->flags &= (uint16_t) ~(WIRE_SYN | WIRE_ECE | WIRE_CWR | WIRE_AE);
+    tcp_ecn_on_syn_ack_again(conn, packet);
+    segment->flags &= (uint16_t)~WIRE_SYN;
     segment->seq++;
     segment->window = (uint16_t)(segment->window >> conn->snd_wscale); /* unscaled in a SYN */
     return false;
+}
+
+/* Our SYN,ACK again; but a RST where its flags for ECN contradict the first SYN's (RFC 9768
+ * 3.1.5). */
+static enum berth_drop on_syn_again(struct tcp *tcp, struct tcp_conn *conn,
+                                    const struct wire_packet *packet)
+{
+    if (!tcp_ecn_on_syn_again(tcp, conn, packet)) {
+        tcp_reset_for(tcp, packet);
+        tcp_conn_end(tcp, conn, BERTH_E_RESET);
+        return BERTH_DROP_TCP_STATE;
+    }
+    conn_set(conn, CONN_SYN_NOW);
+    tcp_conn_ready(tcp, conn);
+    return BERTH_DROP_TCP_DUPLICATE;
 }
 
 /* The checks that come before the ACK: sequence, timestamps, RST, SYN. */
@@ -179,11 +200,8 @@ static enum berth_drop check_first(struct tcp *tcp, struct tcp_conn *conn,
 {
     struct wire_tcp *segment = &packet->tcp;
     bool reset = (segment->flags & WIRE_RST) != 0;
-    if (is_syn_again(conn, segment)) {
-        tcp_ecn_on_syn_again(tcp, conn, packet);
-        conn_set(conn, CONN_SYN_NOW);
-        tcp_conn_ready(tcp, conn);
-        return BERTH_DROP_TCP_DUPLICATE;
+    if (is_syn_again(conn, packet)) {
+        return on_syn_again(tcp, conn, packet);
     }
     if (!reset && is_old_timestamp(tcp, conn, segment)) {
         ack_now(tcp, conn);
@@ -210,6 +228,7 @@ static enum berth_drop process(struct tcp *tcp, struct tcp_conn *conn, struct tc
         return drop;
     }
     if (conn->state == BERTH_TCP_SYN_RECEIVED) {
+        tcp_ecn_on_handshake_ack(conn, packet);
         on_syn_acked(tcp, conn, &packet->tcp);
     }
     conn->heard_ns = tcp->now_ns;
@@ -240,9 +259,13 @@ static enum berth_drop process(struct tcp *tcp, struct tcp_conn *conn, struct tc
 
 /* A segment of a connection whose SYN is held: its repetitions are absorbed, its RST ends it. */
 static enum berth_drop on_held(struct tcp *tcp, struct tcp_conn *conn,
-                               const struct wire_tcp *segment)
+                               const struct wire_packet *packet)
 {
+    const struct wire_tcp *segment = &packet->tcp;
     bool same = (segment->flags & WIRE_SYN) != 0 && segment->seq == conn->irs;
+    if (same) {
+        (void)tcp_ecn_on_syn_again(tcp, conn, packet); /* nothing was answered yet */
+    }
     if (same || !conn_has(conn, CONN_HELD)) {
         return BERTH_DROP_TCP_DUPLICATE;
     }
@@ -263,7 +286,7 @@ enum berth_drop tcp_on_segment(struct tcp *tcp, struct tcp_conn *conn, struct wi
     if (conn->state == BERTH_TCP_SYN_SENT) {
         drop = tcp_on_syn_sent(tcp, conn, packet);
     } else if (conn->state == BERTH_TCP_LISTEN) {
-        drop = on_held(tcp, conn, &packet->tcp);
+        drop = on_held(tcp, conn, packet);
     } else if (!conn_has(conn, CONN_RST_NOW)) {
         drop = check_first(tcp, conn, packet);
         if (drop == BERTH_DROP_NONE && conn->state != BERTH_TCP_CLOSED) {

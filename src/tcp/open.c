@@ -86,6 +86,7 @@ void tcp_syn_options(const struct tcp *tcp, const struct tcp_conn *conn, struct 
         out->tsval = tcp_ts_now(tcp, conn);
         out->tsecr = first ? 0 : conn->ts_recent;
     }
+    tcp_accecn_syn_option(conn, out);
 }
 
 /* The peer's SYN: its sequence number and what it offers, of which we take what our settings
@@ -151,6 +152,7 @@ void tcp_establish(struct tcp *tcp, struct tcp_conn *conn)
     remember_times(tcp, conn);
     tcp_control(tcp, conn, conn->cc.table, window);
     conn->round_end = conn->snd_nxt;
+    tcp_ecn_established(tcp, conn);
     tcp->stats->tcp_opened++;
     if (!conn_has(conn, CONN_ACTIVE)) {
         tcp_time_wait_overcome(tcp, conn);
@@ -277,7 +279,7 @@ static void on_syn(struct tcp *tcp, struct tcp_conn *conn, const struct wire_pac
         tcp_conn_ready(tcp, conn);
         return;
     }
-    tcp_ecn_on_syn_ack(conn, packet);
+    tcp_ecn_on_syn_ack(tcp, conn, packet);
     conn->snd_una = segment->ack;
     conn->snd_wl2 = segment->ack;
     tcp_establish(tcp, conn);

@@ -87,7 +87,7 @@ static void send_ack(struct tcp *tcp, const struct tcp_time_wait *wait)
                               .hop_limit = wait->hop_limit,
                               .traffic_class = (uint8_t)(wait->dscp << 2),
                               .dont_fragment = true};
-    out.tcp.flags = WIRE_ACK;
+    out.tcp.flags = (uint16_t)(WIRE_ACK | wait->ace_flags);
     out.tcp.seq = wait->snd_nxt;
     out.tcp.ack = wait->rcv_nxt;
     out.tcp.window = wait->window;
@@ -124,6 +124,7 @@ void tcp_time_wait_enter(struct tcp *tcp, struct tcp_conn *conn)
         .ts_offset = conn->ts_offset,
         .window = (uint16_t)min_u32((conn->rcv_adv - conn->rcv_nxt) >> conn->rcv_wscale, 65535),
         .dscp = conn->dscp,
+        .ace_flags = tcp_accecn_flags(conn),
         .hop_limit = conn->hop_limit,
         .timestamps = conn_has(conn, CONN_TIMESTAMPS),
         .owns_port = conn_has(conn, CONN_OWNS_PORT),

@@ -91,6 +91,7 @@ static void acknowledge(struct tcp *tcp, struct tcp_conn *conn, struct wire_pack
     packet->tcp.ack = conn->rcv_nxt;
     packet->tcp.window = offer(tcp, conn);
     sack(conn, &packet->tcp);
+    tcp_accecn_option(conn, &packet->tcp);
     tcp_ecn_acknowledge(conn, packet);
     conn->dsack_owed = false;
     tcp_urgent_point(conn, &packet->tcp);
@@ -153,11 +154,13 @@ uint32_t tcp_burst_bytes(const struct tcp *tcp, const struct tcp_conn *conn)
     return may_cut(tcp, conn) ? max_u32(tcp->segment_bytes_max, conn->mss) : conn->mss;
 }
 
-/* Payload of a full segment now: less than mss while SACK blocks take room (RFC 6691 3.1). */
-uint32_t tcp_mss_beside_sack(const struct tcp_conn *conn)
+/* Payload of a full segment now: less than mss while SACK blocks or AccECN's counters take room
+ * (RFC 6691 3.1). */
+uint32_t tcp_mss_beside_options(const struct tcp_conn *conn)
 {
     struct wire_tcp tcp = {0};
     sack(conn, &tcp);
+    tcp_accecn_option(conn, &tcp);
     uint32_t option_bytes = wire_tcp_option_bytes(&tcp);
     uint32_t mss = conn->mss > option_bytes ? conn->mss - option_bytes : 1;
     BERTH_CHECK(mss > 0); /* it divides */
@@ -168,7 +171,8 @@ uint32_t tcp_mss_beside_sack(const struct tcp_conn *conn)
 static uint32_t burst_max(const struct tcp *tcp, const struct tcp_conn *conn)
 {
     uint32_t mss = tcp_mss_now(conn);
-    if (!may_cut(tcp, conn) || conn_has(conn, CONN_FORCE_NOW | CONN_URGENT_OUT)) {
+    bool whole = conn_has(conn, CONN_FORCE_NOW | CONN_URGENT_OUT) || tcp_accecn_is_whole(conn);
+    if (!may_cut(tcp, conn) || whole) {
         return mss;
     }
     uint32_t most = max_u32(tcp->segment_bytes_max, mss);
@@ -454,6 +458,9 @@ static bool fill_synchronised(struct tcp *tcp, struct tcp_conn *conn, struct wir
     if (!tcp_pace_is_due(tcp, conn)) {
         wait_for_pace(tcp, conn);
         return fill_probe(tcp, conn, packet) || fill_ack(tcp, conn, packet);
+    }
+    if (conn->ecn.answer && fill_ack(tcp, conn, packet)) {
+        return true; /* before data (RFC 9768 3.2.2.1) */
     }
     if (fill_tail_probe(tcp, conn, packet, frame) || fill_lost(tcp, conn, packet, frame) ||
         fill_new(tcp, conn, packet, frame)) {

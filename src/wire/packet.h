@@ -52,10 +52,12 @@ enum wire_tcp_option { /* which of the options below are there */
                        WIRE_OPTION_WSCALE = 2,
                        WIRE_OPTION_SACK_PERMITTED = 4,
                        WIRE_OPTION_TIMESTAMPS = 8,
-                       WIRE_OPTION_SACK = 16
+                       WIRE_OPTION_SACK = 16,
+                       WIRE_OPTION_ACCECN = 32
 };
 
 #define WIRE_SACK_BLOCKS_MAX      4
+#define WIRE_ACCECN_FIELDS_MAX    3
 #define WIRE_TCP_HEADER_BYTES     20
 #define WIRE_TCP_OPTION_BYTES_MAX 40
 #define WIRE_IPV4_HEADER_BYTES    20
@@ -81,6 +83,11 @@ struct wire_tcp {
     uint32_t tsval;
     uint32_t tsecr;
     struct wire_sack sack[WIRE_SACK_BLOCKS_MAX];
+    /* RFC 9768 3.2.3, AccECN: bytes that came ECT(0), CE, ECT(1), 24 bits each, as many of them as
+       accecn_count says; reversed: ECT(1), CE, ECT(0). */
+    uint32_t accecn[WIRE_ACCECN_FIELDS_MAX];
+    uint8_t accecn_count;
+    bool accecn_reversed;
 };
 
 struct wire_icmp { /* ICMP and ICMPv6 */

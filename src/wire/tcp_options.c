@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * TCP options: maximum segment size (RFC 9293 3.7.1), window scale and timestamps (RFC 7323), SACK
- * (RFC 2018).
+ * (RFC 2018), AccECN (RFC 9768 3.2.3).
  *
  * 1. An option that is not known is passed over by its length (RFC 9293 MUST-6).
  * 2. An option that is there twice counts as its last one says.
  * 3. Those that belong on a SYN alone are not noted on another segment (RFC 7323 2.2, RFC 9293
- * 3.7.1); their lengths are looked at all the same.
+ * 3.7.1); their lengths are looked at all the same. AccECN's is not noted on a SYN without ACK (RFC
+ * 9768 3.2.3.2.1).
  */
 #include "wire/internal.h"
 
@@ -17,12 +18,15 @@
 #define KIND_SACK_PERMITTED 4
 #define KIND_SACK           5
 #define KIND_TIMESTAMPS     8
+#define KIND_ACCECN0        172
+#define KIND_ACCECN1        174
 
 #define MSS_BYTES            4
 #define WSCALE_BYTES         3
 #define SACK_PERMITTED_BYTES 2
 #define TIMESTAMPS_BYTES     10
 #define SACK_BLOCK_BYTES     8
+#define ACCECN_FIELD_BYTES   3U
 
 #define WSCALE_MAX 14 /* RFC 7323 2.3: a larger one is taken as 14 */
 
@@ -45,6 +49,18 @@ static bool parse_sack(struct wire_tcp *tcp, const uint8_t *at, uint32_t bytes)
     tcp->sack_count = (uint8_t)count;
     tcp->options |= WIRE_OPTION_SACK;
     return true;
+}
+
+/* Any length will do: whole fields count, the rest is padding (RFC 9768 3.2.3). */
+static void parse_accecn(struct wire_tcp *tcp, const uint8_t *at, uint32_t bytes)
+{
+    tcp->accecn_count = (uint8_t)min_u32((bytes - 2) / ACCECN_FIELD_BYTES, WIRE_ACCECN_FIELDS_MAX);
+    tcp->accecn_reversed = at[0] == KIND_ACCECN1;
+    for (uint32_t i = 0; i < tcp->accecn_count; i++) {
+        const uint8_t *field = at + 2 + i * ACCECN_FIELD_BYTES;
+        tcp->accecn[i] = (uint32_t)field[0] << 16 | load_be16(field + 1);
+    }
+    tcp->options |= WIRE_OPTION_ACCECN;
 }
 
 /* One option of BYTES, at least 2, at AT. False: its length is not one that its kind has. */
@@ -71,6 +87,10 @@ static bool parse_option(struct wire_tcp *tcp, const uint8_t *at, uint32_t bytes
         tcp->tsval = load_be32(at + 2);
         tcp->tsecr = load_be32(at + 6);
         tcp->options |= WIRE_OPTION_TIMESTAMPS;
+        return true;
+    case KIND_ACCECN0:
+    case KIND_ACCECN1:
+        parse_accecn(tcp, at, bytes);
         return true;
     default:
         return true;
@@ -105,7 +125,9 @@ enum berth_drop wire_parse_tcp_options(struct wire_tcp *tcp, const uint8_t *at, 
         at += at[1];
     }
     if ((tcp->flags & WIRE_SYN) == 0) {
-        tcp->options &= WIRE_OPTION_TIMESTAMPS | WIRE_OPTION_SACK;
+        tcp->options &= WIRE_OPTION_TIMESTAMPS | WIRE_OPTION_SACK | WIRE_OPTION_ACCECN;
+    } else if ((tcp->flags & WIRE_ACK) == 0) {
+        tcp->options &= (uint8_t)~WIRE_OPTION_ACCECN;
     }
     return BERTH_DROP_NONE;
 }
@@ -117,9 +139,16 @@ static uint32_t sack_blocks(const struct wire_tcp *tcp)
     return (tcp->options & WIRE_OPTION_SACK) != 0 ? min_u32(tcp->sack_count, most) : 0;
 }
 
+uint32_t wire_accecn_bytes(uint32_t count)
+{
+    return (2 + count * ACCECN_FIELD_BYTES + 3) & ~3U;
+}
+
 uint32_t wire_tcp_option_bytes(const struct wire_tcp *tcp)
 {
     uint32_t bytes = (tcp->options & WIRE_OPTION_TIMESTAMPS) != 0 ? TIMESTAMPS_ALIGNED_BYTES : 0;
+
+    bytes += (tcp->options & WIRE_OPTION_ACCECN) != 0 ? wire_accecn_bytes(tcp->accecn_count) : 0;
 
     if ((tcp->flags & WIRE_SYN) == 0) {
         uint32_t blocks = sack_blocks(tcp);
@@ -128,7 +157,8 @@ uint32_t wire_tcp_option_bytes(const struct wire_tcp *tcp)
     if ((tcp->options & WIRE_OPTION_MSS) != 0) {
         bytes += MSS_BYTES;
     }
-    if ((tcp->options & WIRE_OPTION_SACK_PERMITTED) != 0 && bytes < TIMESTAMPS_ALIGNED_BYTES) {
+    if ((tcp->options & WIRE_OPTION_SACK_PERMITTED) != 0 &&
+        (tcp->options & WIRE_OPTION_TIMESTAMPS) == 0) {
         bytes += 4; /* with timestamps it takes the place of their two NOPs */
     }
     if ((tcp->options & WIRE_OPTION_WSCALE) != 0) {
@@ -148,7 +178,7 @@ static uint8_t *put_timestamps(uint8_t *out, const struct wire_tcp *tcp)
     return put32(put32(out, tcp->tsval), tcp->tsecr);
 }
 
-static void emit_syn_options(uint8_t *out, const struct wire_tcp *tcp)
+static uint8_t *emit_syn_options(uint8_t *out, const struct wire_tcp *tcp)
 {
     bool has_sack = (tcp->options & WIRE_OPTION_SACK_PERMITTED) != 0;
 
@@ -164,27 +194,50 @@ static void emit_syn_options(uint8_t *out, const struct wire_tcp *tcp)
         out = put32(out, NOP_NOP(KIND_SACK_PERMITTED, SACK_PERMITTED_BYTES));
     }
     if ((tcp->options & WIRE_OPTION_WSCALE) != 0) {
-        store_be32(out, (uint32_t)KIND_NOP << 24 | (uint32_t)KIND_WSCALE << 16 |
-                            (uint32_t)WSCALE_BYTES << 8 | tcp->wscale);
+        out = put32(out, (uint32_t)KIND_NOP << 24 | (uint32_t)KIND_WSCALE << 16 |
+                             (uint32_t)WSCALE_BYTES << 8 | tcp->wscale);
     }
+    return out;
 }
 
-void wire_emit_tcp_options(uint8_t *out, const struct wire_tcp *tcp)
+static uint8_t *emit_segment_options(uint8_t *out, const struct wire_tcp *tcp)
 {
-    uint32_t blocks;
+    uint32_t blocks = sack_blocks(tcp);
 
-    if ((tcp->flags & WIRE_SYN) != 0) {
-        emit_syn_options(out, tcp);
-        return;
-    }
     if ((tcp->options & WIRE_OPTION_TIMESTAMPS) != 0) {
         out = put_timestamps(put32(out, NOP_NOP(KIND_TIMESTAMPS, TIMESTAMPS_BYTES)), tcp);
     }
-    blocks = sack_blocks(tcp);
     if (blocks > 0) {
         out = put32(out, NOP_NOP(KIND_SACK, 2 + blocks * SACK_BLOCK_BYTES));
     }
     for (uint32_t i = 0; i < blocks; i++) {
         out = put32(put32(out, tcp->sack[i].left), tcp->sack[i].right);
+    }
+    return out;
+}
+
+static void emit_accecn(uint8_t *out, const struct wire_tcp *tcp)
+{
+    uint32_t bytes = 2U + tcp->accecn_count * ACCECN_FIELD_BYTES;
+    uint32_t padding = wire_accecn_bytes(tcp->accecn_count) - bytes;
+
+    memset(out, KIND_NOP, padding);
+    out += padding;
+    out[0] = tcp->accecn_reversed ? KIND_ACCECN1 : KIND_ACCECN0;
+    out[1] = (uint8_t)bytes;
+    for (uint32_t i = 0; i < tcp->accecn_count; i++) {
+        uint8_t *field = out + 2 + i * ACCECN_FIELD_BYTES;
+        field[0] = (uint8_t)(tcp->accecn[i] >> 16);
+        store_be16(field + 1, (uint16_t)tcp->accecn[i]);
+    }
+}
+
+void wire_emit_tcp_options(uint8_t *out, const struct wire_tcp *tcp)
+{
+    bool syn = (tcp->flags & WIRE_SYN) != 0;
+
+    out = syn ? emit_syn_options(out, tcp) : emit_segment_options(out, tcp);
+    if ((tcp->options & WIRE_OPTION_ACCECN) != 0) {
+        emit_accecn(out, tcp);
     }
 }

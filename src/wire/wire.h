@@ -3,7 +3,7 @@
  * Packets from bytes and bytes from packets. Pure functions over the caller's memory.
  *
  * Sources: IPv4 RFC 791, IPv6 RFC 8200, TCP RFC 9293, UDP RFC 768 and 8200 8.1, ICMP RFC 792,
- * ICMPv6 RFC 4443, TCP options RFC 9293/7323/2018, offload facts virtio 1.2 5.1.6.
+ * ICMPv6 RFC 4443, TCP options RFC 9293/7323/2018/9768, offload facts virtio 1.2 5.1.6.
  */
 #ifndef WIRE_WIRE_H
 #define WIRE_WIRE_H
@@ -62,8 +62,12 @@ uint32_t wire_emit_network(uint8_t *out, const struct wire_packet *packet);
 
 /* Length of the TCP options that wire_emit_tcp will write for TCP: a multiple of 4, at most 40.
    SYN options are laid out as Linux lays them: mss, sackOK, TS, nop, wscale. SACK blocks beyond the
-   room are left out. */
+   room are left out. An AccECN option comes last; the caller sees to it that it fits
+   (wire_accecn_bytes). */
 uint32_t wire_tcp_option_bytes(const struct wire_tcp *tcp);
+
+/* Length of an AccECN option of COUNT fields, with its padding. */
+uint32_t wire_accecn_bytes(uint32_t count);
 
 /* Completes the partial transport checksum of a whole packet in VIEWS (headers in views[0]). */
 struct wire_sum_place {

@@ -30,6 +30,7 @@ struct parsed {
     bool has_tos;
     bool has_ttl;
     bool bad_sum;
+    bool no_accecn;
     uint8_t tos;
     uint8_t ttl;
     const char *from; /* NULL: as usual */
@@ -42,8 +43,9 @@ struct parsed {
 static const struct {
     char letter;
     uint16_t flag;
-} flag_letters[] = {{'S', WIRE_SYN}, {'F', WIRE_FIN}, {'R', WIRE_RST}, {'P', WIRE_PSH},
-                    {'.', WIRE_ACK}, {'U', WIRE_URG}, {'E', WIRE_ECE}, {'C', WIRE_CWR}};
+} flag_letters[] = {{'S', WIRE_SYN}, {'F', WIRE_FIN}, {'R', WIRE_RST},
+                    {'P', WIRE_PSH}, {'.', WIRE_ACK}, {'U', WIRE_URG},
+                    {'E', WIRE_ECE}, {'C', WIRE_CWR}, {'A', WIRE_AE}};
 
 static uint16_t parse_flags(const char *word)
 {
@@ -83,6 +85,18 @@ static void parse_sack(const char *word, struct wire_tcp *tcp)
     tcp->options |= WIRE_OPTION_SACK;
 }
 
+static void parse_accecn(const char *word, struct wire_tcp *tcp)
+{
+    assert_non_null(word);
+    while (*word != '\0' && *word != '-') {
+        char *end;
+        assert_true(tcp->accecn_count < WIRE_ACCECN_FIELDS_MAX);
+        tcp->accecn[tcp->accecn_count++] = (uint32_t)strtoul(word, &end, 0);
+        word = *end == ',' ? end + 1 : end;
+    }
+    tcp->options |= WIRE_OPTION_ACCECN;
+}
+
 static void parse_hex(const char *word, struct raw_options *out)
 {
     assert_non_null(word);
@@ -109,6 +123,9 @@ static bool parse_option(const char *word, char **rest, struct wire_tcp *tcp)
         tcp->tsval = parse_number(strtok_r(NULL, " ", rest));
         tcp->tsecr = parse_number(strtok_r(NULL, " ", rest));
         tcp->options |= WIRE_OPTION_TIMESTAMPS;
+    } else if (strcmp(word, "accecn0") == 0 || strcmp(word, "accecn1") == 0) {
+        tcp->accecn_reversed = word[6] == '1';
+        parse_accecn(strtok_r(NULL, " ", rest), tcp);
     } else if (strcmp(word, "sack") == 0) {
         parse_sack(strtok_r(NULL, " ", rest), tcp);
     } else {
@@ -136,6 +153,8 @@ static bool parse_packet_field(const char *word, char **rest, struct parsed *out
         parse_hex(strtok_r(NULL, " ", rest), &out->ip_options);
     } else if (strcmp(word, "badsum") == 0) {
         out->bad_sum = true;
+    } else if (strcmp(word, "noaccecn") == 0) {
+        out->no_accecn = true;
     } else {
         return false;
     }
@@ -313,6 +332,15 @@ static void check_options(const struct talk *talk, const struct parsed *want,
     if ((want->tcp.options & WIRE_OPTION_SACK_PERMITTED) != 0) {
         assert_true((got->options & WIRE_OPTION_SACK_PERMITTED) != 0);
     }
+    if ((want->tcp.options & WIRE_OPTION_ACCECN) != 0) {
+        assert_true((got->options & WIRE_OPTION_ACCECN) != 0);
+        assert_int_equal(got->accecn_reversed, want->tcp.accecn_reversed);
+        assert_int_equal(got->accecn_count, want->tcp.accecn_count);
+        for (uint8_t i = 0; i < got->accecn_count; i++) {
+            assert_int_equal(got->accecn[i], want->tcp.accecn[i]);
+        }
+    }
+    assert_false(want->no_accecn && (got->options & WIRE_OPTION_ACCECN) != 0);
     if ((want->tcp.options & WIRE_OPTION_SACK) != 0) {
         assert_int_equal(got->sack_count, want->tcp.sack_count);
         for (uint8_t i = 0; i < got->sack_count; i++) {
@@ -325,7 +353,7 @@ static void check_options(const struct talk *talk, const struct parsed *want,
 static void show(const struct talk *talk, const struct wire_packet *packet, const char *wanted)
 {
     const struct wire_tcp *tcp = &packet->tcp;
-    char flags[12] = "";
+    char flags[12] = ""; /* room for each of flag_letters */
     size_t length = 0;
     for (size_t i = 0; i < sizeof flag_letters / sizeof *flag_letters; i++) {
         if ((tcp->flags & flag_letters[i].flag) != 0) {

@@ -514,6 +514,35 @@ static void one_segment_waits_for_the_timer(void **state)
     talk_end(&talk);
 }
 
+static void with_offloads(struct berth_config *config)
+{
+    with_newreno(config);
+    config->offloads = BERTH_LINK_CHECKSUM | BERTH_LINK_TSO4;
+}
+
+/* CWR is on the first piece only: the link is told to see to it. */
+static void a_super_segment_has_cwr_once(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, with_offloads);
+    talk_listen(&talk);
+    talk_in(&talk, "SEC 0 mss 536 sackok");
+    talk_out(&talk, "S.E 0 ack 1");
+    talk_in(&talk, ". 1 ack 1");
+    talk_accept(&talk);
+    talk_write(&talk, 1072);
+    talk_out(&talk, "P. 1+1072 tos 2");
+    assert_int_equal(talk.last.offload.segment_bytes, 536);
+    assert_int_equal(talk.last.offload.ecn, 0);
+    talk_in(&talk, ".E 1 ack 1073");
+    talk_write(&talk, 1072);
+    talk_out(&talk, "PC. 1073+1072 tos 2");
+    assert_int_equal(talk.last.offload.segment_bytes, 536);
+    assert_int_equal(talk.last.offload.ecn, 1);
+    talk_end(&talk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -554,6 +583,8 @@ int main(void)
         {"RFC 3168 6.1.2: an old ACK tells nothing", an_old_ack_tells_nothing, NULL, NULL, NULL},
         {"RFC 3168 6.1.2: a window of one segment waits for the timer",
          one_segment_waits_for_the_timer, NULL, NULL, NULL},
+        {"RFC 3168 6.1.2: a super-segment has CWR once", a_super_segment_has_cwr_once, NULL, NULL,
+         NULL},
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

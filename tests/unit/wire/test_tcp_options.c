@@ -150,6 +150,63 @@ static void every_length_of_every_kind(void **state)
     assert_int_equal(WITH(WIRE_SYN, 1, 1, 1, 8), BERTH_DROP_BAD_TCP_OPTION); /* no length at all */
 }
 
+/* RFC 9768 3.2.3: any length, whole fields count. */
+static void accecn_of_every_length(void **state)
+{
+    uint8_t options[16] = {172, 0, 1, 2, 3, 4, 5, 6, 0xff, 0xff, 0xff, 1, 1, 1, 1, 1};
+
+    (void)state;
+    for (uint8_t kind = 172; kind <= 174; kind = (uint8_t)(kind + 2)) {
+        options[0] = kind;
+        for (uint8_t bytes = 2; bytes <= 16; bytes++) {
+            unsigned count = (bytes - 2U) / 3 < 3 ? (bytes - 2U) / 3 : 3;
+
+            options[1] = bytes;
+            assert_int_equal(with(WIRE_ACK, options, bytes), BERTH_DROP_NONE);
+            assert_int_equal(parsed.tcp.options, WIRE_OPTION_ACCECN);
+            assert_int_equal(parsed.tcp.accecn_reversed, kind == 174);
+            assert_int_equal(parsed.tcp.accecn_count, count);
+            assert_true(count < 1 || parsed.tcp.accecn[0] == 0x010203);
+            assert_true(count < 2 || parsed.tcp.accecn[1] == 0x040506);
+            assert_true(count < 3 || parsed.tcp.accecn[2] == 0xffffff);
+        }
+    }
+    options[1] = 11;
+    assert_int_equal(with(WIRE_SYN, options, 11), BERTH_DROP_NONE); /* 3.2.3.2.1 */
+    assert_int_equal(parsed.tcp.options, 0);
+    assert_int_equal(with(WIRE_SYN | WIRE_ACK, options, 11), BERTH_DROP_NONE);
+    assert_int_equal(parsed.tcp.options, WIRE_OPTION_ACCECN);
+}
+
+static void accecn_comes_back_as_it_went(void **state)
+{
+    static const uint16_t flags[] = {WIRE_ACK, WIRE_SYN | WIRE_ACK};
+
+    (void)state;
+    for (unsigned i = 0; i < 16; i++) {
+        uint8_t out[128];
+        struct wire_packet packet = describe(4, WIRE_TCP);
+        uint32_t bytes;
+
+        packet.tcp.flags = flags[i & 1];
+        packet.tcp.options = WIRE_OPTION_ACCECN | WIRE_OPTION_TIMESTAMPS;
+        packet.tcp.options |= (i & 1) != 0 ? ALL_SYN : WIRE_OPTION_SACK;
+        packet.tcp.sack_count = 1;
+        packet.tcp.accecn_count = (uint8_t)(i >> 2);
+        packet.tcp.accecn_reversed = (i & 2) != 0;
+        packet.tcp.accecn[0] = 0xfedcba;
+        packet.tcp.accecn[1] = 1;
+        packet.tcp.accecn[2] = 0x800000;
+        bytes = write_packet(out, &packet, NULL, true);
+        assert_int_equal(bytes, 40 + wire_tcp_option_bytes(&packet.tcp));
+        assert_int_equal(parse_copy(&parsed, out, bytes, &plain), BERTH_DROP_NONE);
+        assert_int_equal(parsed.tcp.options, packet.tcp.options);
+        assert_int_equal(parsed.tcp.accecn_reversed, packet.tcp.accecn_reversed);
+        assert_int_equal(parsed.tcp.accecn_count, packet.tcp.accecn_count);
+        assert_memory_equal(parsed.tcp.accecn, packet.tcp.accecn, (i >> 2) * sizeof(uint32_t));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +220,8 @@ int main(void)
         cmocka_unit_test(the_last_of_two_counts),
         cmocka_unit_test(nothing_counts_after_the_end),
         cmocka_unit_test(every_length_of_every_kind),
+        cmocka_unit_test(accecn_of_every_length),
+        cmocka_unit_test(accecn_comes_back_as_it_went),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
