@@ -9,6 +9,7 @@
  * 2. What is not given on the command line is at its default in a single run, and drawn from the
  *    seed with --vary and in every scenario but transfer.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,24 +22,28 @@
 #include "cli/command.h"
 #include "cli/message.h"
 #include "cli/options.h"
+#include "cli/sim_jobs.h"
 #include "cli/sim_report.h"
 #include "link/units.h"
 #include "sim/sim.h"
 
-#define RUNS_MAX      1000000000U
-#define REPEAT_BYTES  1024
-#define FAILURES_MAX  10 /* then enough is known */
-#define PROGRESS_STEP 16 /* runs between two looks at whether to show progress */
+#define RUNS_MAX        1000000000U
+#define REPEAT_BYTES    1024
+#define SCENARIO_UNSAID (-1)
+#define FAILURES_MAX    10 /* then enough is known */
+#define PROGRESS_STEP   16 /* runs between two looks at whether to show progress */
 
 struct settings {
     struct sim_config config; /* first: what the options' calls fill */
     uint64_t seed;
     uint64_t runs;
+    uint64_t jobs;
     int scenario;
     int discipline;
     bool is_json;
     bool is_verbose;
     bool is_vary;
+    bool is_plain;
     bool is_ipv4;
     bool is_ipv6;
 };
@@ -258,16 +263,27 @@ static const struct cli_option option_list[] = {
      .max = RUNS_MAX,
      .offset = offsetof(struct settings, runs),
      .help = "so many runs with seeds one after the other; implies --vary"},
+    {.name = "jobs",
+     .kind = CLI_NUMBER,
+     .value = "N",
+     .min = 1,
+     .max = SIM_JOBS_MAX,
+     .offset = offsetof(struct settings, jobs),
+     .help = "runs at once; as many as there are processors unless said"},
     {.name = "vary",
      .kind = CLI_FLAG,
      .offset = offsetof(struct settings, is_vary),
      .help = "draw from the seed what is not given: flows, bytes, path, stacks, manners"},
+    {.name = "plain",
+     .kind = CLI_FLAG,
+     .offset = offsetof(struct settings, is_plain),
+     .help = "draw no shared queues, middleboxes, changes in flight and small limits"},
     {.name = "scenario",
      .kind = CLI_CHOICE,
      .value = "transfer|mixed|idle|many|flood",
      .choices = scenarios,
      .offset = offsetof(struct settings, scenario),
-     .help = "what the flows do; transfer unless said"},
+     .help = "what the flows do; unless said transfer, and mixed with --runs"},
     {.kind = CLI_HEADING, .help = "Flows"},
     CALL("flows", "N", set_flows, "connections at once; 1 unless said"),
     CALL("bytes", "N", set_bytes, "per flow, from host A to host B; 1mb unless said"),
@@ -347,7 +363,8 @@ static const struct cli_options usage = {
 /* Options that say which run, or how it is shown; the others make it what it is. */
 static bool is_left_out(const char *word, bool *takes_next)
 {
-    static const char *const with_value[] = {"--seed", "--runs", "--plot", "--pcap", NULL};
+    static const char *const with_value[] = {"--seed", "--runs", "--jobs",
+                                             "--plot", "--pcap", NULL};
     static const char *const flags[] = {"--json", "--verbose", "-v", "--vary", NULL};
 
     *takes_next = false;
@@ -398,10 +415,13 @@ static void on_fatal(int number)
     (void)raise(number);
 }
 
-static void name_run(const struct sim_config *config, const char *words)
+/* The words that make a run what it is; static as `repeat` is. */
+static char kept_words[REPEAT_BYTES];
+
+static void name_run(const struct sim_config *config)
 {
     (void)snprintf(repeat, sizeof repeat, "berth: repeat with: berth sim --seed %" PRIu64 "%s%s\n",
-                   config->seed, config->vary ? " --vary" : "", words);
+                   config->seed, config->vary ? " --vary" : "", kept_words);
 }
 
 /* ---- Runs ------------------------------------------------------------------------------------ */
@@ -415,39 +435,71 @@ static void show_progress(uint64_t done, uint64_t runs)
     }
 }
 
-/* One run after the other into REPORT, until FAILURES_MAX were not right. */
-static int run_all(struct settings *settings, const char *words, struct sim_report *report)
+static void tell(const struct sim_config *config, const struct sim_result *result)
 {
-    for (uint64_t i = 0; i < settings->runs && report->wrong < FAILURES_MAX; i++) {
-        struct sim_result result;
-        int error;
+    cli_message("seed %" PRIu64 " (%s): %s", config->seed, sim_scenario_name(config->scenario),
+                result->failure);
+    name_run(config);
+    (void)fputs(repeat, stderr);
+}
 
-        settings->config.seed = settings->seed + i;
-        name_run(&settings->config, words);
-        error = sim_run(&settings->config, &result);
+/* One run after the other into REPORT, until FAILURES_MAX were not right. */
+static int run_all(struct sim_jobs *jobs, struct sim_report *report)
+{
+    for (uint64_t i = 0; i < jobs->runs && report->wrong < FAILURES_MAX; i++) {
+        struct sim_config config;
+        struct sim_result result;
+        int error = sim_jobs_next(jobs, &config, &result);
+
+        if (error == -ECHILD) { /* the process that made it has said how to repeat it */
+            cli_message("seed %" PRIu64 " (%s): the run ended its process", config.seed,
+                        sim_scenario_name(config.scenario));
+            report->wrong++;
+            break;
+        }
         if (error < 0) {
             cli_message("sim: %s%s%s", result.failure, result.failure[0] != '\0' ? ": " : "",
                         strerror(-error));
             return CLI_ERROR;
         }
-        sim_report_add(report, &settings->config, &result);
-        if (settings->runs > 1) {
-            show_progress(i + 1, settings->runs);
+        sim_report_add(report, &config, &result);
+        if (jobs->runs > 1) {
+            show_progress(i + 1, jobs->runs);
         }
         if (!result.is_right) {
-            cli_message("seed %" PRIu64 " (%s): %s", settings->config.seed,
-                        sim_scenario_name(settings->config.scenario), result.failure);
-            (void)fputs(repeat, stderr);
+            tell(&config, &result);
         }
         sim_result_done(&result);
     }
-    return report->wrong > 0 || report->gave_up > 0 ? CLI_NOTHING : CLI_OK;
+    /* Of many paths, drawn at random, some are so bad that it is no fault to give up. */
+    return report->wrong > 0 || (report->gave_up > 0 && jobs->runs == 1) ? CLI_NOTHING : CLI_OK;
+}
+
+/* Processes at once: as many as asked for, or as there are processors. */
+static unsigned job_count(const struct settings *settings)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (settings->is_verbose || settings->config.plot_file != NULL ||
+        settings->config.pcap_file != NULL) {
+        return 1;
+    }
+    return settings->jobs > 0 ? (unsigned)settings->jobs
+           : processors > 0   ? (unsigned)processors
+                              : 1;
 }
 
 static void settle(struct settings *settings)
 {
     struct sim_config *config = &settings->config;
 
+    if (settings->scenario == SCENARIO_UNSAID) {
+        settings->scenario = settings->runs > 1 ? SIM_MIXED : SIM_TRANSFER;
+        if (settings->scenario == SIM_MIXED) {
+            (void)strncat(kept_words, " --scenario mixed",
+                          sizeof kept_words - strlen(kept_words) - 1);
+        }
+    }
     config->scenario = (enum sim_scenario)settings->scenario;
     config->discipline = (enum sim_discipline)settings->discipline;
     config->vary = settings->is_vary || settings->runs > 1 || settings->scenario != SIM_TRANSFER;
@@ -456,6 +508,7 @@ static void settle(struct settings *settings)
         config->versions = (settings->is_ipv4 ? (unsigned)SIM_IPV4 : 0U) |
                            (settings->is_ipv6 ? (unsigned)SIM_IPV6 : 0U);
     }
+    config->is_plain = settings->is_plain;
     if (settings->is_verbose) {
         config->packets = stdout;
     }
@@ -463,14 +516,14 @@ static void settle(struct settings *settings)
 
 int cli_sim_main(int argc, char **argv)
 {
-    struct settings settings = {.seed = 1, .runs = 1};
+    struct settings settings = {.seed = 1, .runs = 1, .scenario = SCENARIO_UNSAID};
+    struct sim_jobs jobs;
     struct sim_report report;
     struct cli_words operands;
-    char words[REPEAT_BYTES];
     int status;
 
     sim_config_init(&settings.config);
-    keep_words(words, sizeof words, argc, argv);
+    keep_words(kept_words, sizeof kept_words, argc, argv);
     status = cli_options_parse(&usage, argc, argv, &settings, &operands);
     if (status >= 0) {
         return status;
@@ -485,7 +538,17 @@ int cli_sim_main(int argc, char **argv)
     (void)signal(SIGABRT, on_fatal);
     (void)signal(SIGSEGV, on_fatal);
     sim_report_init(&report, settings.is_json);
-    status = run_all(&settings, words, &report);
+    jobs = (struct sim_jobs){.config = &settings.config,
+                             .seed = settings.seed,
+                             .runs = settings.runs,
+                             .name_run = name_run};
+    status = sim_jobs_start(&jobs, job_count(&settings));
+    if (status < 0) {
+        cli_message("sim: %s", strerror(-status));
+        return CLI_ERROR;
+    }
+    status = run_all(&jobs, &report);
+    sim_jobs_end(&jobs);
     if (status != CLI_ERROR) {
         sim_report_print(&report, settings.runs);
     }

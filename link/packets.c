@@ -82,6 +82,15 @@ void link_packets_add(struct link_packets *packets, struct link_packet *packet)
     packets->bytes += memory_of(packet);
 }
 
+void link_packets_put_back(struct link_packets *packets, struct link_packet *packet)
+{
+    packet->next = packets->first;
+    packets->first = packet;
+    packets->last = packets->last == NULL ? packet : packets->last;
+    packets->count++;
+    packets->bytes += memory_of(packet);
+}
+
 struct link_packet *link_packets_take(struct link_packets *packets)
 {
     struct link_packet *packet = packets->first;

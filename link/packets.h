@@ -39,6 +39,8 @@ void link_packet_to_frame(struct link_packet *packet, struct berth_frame *frame)
 
 /* Takes PACKET. */
 void link_packets_add(struct link_packets *packets, struct link_packet *packet);
+/* Takes PACKET and makes it the first. */
+void link_packets_put_back(struct link_packets *packets, struct link_packet *packet);
 /* The first, taken out; NULL: none. */
 struct link_packet *link_packets_take(struct link_packets *packets);
 void link_packets_clear(struct link_packets *packets);

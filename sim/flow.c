@@ -4,7 +4,7 @@
  * order, nothing after the end, the right end for both.
  *
  *   an end      event                                next         by
- *   -           flow_start, or accepted              opening      open_end, flow_accept
+ *   -           flow_start, or accepted              opening      opening.c
  *   opening     CONNECTED                            open         end_on_event
  *   open        all written                          shut         finish_writing
  *   open, shut  the end of the peer's stream read    ended        on_end_of_stream
@@ -23,19 +23,19 @@
 #define SCRATCH_BYTES 131072
 #define VIEWS_MAX     4
 
-static struct end *peer_of(struct end *end)
+struct end *end_peer(struct end *end)
 {
     return &end->flow->ends[end == &end->flow->ends[0] ? 1 : 0];
 }
 
-static void fail(struct world *world, const struct end *end, const char *what, int error)
+void end_fail(struct world *world, const struct end *end, const char *what, int error)
 {
     world_fail(world, "flow %" PRIu32 " at host %c: %s (%s), sent %" PRIu64 ", received %" PRIu64,
                end->flow->index, end->host->name, what, error == 0 ? "-" : berth_error_text(error),
                end->result.sent, end->result.received);
 }
 
-/* ---- Opening --------------------------------------------------------------------------------- */
+/* ---- Beginning and end ------------------------------------------------------------------------------- */
 
 void flow_init(struct world *world, struct flow *flow, uint32_t index)
 {
@@ -63,76 +63,6 @@ void flow_init(struct world *world, struct flow *flow, uint32_t index)
     timer_set(&world->timers, &flow->timer, flow->plan->start_ns);
 }
 
-static uint16_t listening_port(const struct flow *flow)
-{
-    return (uint16_t)(PLAN_PORT + flow->index % PLAN_LISTENERS);
-}
-
-static void set_options(struct world *world, struct end *end)
-{
-    const struct plan_end *plan = end->plan;
-    int result = 0;
-
-    result |= berth_tcp_set(end->host->berth, end->id, BERTH_TCP_NO_DELAY, plan->no_delay);
-    result |= berth_tcp_set(end->host->berth, end->id, BERTH_TCP_QUICK_ACK, plan->quick_ack);
-    result |= berth_tcp_set(end->host->berth, end->id, BERTH_TCP_KEEPALIVE, plan->keepalive);
-    if (plan->keepalive && end->flow->plan->may_break) {
-        result |=
-            berth_tcp_set(end->host->berth, end->id, BERTH_TCP_KEEPALIVE_IDLE_NS, 20 * NS_PER_S);
-    }
-    if (end->flow->plan->controller != NULL) {
-        result |= berth_tcp_set_congestion_control(end->host->berth, end->id,
-                                                   end->flow->plan->controller);
-    }
-    if (result != 0) {
-        fail(world, end, "an option is refused", 0);
-    }
-}
-
-static void open_end(struct world *world, struct end *end)
-{
-    struct flow *flow = end->flow;
-    struct end *peer = peer_of(end);
-    unsigned which = flow->plan->version == 4 ? 0 : 1;
-    bool both = flow->plan->opener == PLAN_OPENER_BOTH;
-    struct berth_endpoint local = {.address = end->host->addresses[which]};
-    struct berth_endpoint remote = {.address = peer->host->addresses[which]};
-    struct berth_tcp_info info = {0};
-    int result;
-
-    local.port = both ? (uint16_t)(PLAN_OWN_PORT + flow->index) : 0;
-    remote.port = both ? local.port : listening_port(flow);
-    result = berth_tcp_connect(end->host->berth, flow->index % 2 == 0 || both ? &local : NULL,
-                               &remote, end, &end->id);
-    if (result == 0) {
-        result = berth_tcp_info(end->host->berth, end->id, &info);
-    }
-    if (result < 0) {
-        fail(world, end, "cannot connect", result);
-        return;
-    }
-    flow->opener = info.local;
-    if (flow->index == 0) {
-        bool is_a = end == &flow->ends[0];
-
-        world->plot.local_port = is_a ? info.local.port : info.remote.port;
-        world->plot.remote_port = is_a ? info.remote.port : info.local.port;
-    }
-    set_options(world, end);
-}
-
-void flow_start(struct world *world, struct flow *flow)
-{
-    enum plan_opener opener = flow->plan->opener;
-
-    flow->has_started = true;
-    world_progress(world);
-    if (opener == PLAN_OPENER_BOTH) {
-        open_end(world, &flow->ends[1]);
-    }
-    open_end(world, &flow->ends[opener == PLAN_OPENER_B ? 1 : 0]);
-}
-
 bool flow_is_done(const struct flow *flow)
 {
     bool a = flow->ends[0].is_done;
@@ -140,7 +70,8 @@ bool flow_is_done(const struct flow *flow)
 
     /* The end that would have accepted may never have been told of a connection that broke. */
     if (flow->plan->may_break) {
-        return flow->has_started && (a || flow->ends[0].id == 0) && (b || flow->ends[1].id == 0);
+        return flow->has_started && !flow->waits && (a || flow->ends[0].id == 0) &&
+               (b || flow->ends[1].id == 0);
     }
     return a && b;
 }
@@ -184,20 +115,33 @@ static void leave(struct world *world, struct end *end, bool abort)
     result = abort ? berth_tcp_abort(end->host->berth, end->id)
                    : berth_tcp_close(end->host->berth, end->id);
     if (result < 0) {
-        fail(world, end, "cannot be given back", result);
+        end_fail(world, end, "cannot be given back", result);
     }
     note_done(world, end);
+}
+
+/* Is ERROR right where limits are small: the far side had no place for the connection? */
+static bool had_no_place(const struct world *world, struct end *end, int error)
+{
+    const struct end *peer = end_peer(end);
+    bool was_accepted = peer->id != 0 || peer->is_done;
+
+    return world->plan.is_scarce && !was_accepted &&
+           (error == BERTH_E_TIMED_OUT || error == BERTH_E_RESET || error == BERTH_E_REFUSED);
 }
 
 static void on_error(struct world *world, struct end *end, int error)
 {
     /* Of the few SYNs most may have met the time when the path was down, and the rest bad luck. */
-    bool down_at_open = world->plan.down_from_ns != PLAN_NEVER && !end->is_open;
-    bool may_time_out = (world->plan.may_time_out || down_at_open) && error == BERTH_E_TIMED_OUT;
+    bool was_down = world->plan.down_from_ns != PLAN_NEVER || world->plan.has_outage;
+    bool may_time_out =
+        (world->plan.may_time_out || (was_down && !end->is_open)) && error == BERTH_E_TIMED_OUT;
+
+    may_time_out |= had_no_place(world, end, error);
 
     end->result.error = error;
     if (error == BERTH_E_STALE || !(end->flow->plan->may_break || may_time_out)) {
-        fail(world, end, "the connection broke", error);
+        end_fail(world, end, "the connection broke", error);
         return;
     }
     if (may_time_out) {
@@ -255,7 +199,7 @@ static void finish_writing(struct world *world, struct end *end)
 static void on_end_of_stream(struct world *world, struct end *end)
 {
     if (end->result.received < end->to_receive) {
-        fail(world, end, "the stream ends early", 0);
+        end_fail(world, end, "the stream ends early", 0);
         return;
     }
     if (!end->has_ended) {
@@ -290,9 +234,9 @@ static void verify(struct world *world, struct end *end, const void *data, size_
 
     end->result.received += right;
     if (right < bytes) {
-        fail(world, end, "a byte is not the one that was sent", 0);
+        end_fail(world, end, "a byte is not the one that was sent", 0);
     } else if (end->result.received > end->to_receive) {
-        fail(world, end, "more bytes than were sent", 0);
+        end_fail(world, end, "more bytes than were sent", 0);
     }
 }
 
@@ -367,7 +311,7 @@ static void read_all(struct world *world, struct end *end)
             return;
         }
         if (++calls > CALLS_MAX) {
-            fail(world, end, "there is no end of reading", 0);
+            end_fail(world, end, "there is no end of reading", 0);
             return;
         }
     }
@@ -420,7 +364,7 @@ static bool write_once(struct world *world, struct end *end)
         return false;
     }
     if (taken == 0 || taken > want) {
-        fail(world, end, "a write took nothing, or too much", 0);
+        end_fail(world, end, "a write took nothing, or too much", 0);
         return false;
     }
     end->result.sent += taken;
@@ -456,7 +400,7 @@ static void write_all(struct world *world, struct end *end)
 
 /* ---- What happens to an end ------------------------------------------------------------------ */
 
-static void begin(struct world *world, struct end *end)
+void end_begin(struct world *world, struct end *end)
 {
     end->is_open = true;
     world_progress(world);
@@ -466,73 +410,10 @@ static void begin(struct world *world, struct end *end)
     }
 }
 
-/* Whose connection was accepted. A port of the opener may be in use towards several listeners, and
-   be used again after a connection that broke before it was accepted: the one that lives counts. */
-static struct end *find_accepting(struct world *world, const struct host *host,
-                                  const struct berth_tcp_info *info)
-{
-    struct end *found = NULL;
-
-    for (uint32_t i = 0; i < world->plan.flow_count; i++) {
-        struct flow *flow = &world->flows[i];
-        struct end *end = &flow->ends[host->index % 2];
-        bool matches = flow->has_started && end->host == host && end->id == 0 && !end->is_done &&
-                       info->local.port == listening_port(flow) &&
-                       berth_endpoint_is_equal(&flow->opener, &info->remote);
-
-        if (matches && (found == NULL || !peer_of(end)->is_done)) {
-            found = end;
-        }
-    }
-    return found;
-}
-
-static void accept_one(struct world *world, struct accepted *accepted, struct host *host,
-                       berth_id id)
-{
-    struct berth_tcp_info info;
-    struct end *end = NULL;
-
-    if (berth_tcp_info(host->berth, id, &info) == 0) {
-        end = find_accepting(world, host, &info);
-    }
-    if (end == NULL) {
-        world_fail(world, "host %c: a connection was accepted that nobody opened", host->name);
-        return;
-    }
-    accepted->end = end;
-    end->id = id;
-    set_options(world, end);
-    begin(world, end);
-}
-
-void flow_accept_all(struct world *world, struct host *host, berth_id listener)
-{
-    int result = 0;
-
-    while (result == 0 && !world_has_failed(world)) {
-        struct accepted *accepted = &world->accepted[world->accepted_count];
-        berth_id id;
-
-        /* One more than there are flows, for the call that finds nothing waiting. */
-        accepted->object.kind = OBJECT_ACCEPTED;
-        result = berth_tcp_accept(host->berth, listener, accepted, &id);
-        if (result == 0 && world->accepted_count == world->plan.flow_count) {
-            world_fail(world, "host %c: more connections were accepted than opened", host->name);
-        } else if (result == 0) {
-            world->accepted_count++;
-            accept_one(world, accepted, host, id);
-        }
-    }
-    if (result != 0 && result != BERTH_E_AGAIN) {
-        world_fail(world, "host %c: cannot accept: %s", host->name, berth_error_text(result));
-    }
-}
-
 void end_on_event(struct world *world, struct end *end, const struct berth_event *event)
 {
     if (event->id != end->id) {
-        fail(world, end, "an event of a connection that was given back", 0);
+        end_fail(world, end, "an event of a connection that was given back", 0);
         return;
     }
     note_figures(end);
@@ -545,7 +426,7 @@ void end_on_event(struct world *world, struct end *end, const struct berth_event
         }
     }
     if ((event->bits & BERTH_EVENT_CONNECTED) != 0 && !end->is_open) {
-        begin(world, end);
+        end_begin(world, end);
     }
     if ((event->bits & BERTH_EVENT_WRITABLE) != 0) {
         write_all(world, end);
@@ -565,7 +446,7 @@ void flow_stop(struct world *world, struct flow *flow)
         note_figures(end);
         end->result.counted = end->result.received;
         end->to_send = end->result.sent;
-        peer_of(end)->to_receive = end->result.sent;
+        end_peer(end)->to_receive = end->result.sent;
     }
     for (unsigned i = 0; i < 2; i++) {
         if (flow->ends[i].is_open) {

@@ -12,7 +12,6 @@
 
 #define RECEIVE_MAX 64
 #define TURNS_MAX   10000 /* rounds of one turn: more is a stack that never comes to rest */
-#define BACKLOG     4096
 #define RULES_BYTES 1024
 
 /* Whom HOST may talk with: the other host of its pair. */
@@ -47,7 +46,7 @@ static int add_address(struct host *host, unsigned which)
     return berth_address_add(host->berth, &prefix);
 }
 
-static int listen_all(struct host *host)
+static int listen_all(struct host *host, uint32_t backlog)
 {
     int result = 0;
 
@@ -56,7 +55,7 @@ static int listen_all(struct host *host)
         struct berth_endpoint local = {.address = berth_address_any(),
                                        .port = (uint16_t)(PLAN_PORT + i)};
 
-        result = berth_tcp_listen(host->berth, &local, BACKLOG, &host->listener_object,
+        result = berth_tcp_listen(host->berth, &local, backlog, &host->listener_object,
                                   &host->listeners[i]);
     }
     return result;
@@ -123,7 +122,7 @@ int host_init(struct world *world, unsigned index)
         result = add_address(host, i);
     }
     result = result == 0 ? load_rules(host) : result;
-    result = result == 0 ? listen_all(host) : result;
+    result = result == 0 ? listen_all(host, world->plan.backlog) : result;
     if (result < 0) {
         world_fail(world, "host %c: it cannot be made: %s", host->name, berth_error_text(result));
         return 0;

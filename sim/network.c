@@ -12,6 +12,7 @@
 
 #define V4_DESTINATION 16
 #define V6_DESTINATION 24
+#define ROUTER_SIDE    252
 
 /* The destination of PACKET, by nothing but its place; false: too short, or no IP. */
 static bool destination_of(const struct link_packet *packet, struct berth_address *out)
@@ -85,6 +86,10 @@ void network_advance(struct network *network, uint64_t now_ns)
         struct link_packet *packet;
 
         pipe_advance(pipe, now_ns);
+        for (packet = link_packets_take(&pipe->replies); packet != NULL;
+             packet = link_packets_take(&pipe->replies)) {
+            network_inject(network, packet, now_ns);
+        }
         for (packet = pipe_take(pipe, now_ns); packet != NULL; packet = pipe_take(pipe, now_ns)) {
             network_inject(network, packet, now_ns);
         }
@@ -158,7 +163,8 @@ static const struct link_table port_table = {
     .free = port_free,
 };
 
-int network_init(struct network *network, uint32_t pairs, const struct pipe_config *pipes)
+int network_init(struct network *network, uint32_t pairs, const struct pipe_config *pipes,
+                 const struct middlebox_config *box)
 {
     *network = (struct network){.port_count = 2 * pairs, .has_pipes = pipes != NULL};
     network->ports = calloc(network->port_count, sizeof *network->ports);
@@ -175,7 +181,15 @@ int network_init(struct network *network, uint32_t pairs, const struct pipe_conf
         port->addresses[1] = network_address(i / 2, i % 2, true);
     }
     for (unsigned i = 0; pipes != NULL && i < 2; i++) {
-        pipe_init(&network->pipes[i], &pipes[i]);
+        struct pipe *pipe = &network->pipes[i];
+
+        pipe_init(pipe, &pipes[i]);
+        pipe->box = box != NULL ? &network->box : NULL;
+        pipe->router[0] = network_address(0, ROUTER_SIDE, false);
+        pipe->router[1] = network_address(0, ROUTER_SIDE, true);
+    }
+    if (box != NULL) {
+        middlebox_init(&network->box, box, box->key);
     }
     return 0;
 }

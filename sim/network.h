@@ -27,6 +27,7 @@ struct network_port {
 struct network {
     struct network_port *ports; /* of pair I: A's is 2 I, B's 2 I + 1 */
     uint32_t port_count;
+    struct middlebox box;
     bool has_pipes;        /* else packets take no time between ports */
     struct pipe pipes[2];  /* A to B, B to A */
     uint64_t down_from_ns; /* from then until down_until_ns nothing passes */
@@ -38,8 +39,10 @@ struct network {
 /* The address of host SIDE (0: A, 1: B, 8: the intruder's) of pair PAIR, IPv4 or IPv6. */
 struct berth_address network_address(uint32_t pair, uint32_t side, bool is_v6);
 
-/* With PAIRS of hosts; PIPES: two of them, or NULL. 0, or -ENOMEM. */
-int network_init(struct network *network, uint32_t pairs, const struct pipe_config *pipes);
+/* With PAIRS of hosts; PIPES: two of them, or NULL; BOX: what stands in both, or NULL. 0, or
+ * -ENOMEM. */
+int network_init(struct network *network, uint32_t pairs, const struct pipe_config *pipes,
+                 const struct middlebox_config *box);
 void network_done(struct network *network);
 /* Puts PACKET (taken) in front of its port, as a host would that nobody knows. */
 void network_inject(struct network *network, struct link_packet *packet, uint64_t now_ns);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "sim/craft.h"
 
 #define PPM             1000000U
 #define BITS_NS         (8 * NS_PER_S) /* per byte: bytes * BITS_NS / rate is a time in ns */
@@ -39,23 +40,13 @@ void pipe_init(struct pipe *pipe, const struct pipe_config *config)
 
 void pipe_done(struct pipe *pipe)
 {
+    link_packets_clear(&pipe->replies);
     link_packets_clear(&pipe->queue);
     link_packets_clear(&pipe->under_way[0]);
     link_packets_clear(&pipe->under_way[1]);
 }
 
 /* ---- Marking (RFC 3168 5) -------------------------------------------------------------------- */
-
-static uint16_t header_sum(const uint8_t *header, size_t bytes)
-{
-    uint32_t sum = 0;
-
-    for (size_t i = 0; i + 1 < bytes; i += 2) {
-        sum += (uint32_t)(header[i] << 8 | header[i + 1]);
-    }
-    sum = (sum & 0xffff) + (sum >> 16);
-    return (uint16_t) ~((sum & 0xffff) + (sum >> 16));
-}
 
 /* Sets CE on PACKET; false: its ends do not understand ECN. */
 static bool mark(struct link_packet *packet)
@@ -68,16 +59,52 @@ static bool mark(struct link_packet *packet)
     }
     if (packet->bytes >= 20 && data[0] >> 4 == 4 && (data[1] & ECN_MASK) != 0 &&
         (data[0] & 15U) * 4U >= 20 && (data[0] & 15U) * 4U <= packet->bytes) {
-        uint16_t sum;
-
         data[1] |= ECN_CE;
-        data[10] = data[11] = 0;
-        sum = header_sum(data, (data[0] & 15U) * 4U);
-        data[10] = (uint8_t)(sum >> 8);
-        data[11] = (uint8_t)sum;
+        craft_sum_header(data, (data[0] & 15U) * 4U);
         return true;
     }
     return false;
+}
+
+/* ---- Changes --------------------------------------------------------------------------------- */
+
+static void set_delay(struct pipe *pipe, uint64_t delay_ns)
+{
+    if (delay_ns < pipe->config.delay_ns && pipe->under_way[1 - pipe->route].count == 0) {
+        pipe->route = 1 - pipe->route;
+        pipe->last_due_ns[pipe->route] = 0;
+    }
+    pipe->config.delay_ns = delay_ns;
+}
+
+static void make_change(struct pipe *pipe, const struct pipe_change *change)
+{
+    switch (change->what) {
+    case PIPE_RATE:
+        pipe->config.rate_bps = change->value;
+        break;
+    case PIPE_DELAY:
+        set_delay(pipe, change->value);
+        break;
+    case PIPE_LOSS:
+        pipe->config.loss_ppm = (uint32_t)change->value;
+        break;
+    case PIPE_MTU:
+        pipe->config.mtu = (uint32_t)change->value;
+        break;
+    case PIPE_DOWN:
+        pipe->is_down = change->value != 0;
+        break;
+    }
+}
+
+static void make_changes(struct pipe *pipe, uint64_t now_ns)
+{
+    while (pipe->changed < pipe->config.change_count &&
+           pipe->config.changes[pipe->changed].at_ns <= now_ns) {
+        make_change(pipe, &pipe->config.changes[pipe->changed]);
+        pipe->changed++;
+    }
 }
 
 /* ---- The way of a packet --------------------------------------------------------------------- */
@@ -86,6 +113,11 @@ static void depart(struct pipe *pipe, struct link_packet *packet, uint64_t leave
 {
     uint64_t *last_due_ns = &pipe->last_due_ns[pipe->route];
 
+    if (pipe->is_down) {
+        pipe->counters.down++;
+        link_packet_free(packet);
+        return;
+    }
     if (pipe->config.loss_ppm > 0 && random_below(&pipe->random, PPM) < pipe->config.loss_ppm) {
         pipe->counters.lost++;
         link_packet_free(packet);
@@ -97,10 +129,33 @@ static void depart(struct pipe *pipe, struct link_packet *packet, uint64_t leave
     link_packets_add(&pipe->under_way[pipe->route], packet);
 }
 
+/* The head of the queue, joined with those behind it as the middlebox likes; NULL: none waits. */
+static struct link_packet *take_head(struct pipe *pipe)
+{
+    struct link_packet *packet = link_packets_take(&pipe->queue);
+
+    while (pipe->config.join_mtu > 0 && pipe->queue.count > 0) {
+        struct link_packet *second = link_packets_take(&pipe->queue);
+        uint64_t since_ns = packet->due_ns;
+        uint32_t bytes = packet->bytes + second->bytes;
+        struct link_packet *joined =
+            middlebox_join(pipe->box, packet, second, pipe->config.join_mtu);
+
+        if (joined == NULL) {
+            link_packets_put_back(&pipe->queue, second);
+            break;
+        }
+        pipe->queued_bytes -= bytes - joined->bytes;
+        joined->due_ns = since_ns;
+        packet = joined;
+    }
+    return packet;
+}
+
 /* The next packet that the discipline lets go; NULL: none waits. */
 static struct link_packet *dequeue(struct pipe *pipe, uint64_t now_ns)
 {
-    struct link_packet *packet = link_packets_take(&pipe->queue);
+    struct link_packet *packet = take_head(pipe);
 
     while (packet != NULL) {
         uint64_t sojourn_ns = now_ns - packet->due_ns;
@@ -116,7 +171,7 @@ static struct link_packet *dequeue(struct pipe *pipe, uint64_t now_ns)
         }
         pipe->counters.dropped++;
         link_packet_free(packet);
-        packet = link_packets_take(&pipe->queue);
+        packet = take_head(pipe);
     }
     return packet;
 }
@@ -139,6 +194,7 @@ static void start_sending(struct pipe *pipe, struct link_packet *packet, uint64_
 
 void pipe_advance(struct pipe *pipe, uint64_t now_ns)
 {
+    make_changes(pipe, now_ns);
     while (pipe->queue.count > 0 && pipe->free_ns <= now_ns) {
         struct link_packet *packet = dequeue(pipe, now_ns);
 
@@ -148,7 +204,7 @@ void pipe_advance(struct pipe *pipe, uint64_t now_ns)
     }
 }
 
-void pipe_add(struct pipe *pipe, struct link_packet *packet, uint64_t now_ns)
+static void enqueue(struct pipe *pipe, struct link_packet *packet, uint64_t now_ns)
 {
     const struct pipe_config *config = &pipe->config;
 
@@ -170,6 +226,70 @@ void pipe_add(struct pipe *pipe, struct link_packet *packet, uint64_t now_ns)
     pipe_advance(pipe, now_ns);
 }
 
+/* May PACKET be cut: IPv4, no options, no DF, its length true? */
+static bool may_cut(const struct link_packet *packet)
+{
+    const uint8_t *data = packet->data;
+
+    return packet->bytes > 20 && data[0] == 0x45 && (data[6] & 0x40) == 0 &&
+           (uint32_t)(data[2] << 8 | data[3]) == packet->bytes;
+}
+
+/* PACKET (taken) is longer than the router's MTU: its fragments to OUT, or an answer, or
+ * nothing. */
+static void on_too_big(struct pipe *pipe, struct link_packet *packet, struct link_packets *out)
+{
+    unsigned version = packet->data[0] >> 4;
+    struct link_packet *reply = NULL;
+
+    pipe->counters.too_big++;
+    if (may_cut(packet)) {
+        craft_fragments(packet, pipe->config.mtu, out);
+        return;
+    }
+    if (!pipe->config.is_silent && ((version == 4 && packet->bytes >= 20) || version == 6)) {
+        reply = craft_too_big(packet, &pipe->router[version == 4 ? 0 : 1], pipe->config.mtu);
+    }
+    if (reply != NULL) {
+        link_packets_add(&pipe->replies, reply);
+    }
+    link_packet_free(packet);
+}
+
+/* Takes PACKET and adds to OUT what the router and the middlebox make of it. */
+static void enter(struct pipe *pipe, struct link_packet *packet, struct link_packets *out)
+{
+    struct link_packets pieces = {0};
+
+    if (pipe->config.mtu > 0 && packet->bytes > pipe->config.mtu) {
+        on_too_big(pipe, packet, &pieces);
+    } else {
+        link_packets_add(&pieces, packet);
+    }
+    for (packet = link_packets_take(&pieces); packet != NULL; packet = link_packets_take(&pieces)) {
+        if (pipe->box != NULL) {
+            middlebox_pass(pipe->box, packet, out);
+        } else {
+            link_packets_add(out, packet);
+        }
+    }
+}
+
+void pipe_add(struct pipe *pipe, struct link_packet *packet, uint64_t now_ns)
+{
+    struct link_packets pieces = {0};
+
+    make_changes(pipe, now_ns);
+    if (pipe->box == NULL && pipe->config.mtu == 0) {
+        enqueue(pipe, packet, now_ns);
+        return;
+    }
+    enter(pipe, packet, &pieces);
+    for (packet = link_packets_take(&pieces); packet != NULL; packet = link_packets_take(&pieces)) {
+        enqueue(pipe, packet, now_ns);
+    }
+}
+
 struct link_packet *pipe_take(struct pipe *pipe, uint64_t now_ns)
 {
     const struct link_packet *a = pipe->under_way[0].first;
@@ -187,19 +307,13 @@ uint64_t pipe_next_ns(const struct pipe *pipe)
 {
     uint64_t next_ns = pipe->queue.count > 0 ? pipe->free_ns : BERTH_NEVER;
 
+    if (pipe->replies.count > 0) {
+        return 0;
+    }
     for (unsigned i = 0; i < 2; i++) {
         if (pipe->under_way[i].first != NULL) {
             next_ns = min_u64(next_ns, pipe->under_way[i].first->due_ns);
         }
     }
     return next_ns;
-}
-
-void pipe_set_delay(struct pipe *pipe, uint64_t delay_ns)
-{
-    if (delay_ns < pipe->config.delay_ns && pipe->under_way[1 - pipe->route].count == 0) {
-        pipe->route = 1 - pipe->route;
-        pipe->last_due_ns[pipe->route] = 0;
-    }
-    pipe->config.delay_ns = delay_ns;
 }

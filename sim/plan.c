@@ -12,49 +12,24 @@
 
 #include "base/bytes.h"
 #include "cc/cc.h"
-#include "sim/draw.h"
+#include "sim/drawing.h"
 
 #define PPM              1000000U
 #define DAY_NS           (24 * 3600 * NS_PER_S)
 #define DELAY_NS_MIN     NS_PER_US /* a path that takes no time would let nothing else happen */
 #define IPV6_MTU_MIN     1280
 #define HEADROOM         64
-#define BAD_PATH_PPM     100000 /* from 10 % on, giving up is no fault */
 #define DRAWN_BYTES      (300U << 10)
 #define DRAWN_TOTAL      (1U << 20)
 #define MANY_FLOWS       2000
+#define BACKLOG          4096
 #define US_PER_S         1000000U
 #define QUEUE_BYTES_MOST ((uint64_t)512 << 20) /* of a connection's queue */
 #define BUFFERS_MOST     1000000U
 #define START_NS         (100 * NS_PER_MS) /* in which flows that have a time begin */
 #define CHECKED_FLOWS    16
 
-struct drawing {
-    const struct sim_config *config;
-    struct plan *plan;
-    struct random random; /* of the subject under way */
-    bool vary;
-};
-
-static void begin_subject(struct drawing *drawing, const char *name)
-{
-    uint8_t seed[RANDOM_SEED_BYTES] = {0};
-
-    memcpy(seed, &drawing->config->seed, sizeof drawing->config->seed);
-    random_init(&drawing->random, seed, name);
-}
-
-static bool is_free(const struct drawing *drawing, enum sim_given given)
-{
-    return drawing->vary && (drawing->config->given & given) == 0;
-}
-
 /* ---- Paths ----------------------------------------------------------------------------------- */
-
-static uint32_t draw_ppm(struct random *random, unsigned percent, uint32_t max_ppm)
-{
-    return draw_chance(random, percent) ? (uint32_t)draw_between(random, 1, max_ppm) : 0;
-}
 
 static void draw_times(struct drawing *drawing, struct link_impairment *path)
 {
@@ -63,16 +38,16 @@ static void draw_times(struct drawing *drawing, struct link_impairment *path)
     uint64_t rate_min_bps = max_u64(64000, (uint64_t)drawing->plan->flow_count * 20000);
     uint32_t queue_min = max_u32(4500, drawing->plan->flow_count * 1500);
 
-    if (is_free(drawing, SIM_GIVEN_DELAY)) {
+    if (drawing_may(drawing, SIM_GIVEN_DELAY)) {
         path->delay_ns = draw_log(random, 10 * NS_PER_US, 150 * NS_PER_MS);
     }
-    if (is_free(drawing, SIM_GIVEN_JITTER)) {
+    if (drawing_may(drawing, SIM_GIVEN_JITTER)) {
         path->jitter_ns = draw_chance(random, 50) ? draw_between(random, 0, path->delay_ns) : 0;
     }
-    if (is_free(drawing, SIM_GIVEN_RATE)) {
+    if (drawing_may(drawing, SIM_GIVEN_RATE)) {
         path->rate_bps = draw_chance(random, 60) ? draw_log(random, rate_min_bps, 1000000000) : 0;
     }
-    if (is_free(drawing, SIM_GIVEN_QUEUE)) {
+    if (drawing_may(drawing, SIM_GIVEN_QUEUE)) {
         path->queue_bytes =
             draw_chance(random, 50) ? (uint32_t)draw_log(random, queue_min, queue_min * 50) : 0;
     }
@@ -82,17 +57,17 @@ static void draw_troubles(struct drawing *drawing, struct link_impairment *path)
 {
     struct random *random = &drawing->random;
 
-    if (is_free(drawing, SIM_GIVEN_LOSS)) {
-        path->loss_ppm = draw_ppm(random, 60, 50000);
+    if (drawing_may(drawing, SIM_GIVEN_LOSS)) {
+        path->loss_ppm = drawing_ppm(random, 60, 50000);
     }
-    if (is_free(drawing, SIM_GIVEN_DUPLICATE)) {
-        path->duplicate_ppm = draw_ppm(random, 40, 30000);
+    if (drawing_may(drawing, SIM_GIVEN_DUPLICATE)) {
+        path->duplicate_ppm = drawing_ppm(random, 40, 30000);
     }
-    if (is_free(drawing, SIM_GIVEN_REORDER)) {
-        path->reorder_ppm = draw_ppm(random, 50, 60000);
+    if (drawing_may(drawing, SIM_GIVEN_REORDER)) {
+        path->reorder_ppm = drawing_ppm(random, 50, 60000);
     }
-    if (is_free(drawing, SIM_GIVEN_CORRUPT)) {
-        path->corrupt_ppm = draw_ppm(random, 40, 10000);
+    if (drawing_may(drawing, SIM_GIVEN_CORRUPT)) {
+        path->corrupt_ppm = drawing_ppm(random, 40, 10000);
     }
 }
 
@@ -104,15 +79,15 @@ static void draw_paths(struct drawing *drawing)
     for (unsigned i = 0; i < 2; i++) {
         struct link_impairment *path = &plan->paths[i];
 
-        begin_subject(drawing, names[i]);
+        drawing_begin(drawing, names[i]);
         *path = drawing->config->path;
         path->seed = random_u64(&drawing->random);
         draw_times(drawing, path);
         draw_troubles(drawing, path);
         path->delay_ns = max_u64(path->delay_ns, DELAY_NS_MIN);
-        plan->may_time_out |= path->loss_ppm + path->corrupt_ppm >= BAD_PATH_PPM;
+        plan->may_time_out |= path->loss_ppm + path->corrupt_ppm >= DRAWING_BAD_PPM;
     }
-    begin_subject(drawing, "sim-down");
+    drawing_begin(drawing, "sim-down");
     if (drawing->vary && draw_chance(&drawing->random, 15)) {
         plan->down_from_ns = draw_log(&drawing->random, NS_PER_MS, 10 * NS_PER_S);
         plan->down_until_ns =
@@ -148,27 +123,18 @@ static void share_path(struct drawing *drawing)
 
 /* ---- Stacks ---------------------------------------------------------------------------------- */
 
-static uint32_t pick(struct random *random, const uint32_t *values, uint32_t count)
-{
-    return values[random_below(random, count)];
-}
-
-#define PICK(random, ...)                           \
-    pick((random), (const uint32_t[]){__VA_ARGS__}, \
-         (uint32_t)(sizeof((const uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t)))
-
 static uint32_t draw_mtu(struct drawing *drawing)
 {
     bool v4_only = drawing->config->versions == SIM_IPV4;
 
-    begin_subject(drawing, "sim-mtu");
-    if (!is_free(drawing, SIM_GIVEN_MTU)) {
+    drawing_begin(drawing, "sim-mtu");
+    if (!drawing_may(drawing, SIM_GIVEN_MTU)) {
         return drawing->config->mtu;
     }
     if (v4_only && draw_chance(&drawing->random, 15)) {
         return 576;
     }
-    return PICK(&drawing->random, 1500, 1500, 1500, IPV6_MTU_MIN, 9000, 65520);
+    return DRAWING_PICK(&drawing->random, 1500, 1500, 1500, IPV6_MTU_MIN, 9000, 65520);
 }
 
 static void draw_limits(struct drawing *drawing, struct berth_config *stack)
@@ -177,15 +143,15 @@ static void draw_limits(struct drawing *drawing, struct berth_config *stack)
     struct berth_limits *limits = &stack->limits;
     bool starved = drawing->config->scenario == SIM_MIXED && draw_chance(random, 30);
 
-    limits->buffers =
-        starved ? (uint32_t)draw_between(random, 16, 48) : PICK(random, 128, 256, 1024, 2048);
+    limits->buffers = starved ? (uint32_t)draw_between(random, 16, 48)
+                              : DRAWING_PICK(random, 128, 256, 1024, 2048);
     limits->buffers_reserved = limits->buffers / 4;
-    limits->tcp_sent_records = PICK(random, 64, 256, 4096);
-    limits->tcp_reorder_records = PICK(random, 0, 4, 64, 1024);
-    limits->tcp_reorder_per_connection = PICK(random, 1, 16, 256);
-    limits->replies = PICK(random, 1, 16, 256);
+    limits->tcp_sent_records = DRAWING_PICK(random, 64, 256, 4096);
+    limits->tcp_reorder_records = DRAWING_PICK(random, 0, 4, 64, 1024);
+    limits->tcp_reorder_per_connection = DRAWING_PICK(random, 1, 16, 256);
+    limits->replies = DRAWING_PICK(random, 1, 16, 256);
     if (starved) {
-        limits->tcp_sent_records = PICK(random, 1, 2, 8, 64);
+        limits->tcp_sent_records = DRAWING_PICK(random, 1, 2, 8, 64);
     }
 }
 
@@ -203,9 +169,9 @@ static void draw_tcp(struct drawing *drawing, struct berth_tcp_settings *tcp)
     tcp->window_scale = draw_chance(random, 80);
     tcp->blind_attack_checks = draw_chance(random, 80);
     tcp->delayed_ack_ns = draw_between(random, 0, 200 * NS_PER_MS);
-    tcp->rto_min_ns = PICK(random, 200, 200, 500, 1000) * NS_PER_MS;
+    tcp->rto_min_ns = DRAWING_PICK(random, 200, 200, 500, 1000) * NS_PER_MS;
     tcp->initial_window = (uint32_t)draw_between(random, 1, 10);
-    tcp->time_wait_ns = PICK(random, 1, 60, 120) * NS_PER_S;
+    tcp->time_wait_ns = DRAWING_PICK(random, 1, 60, 120) * NS_PER_S;
 }
 
 /* Memory that follows from the flows; chance does not enter. */
@@ -254,7 +220,7 @@ static void draw_controller(struct drawing *drawing, char *name, size_t bytes)
 {
     uint32_t count = 0;
 
-    if (!is_free(drawing, SIM_GIVEN_CC)) {
+    if (!drawing_may(drawing, SIM_GIVEN_CC)) {
         size_t first = strcspn(drawing->config->congestion_control, ",");
 
         first = min_size(first, bytes - 1);
@@ -279,17 +245,17 @@ static void draw_stacks(struct drawing *drawing)
         struct random *random = &drawing->random;
 
         berth_config_init(stack);
-        begin_subject(drawing, controllers[i]);
+        drawing_begin(drawing, controllers[i]);
         draw_controller(drawing, stack->tcp.congestion_control,
                         sizeof stack->tcp.congestion_control);
-        begin_subject(drawing, names[i]);
+        drawing_begin(drawing, names[i]);
         random_fill(random, stack->seed, sizeof stack->seed);
         stack->mtu = mtu;
         if (drawing->vary) {
-            stack->offloads =
-                PICK(random, 0, BERTH_LINK_CHECKSUM,
-                     BERTH_LINK_CHECKSUM | BERTH_LINK_TSO4 | BERTH_LINK_TSO6 | BERTH_LINK_USO);
-            stack->segment_bytes_max = PICK(random, 65415, 20000, 3000);
+            stack->offloads = DRAWING_PICK(random, 0, BERTH_LINK_CHECKSUM,
+                                           BERTH_LINK_CHECKSUM | BERTH_LINK_TSO4 | BERTH_LINK_TSO6 |
+                                               BERTH_LINK_USO);
+            stack->segment_bytes_max = DRAWING_PICK(random, 65415, 20000, 3000);
             draw_limits(drawing, stack);
             draw_tcp(drawing, &stack->tcp);
         }
@@ -382,7 +348,7 @@ static uint64_t draw_bytes(struct drawing *drawing)
     struct random *random = &drawing->random;
     uint64_t most = DRAWN_TOTAL / drawing->plan->flow_count;
 
-    if (!is_free(drawing, SIM_GIVEN_BYTES)) {
+    if (!drawing_may(drawing, SIM_GIVEN_BYTES)) {
         return drawing->config->bytes;
     }
     if (drawing->config->scenario == SIM_MANY) {
@@ -395,7 +361,7 @@ static uint8_t draw_version(struct drawing *drawing)
 {
     uint32_t versions = drawing->config->versions;
 
-    if (is_free(drawing, SIM_GIVEN_VERSIONS) && drawing->plan->stacks[0].mtu >= IPV6_MTU_MIN) {
+    if (drawing_may(drawing, SIM_GIVEN_VERSIONS) && drawing->plan->stacks[0].mtu >= IPV6_MTU_MIN) {
         versions = SIM_IPV4 | SIM_IPV6;
     }
     if (versions == (SIM_IPV4 | SIM_IPV6)) {
@@ -477,8 +443,8 @@ static void draw_flow(struct drawing *drawing, struct plan_flow *flow)
 
 static uint32_t draw_flow_count(struct drawing *drawing)
 {
-    begin_subject(drawing, "sim-flow-count");
-    if (!is_free(drawing, SIM_GIVEN_FLOWS)) {
+    drawing_begin(drawing, "sim-flow-count");
+    if (!drawing_may(drawing, SIM_GIVEN_FLOWS)) {
         return drawing->config->flows;
     }
     switch (drawing->config->scenario) {
@@ -503,6 +469,7 @@ int plan_make(const struct sim_config *config, struct plan *out)
     *out = (struct plan){.down_from_ns = PLAN_NEVER};
     out->flow_count = draw_flow_count(&drawing);
     out->pairs = config->pairs;
+    out->backlog = BACKLOG;
     out->checks_every = out->flow_count <= CHECKED_FLOWS ? 1 : 0;
     if (!drawing.vary) {
         out->checks_every = out->flow_count <= CHECKED_FLOWS ? 64 : 1024;
@@ -516,16 +483,18 @@ int plan_make(const struct sim_config *config, struct plan *out)
         share_path(&drawing);
     }
     draw_stacks(&drawing);
-    begin_subject(&drawing, "sim-flows");
+    plan_draw_network(&drawing);
+    drawing_begin(&drawing, "sim-flows");
     for (uint32_t i = 0; i < out->flow_count; i++) {
         draw_flow(&drawing, &out->flows[i]);
     }
     if (config->scenario == SIM_MIXED) {
-        begin_subject(&drawing, "sim-mixture");
+        drawing_begin(&drawing, "sim-mixture");
         out->datagrams = (uint32_t)draw_between(&drawing.random, 0, 20);
         out->datagram_bytes_max = min_u32(out->stacks[0].limits.buffer_bytes - 256, 6000);
         out->forgeries = (uint32_t)draw_between(&drawing.random, 0, 100);
     }
+    plan_draw_scarcity(&drawing);
     return 0;
 }
 

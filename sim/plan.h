@@ -59,7 +59,12 @@ struct plan {
     struct link_impairment paths[2]; /* on the way from each host to what the hosts share */
     bool has_pipes;
     struct pipe_config pipes[2]; /* what they share: A to B, B to A */
-    uint32_t checks_every;       /* so many looks at a stack's invariants is one taken; 0: never */
+    bool has_box;
+    struct middlebox_config box;
+    uint32_t backlog;      /* of each listener */
+    bool has_outage;       /* a pipe is down for a time */
+    bool is_scarce;        /* limits are too small: who cannot connect tries again */
+    uint32_t checks_every; /* so many looks at a stack's invariants is one taken; 0: never */
     uint64_t down_from_ns;
     uint64_t down_until_ns;
     uint32_t flow_count;
@@ -67,6 +72,7 @@ struct plan {
     uint32_t datagrams; /* to send from A, echoed by B */
     uint32_t datagram_bytes_max;
     uint32_t forgeries; /* packets of the intruder's */
+    uint32_t guesses;   /* of the one that is nearly right */
     bool may_time_out;  /* the path is so bad that giving up is right */
 };
 

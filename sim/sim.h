@@ -66,6 +66,7 @@ struct sim_config {
     uint64_t seed;
     enum sim_scenario scenario;
     bool vary;
+    bool is_plain;  /* `vary` draws no pipes, pairs, middleboxes and small limits */
     uint32_t given; /* enum sim_given, or-ed */
     uint32_t flows;
     uint64_t bytes;   /* per flow */

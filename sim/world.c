@@ -70,6 +70,9 @@ static void on_timer(struct world *world, struct timer *timer)
     case TIMER_INTRUDER:
         intruder_on_timer(world);
         break;
+    case TIMER_GUESSER:
+        guesser_on_timer(world);
+        break;
     case TIMER_STOP:
         for (uint32_t i = 0; i < world->plan.flow_count; i++) {
             flow_stop(world, &world->flows[i]);
@@ -251,7 +254,8 @@ static int make_flows(struct world *world)
 static int make_hosts(struct world *world)
 {
     const struct plan *plan = &world->plan;
-    int result = network_init(&world->network, plan->pairs, plan->has_pipes ? plan->pipes : NULL);
+    int result = network_init(&world->network, plan->pairs, plan->has_pipes ? plan->pipes : NULL,
+                              plan->has_box ? &plan->box : NULL);
 
     if (result < 0) {
         return result;
@@ -284,6 +288,7 @@ int world_init(struct world *world, const struct sim_config *config)
     if (result == 0 && !world_has_failed(world)) {
         datagrams_init(world);
         intruder_init(world);
+        guesser_init(world);
     }
     if (config->time_ns > 0) {
         world->stop_timer.kind = TIMER_STOP;

@@ -27,7 +27,14 @@ struct object {
     enum object_kind kind;
 };
 
-enum timer_kind { TIMER_FLOW, TIMER_END, TIMER_DATAGRAMS, TIMER_INTRUDER, TIMER_STOP };
+enum timer_kind {
+    TIMER_FLOW,
+    TIMER_END,
+    TIMER_DATAGRAMS,
+    TIMER_INTRUDER,
+    TIMER_GUESSER,
+    TIMER_STOP
+};
 
 struct host {
     char name; /* 'A', 'B' */
@@ -77,6 +84,8 @@ struct flow {
     uint32_t index;
     struct timer timer; /* its start */
     bool has_started;
+    bool waits;                   /* for a place at its opener's: it tries again */
+    uint32_t opened;              /* so many were before it, and it */
     struct berth_endpoint opener; /* the opening end's own address and port, once known */
     uint64_t end_ns;
     struct end ends[2];
@@ -109,6 +118,7 @@ struct world {
     struct flow *flows;
     struct accepted *accepted; /* as many as flows: each is accepted once */
     uint32_t accepted_count;
+    uint32_t opened;     /* flows */
     uint32_t flows_done; /* so many, from the first on */
     uint32_t timers_set; /* of ends that pause on purpose */
     struct datagrams datagrams;
@@ -116,6 +126,9 @@ struct world {
     struct timer intruder_timer;
     struct random intruder;
     uint32_t forged;
+    struct timer guesser_timer;
+    struct random guesser;
+    uint32_t guessed;
     bool is_closing;      /* every flow is done: no new traffic */
     const char *bad_file; /* that cannot be written */
     char failure[SIM_FAILURE_TEXT];
@@ -148,15 +161,22 @@ bool host_turn(struct world *world, struct host *host);
 void host_check_leaks(struct world *world, struct host *host);
 
 /* flow.c */
+struct end *end_peer(struct end *end);
+/* Fails the run for END, with ERROR if it is not 0. */
+void end_fail(struct world *world, const struct end *end, const char *what, int error);
+/* END's connection is open: it reads and writes. */
+void end_begin(struct world *world, struct end *end);
 void flow_init(struct world *world, struct flow *flow, uint32_t index);
-void flow_start(struct world *world, struct flow *flow);
 /* Its ends write no more than they have. */
 void flow_stop(struct world *world, struct flow *flow);
 bool flow_is_done(const struct flow *flow);
-/* Accepts all that waits at LISTENER of HOST. */
-void flow_accept_all(struct world *world, struct host *host, berth_id listener);
 void end_on_event(struct world *world, struct end *end, const struct berth_event *event);
 void end_on_timer(struct world *world, struct end *end);
+
+/* opening.c */
+void flow_start(struct world *world, struct flow *flow);
+/* Accepts all that waits at LISTENER of HOST. */
+void flow_accept_all(struct world *world, struct host *host, berth_id listener);
 
 /* datagrams.c */
 void datagrams_init(struct world *world);
@@ -168,6 +188,10 @@ void datagrams_close(struct world *world);
 /* intruder.c */
 void intruder_init(struct world *world);
 void intruder_on_timer(struct world *world);
+
+/* guesser.c */
+void guesser_init(struct world *world);
+void guesser_on_timer(struct world *world);
 
 /* world.c: 0, or -errno. world_run ends when all is done or something failed. */
 int world_init(struct world *world, const struct sim_config *config);

@@ -43,7 +43,9 @@ static bool is_old_timestamp(const struct tcp *tcp, const struct tcp_conn *conn,
            tcp->now_ns - conn->ts_recent_ns < PAWS_IDLE_NS;
 }
 
-/* RFC 7323 4.3 (2): from a segment that reaches back to what we acknowledged last. */
+/* RFC 7323 4.3 (2): from a segment that reaches back to what we acknowledged last. Its ACK number
+ * has been judged before: else one forged segment with a timestamp far ahead would make all that
+ * the peer sends look old. */
 static void take_timestamp(const struct tcp *tcp, struct tcp_conn *conn,
                            const struct wire_tcp *segment)
 {
@@ -227,6 +229,7 @@ static enum berth_drop process(struct tcp *tcp, struct tcp_conn *conn, struct tc
     if (drop != BERTH_DROP_NONE) {
         return drop;
     }
+    take_timestamp(tcp, conn, &packet->tcp);
     if (conn->state == BERTH_TCP_SYN_RECEIVED) {
         tcp_ecn_on_handshake_ack(conn, packet);
         on_syn_acked(tcp, conn, &packet->tcp);
@@ -290,7 +293,6 @@ enum berth_drop tcp_on_segment(struct tcp *tcp, struct tcp_conn *conn, struct wi
     } else if (!conn_has(conn, CONN_RST_NOW)) {
         drop = check_first(tcp, conn, packet);
         if (drop == BERTH_DROP_NONE && conn->state != BERTH_TCP_CLOSED) {
-            take_timestamp(tcp, conn, &packet->tcp);
             drop = process(tcp, conn, &arrival);
         }
     }

@@ -308,11 +308,11 @@ void tcp_score_again(struct tcp *tcp, struct tcp_conn *conn, struct tcp_sent *se
     }
 }
 
-/* The last BYTES of what is in flight, as a record; NULL: nothing is. */
+/* The last BYTES of what is in flight, as a record, or more if that is SACKed; NULL: nothing is. */
 struct tcp_sent *tcp_score_tail(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes)
 {
     struct tcp_sent *sent = sent_of(tree_last(&conn->sent));
-    if (sent != NULL && sent_bytes(sent) > bytes &&
+    if (sent != NULL && sent_bytes(sent) > bytes && (sent->flags & SENT_SACKED) == 0 &&
         tcp_score_split(tcp, conn, sent, sent->end - bytes)) {
         sent = sent_of(tree_last(&conn->sent));
     }

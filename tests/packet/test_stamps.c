@@ -264,6 +264,21 @@ static void the_clock(void **state)
     talk_end(&talk);
 }
 
+/* A forged segment just where it was expected, its ACK number a guess: its stamp, far ahead, would
+ * make all that the peer sends look old. */
+static void forged_stamp_is_not_kept(void **state)
+{
+    (void)state;
+    struct talk talk;
+    establish(&talk);
+    talk_in(&talk, ". 1+10 ack 900000000 ts 900000000 0");
+    talk_out(&talk, ". 1 ack 1"); /* RFC 5961 5.2: challenged */
+    talk_in(&talk, ". 1+10 ack 1 ts 1002 0");
+    talk_out(&talk, ". 1 ack 11");
+    assert_int_equal(talk.last_tsecr, 1002);
+    talk_end(&talk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +291,7 @@ int main(void)
         {"RFC 7323 3.2: a timestamp in every segment", in_every_segment, NULL, NULL, NULL},
         {"RFC 7323 3.2: timestamps not agreed on", not_agreed_on, NULL, NULL, NULL},
         {"RFC 7323 4.3: which timestamp is echoed", which_is_echoed, NULL, NULL, NULL},
+        {"RFC 7323 5.3: the stamp of a forged segment", forged_stamp_is_not_kept, NULL, NULL, NULL},
         {"RFC 7323 5.3: PAWS comes first", paws_comes_first, NULL, NULL, NULL},
         {"RFC 7323 5.2: resets and timestamps", resets_and_stamps, NULL, NULL, NULL},
         {"RFC 7323 5.4: the clock", the_clock, NULL, NULL, NULL},

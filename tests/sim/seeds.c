@@ -70,7 +70,7 @@ static uint32_t given_by(const char *text)
     return given;
 }
 
-/* "mixed 34", or "transfer 1662 loss 3% reorder 3%": as berth run --impair has it. */
+/* "mixed 34 plain", or "transfer 1662 loss 3% reorder 3%": as berth run --impair has it. */
 bool seeds_parse(const char *line, struct sim_config *config)
 {
     size_t name_bytes = strcspn(line, " \n");
@@ -85,6 +85,10 @@ bool seeds_parse(const char *line, struct sim_config *config)
     config->scenario = scenario_of(line, name_bytes);
     config->seed = strtoull(line + name_bytes, &rest, 10);
     assert_true(rest > line + name_bytes);
+    if (strncmp(rest, " plain", 6) == 0) {
+        config->is_plain = true;
+        rest += 6;
+    }
     assert_int_equal(link_impairment_parse(rest, &config->path, &error), 0);
     config->given = given_by(rest);
     return true;

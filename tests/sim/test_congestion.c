@@ -59,7 +59,8 @@ static void goodput_is_that_of_the_models(void **state)
 
     (void)state;
     for (uint32_t i = 0; (table = cc_at(i)) != NULL; i++) {
-        for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+        /* One that measures does not follow losses. */
+        for (size_t k = 0; table->on_sample == NULL && k < sizeof cases / sizeof cases[0]; k++) {
             struct sim_config config = path_of(table->name, 100000000, cases[k].delay_ms);
             uint64_t expected = cases[k].window * MSS * 8 * 1000 / (2 * cases[k].delay_ms);
             uint64_t goodput;

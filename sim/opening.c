@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sim/opening.c: how flows begin: connecting, and accepting, and whose connection it was.
+ */
+#include "sim/world.h"
+
+#include <inttypes.h>
+
+#include "sim/draw.h"
+
+#define RETRY_NS (2 * NS_PER_S)
+
+static uint16_t listening_port(const struct flow *flow)
+{
+    return (uint16_t)(PLAN_PORT + flow->index % PLAN_LISTENERS);
+}
+
+static void set_options(struct world *world, struct end *end)
+{
+    const struct plan_end *plan = end->plan;
+    int result = 0;
+
+    result |= berth_tcp_set(end->host->berth, end->id, BERTH_TCP_NO_DELAY, plan->no_delay);
+    result |= berth_tcp_set(end->host->berth, end->id, BERTH_TCP_QUICK_ACK, plan->quick_ack);
+    result |= berth_tcp_set(end->host->berth, end->id, BERTH_TCP_KEEPALIVE, plan->keepalive);
+    if (plan->keepalive && end->flow->plan->may_break) {
+        result |=
+            berth_tcp_set(end->host->berth, end->id, BERTH_TCP_KEEPALIVE_IDLE_NS, 20 * NS_PER_S);
+    }
+    if (end->flow->plan->controller != NULL) {
+        result |= berth_tcp_set_congestion_control(end->host->berth, end->id,
+                                                   end->flow->plan->controller);
+    }
+    if (result != 0) {
+        end_fail(world, end, "an option is refused", 0);
+    }
+}
+
+/* Where limits are small, what cannot be opened now can be later: others end. */
+static bool may_try_again(struct world *world, struct end *end, int error)
+{
+    bool is_full = error == BERTH_E_LIMIT || error == BERTH_E_NO_PORT || error == BERTH_E_IN_USE;
+
+    if (!world->plan.is_scarce || !is_full) {
+        return false;
+    }
+    end->flow->waits = true;
+    timer_set(&world->timers, &end->flow->timer,
+              world->now_ns + draw_between(&end->random, NS_PER_MS, RETRY_NS));
+    return true;
+}
+
+static void open_end(struct world *world, struct end *end)
+{
+    struct flow *flow = end->flow;
+    struct end *peer = end_peer(end);
+    unsigned which = flow->plan->version == 4 ? 0 : 1;
+    bool both = flow->plan->opener == PLAN_OPENER_BOTH;
+    struct berth_endpoint local = {.address = end->host->addresses[which]};
+    struct berth_endpoint remote = {.address = peer->host->addresses[which]};
+    struct berth_tcp_info info = {0};
+    int result;
+
+    local.port = both ? (uint16_t)(PLAN_OWN_PORT + flow->index) : 0;
+    remote.port = both ? local.port : listening_port(flow);
+    result = berth_tcp_connect(end->host->berth, flow->index % 2 == 0 || both ? &local : NULL,
+                               &remote, end, &end->id);
+    if (result < 0 && may_try_again(world, end, result)) {
+        return;
+    }
+    if (result == 0) {
+        result = berth_tcp_info(end->host->berth, end->id, &info);
+    }
+    if (result < 0) {
+        end_fail(world, end, "cannot connect", result);
+        return;
+    }
+    flow->opener = info.local;
+    flow->opened = ++world->opened;
+    if (flow->index == 0) {
+        bool is_a = end == &flow->ends[0];
+
+        world->plot.local_port = is_a ? info.local.port : info.remote.port;
+        world->plot.remote_port = is_a ? info.remote.port : info.local.port;
+    }
+    set_options(world, end);
+}
+
+void flow_start(struct world *world, struct flow *flow)
+{
+    enum plan_opener opener = flow->plan->opener;
+
+    if (!flow->has_started) {
+        world_progress(world);
+    }
+    flow->has_started = true;
+    flow->waits = false;
+    if (opener == PLAN_OPENER_BOTH) {
+        open_end(world, &flow->ends[1]);
+    }
+    open_end(world, &flow->ends[opener == PLAN_OPENER_B ? 1 : 0]);
+}
+/* Whose connection was accepted. A port of the opener may be in use towards several listeners, and
+   be used again after a connection that broke before it was accepted: the last one counts. */
+static struct end *find_accepting(struct world *world, const struct host *host,
+                                  const struct berth_tcp_info *info)
+{
+    struct end *found = NULL;
+
+    for (uint32_t i = 0; i < world->plan.flow_count; i++) {
+        struct flow *flow = &world->flows[i];
+        struct end *end = &flow->ends[host->index % 2];
+        bool matches = flow->has_started && end->host == host && end->id == 0 && !end->is_done &&
+                       info->local.port == listening_port(flow) &&
+                       berth_endpoint_is_equal(&flow->opener, &info->remote);
+
+        if (matches && (found == NULL || flow->opened > found->flow->opened)) {
+            found = end;
+        }
+    }
+    return found;
+}
+
+static void accept_one(struct world *world, struct accepted *accepted, struct host *host,
+                       berth_id id)
+{
+    struct berth_tcp_info info;
+    struct end *end = NULL;
+
+    if (berth_tcp_info(host->berth, id, &info) == 0) {
+        end = find_accepting(world, host, &info);
+    }
+    if (end == NULL) {
+        world_fail(world, "host %c: a connection was accepted that nobody opened", host->name);
+        return;
+    }
+    accepted->end = end;
+    end->id = id;
+    set_options(world, end);
+    end_begin(world, end);
+}
+
+void flow_accept_all(struct world *world, struct host *host, berth_id listener)
+{
+    int result = 0;
+
+    while (result == 0 && !world_has_failed(world)) {
+        struct accepted *accepted = &world->accepted[world->accepted_count];
+        berth_id id;
+
+        /* One more than there are flows, for the call that finds nothing waiting. */
+        accepted->object.kind = OBJECT_ACCEPTED;
+        result = berth_tcp_accept(host->berth, listener, accepted, &id);
+        if (result == 0 && world->accepted_count == world->plan.flow_count) {
+            world_fail(world, "host %c: more connections were accepted than opened", host->name);
+        } else if (result == 0) {
+            world->accepted_count++;
+            accept_one(world, accepted, host, id);
+        }
+    }
+    if (result != 0 && result != BERTH_E_AGAIN) {
+        world_fail(world, "host %c: cannot accept: %s", host->name, berth_error_text(result));
+    }
+}
