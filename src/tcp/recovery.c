@@ -146,7 +146,7 @@ void tcp_recovery_reduce(struct tcp_conn *conn, const struct tcp_acked *acked)
         uint32_t kept =
             conn->prr_delivered > conn->prr_out ? conn->prr_delivered - conn->prr_out : 0;
         bool safe = acked->bytes > 0 && !acked->lost_more;
-        uint32_t limit = safe ? max_u32(kept, acked->delivered) + conn->mss : kept;
+        uint32_t limit = max_u32(kept, acked->delivered) + (safe ? conn->mss : 0);
         send = min_u32(conn->cc.ssthresh - pipe, limit);
     }
     uint32_t least = conn_has(conn, CONN_FAST_NOW) ? conn->mss : 0;

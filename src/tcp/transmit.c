@@ -355,6 +355,15 @@ static bool send_new(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
     return true;
 }
 
+/* What left last was new data, and just now. */
+static bool goes_on(const struct tcp *tcp, const struct tcp_conn *conn)
+{
+    const struct list_node *node = list_last(&conn->in_flight);
+    const struct tcp_sent *sent =
+        node != NULL ? CONTAINER_OF(node, const struct tcp_sent, by_time) : NULL;
+    return sent != NULL && sent->end == conn->snd_nxt && sent->sent_ns == tcp->now_ns;
+}
+
 /* PSH also where a burst ends that the window or cwnd has cut off, of two segments and more: so a
    receiver that gathers segments hands them on. A single one may well be followed soon. */
 static void push_burst(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
@@ -369,7 +378,7 @@ static void push_burst(struct tcp *tcp, struct tcp_conn *conn, struct wire_packe
 static bool fill_new(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
                      struct berth_frame *frame)
 {
-    bool many = conn->sent_ns == tcp->now_ns && conn->snd_una != conn->snd_nxt;
+    bool many = goes_on(tcp, conn);
     if (!conn_has_unsent(conn) || tcp_frto_holds_new(conn) ||
         (conn->ecn.paused && !conn_has(conn, CONN_FORCE_NOW))) {
         return false;

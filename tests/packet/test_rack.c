@@ -311,9 +311,48 @@ static void timer_starts_anew_in_recovery(void **state)
     talk_end(&talk);
 }
 
+static uint32_t place(uint32_t number) /* of the segment with this NUMBER, from 1 */
+{
+    return 1 + 1460 * (number - 1);
+}
+
+/* An ACK for all before segment ACK, with SACK of the segments FROM to LAST; 2 ms later. Returns how
+ * many segments it let out. */
+static unsigned let_out(struct talk *talk, uint32_t ack, uint32_t from, uint32_t last)
+{
+    char text[64];
+    talk_forget(talk);
+    talk_wait_ms(talk, 2);
+    snprintf(text, sizeof text, ". 1 ack %u sack %u-%u", place(ack), place(from), place(last + 1));
+    talk_in(talk, text);
+    return talk->out_count;
+}
+
+/* Below ssthresh an ACK lets out at least as much as it says was delivered, also where that is more
+ * than the recovery has in hand, and it brings no progress (PRR-CRB). */
+static void as_much_as_was_delivered(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    talk_write(&talk, 29200);
+    assert_int_equal(talk.out_count, 10);
+    talk_wait_ms(&talk, TALK_RTT_MS);
+    for (uint32_t last = 5; last <= 12; last++) { /* 1 to 4 are lost, and 13 and later */
+        assert_int_equal(let_out(&talk, 1, 5, last), 1);
+    }
+    talk_wait_ms(&talk, TALK_RTT_MS - 2);
+    assert_int_equal(let_out(&talk, 2, 5, 12), 2); /* progress: one delivered, one more */
+    assert_int_equal(let_out(&talk, 2, 3, 12), 2); /* two were delivered: 2 again, and one new */
+    talk_out(&talk, ". 1461+1460");
+    talk_end(&talk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        {"RFC 9937 6.2: as much as was delivered", as_much_as_was_delivered, NULL, NULL, NULL},
         {"RFC 8985 6.2: time tells a loss", time_tells_a_loss, NULL, NULL, NULL},
         {"RFC 8985 6.2: reordering is no loss", reordering_is_no_loss, NULL, NULL, NULL},
         {"RFC 8985 6.2: a lost retransmission is found", lost_retransmission_is_found, NULL, NULL,

@@ -93,7 +93,8 @@ static const struct row rows[] = {
      NS_PER_MS},
     {IPPROTO_TCP, TCP_CORK, SWITCH, 0, 1, 0, HANDED(BERTH_TCP_CORK), 1},
     {IPPROTO_TCP, TCP_MAXSEG, NUMBER, 88, 32767, 536, HANDED(BERTH_TCP_MSS_BYTES), 1},
-    {IPPROTO_TCP, TCP_NOTSENT_LOWAT, NUMBER, 0, INT32_MAX, 0, HANDED(BERTH_TCP_UNSENT_BYTES), 1},
+    {IPPROTO_TCP, TCP_NOTSENT_LOWAT, NUMBER, INT32_MIN, INT32_MAX, 0,
+     HANDED(BERTH_TCP_UNSENT_BYTES), 1},
     {IPPROTO_TCP, TCP_WINDOW_CLAMP, CLAMPED, 0, INT32_MAX, 0, HANDED(BERTH_TCP_WINDOW_BYTES), 1},
     {IPPROTO_TCP, TCP_SYNCNT, NUMBER, 1, 127, 6, HANDED(BERTH_TCP_SYN_RETRIES), 1},
     {IPPROTO_TCP, TCP_LINGER2, CLAMPED, -1, 120, 60, HANDED(BERTH_TCP_FIN_WAIT2_NS), NS_PER_S},
@@ -173,6 +174,9 @@ static uint64_t for_stack(const struct row *row, int value)
     }
     if (row->name == SO_SNDBUF && row->level == SOL_SOCKET) {
         return value < buffer_least ? buffer_least : (uint64_t)value;
+    }
+    if (row->name == TCP_NOTSENT_LOWAT && row->level == IPPROTO_TCP && value < 0) {
+        return 0; /* as good as none: beyond 2 GiB */
     }
     if (row->name == TCP_LINGER2 && row->level == IPPROTO_TCP && value < 1) {
         return value < 0 ? 1 : 60 * NS_PER_S;

@@ -6,6 +6,7 @@
 What is read is the language as packetdrill's users know it: options at the top, times (absolute,
 +relative, ranges with ~, * for any, ... for the end of a blocking call), system calls with their
 result, TCP segments, UDP datagrams and ICMP messages, in (<) and out (>), commands in backquotes.
+Code (%{ ... }%) is passed over: with a shared object packetdrill cannot run it.
 """
 
 import re
@@ -17,7 +18,7 @@ class ScriptError(Exception):
 
 
 TOKEN = re.compile(r"""
-    (?P<space>\s+|//[^\n]*|/\*.*?\*/)
+    (?P<space>\s+|//[^\n]*|/\*.*?\*/|(?:[+]?[\d.]+\s+)?%\{.*?\}%)
   | (?P<option>--[A-Za-z0-9_]+)
   | (?P<string>"(?:\\.|[^"\\])*")
   | (?P<command>`[^`]*`)

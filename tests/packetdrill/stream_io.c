@@ -6,6 +6,7 @@
 #include "adapter.h"
 
 #include <linux/sockios.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -203,10 +204,19 @@ bool stream_is_readable(struct adapter *adapter, struct file *file)
 
 /* ---- Writing -------------------------------------------------------------------------------- */
 
+/* Of what was written. */
+static uint64_t unsent_bytes(const struct berth_tcp_info *info)
+{
+    return info->bytes_acked + info->send_queue_bytes - info->bytes_sent;
+}
+
 bool stream_is_writable(const struct file *file)
 {
+    const struct berth_tcp_info *info = &file->stream.info;
     uint32_t most = (uint32_t)option_value(file, SOL_SOCKET, SO_SNDBUF);
-    return (uint64_t)file->stream.info.send_queue_bytes * 3 <= (uint64_t)most * 2;
+    int low = option_value(file, IPPROTO_TCP, TCP_NOTSENT_LOWAT);
+    bool held = low > 0 && unsent_bytes(info) >= (uint32_t)low;
+    return !held && (uint64_t)info->send_queue_bytes * 3 <= (uint64_t)most * 2;
 }
 
 /* May FILE be written to? 0, or the error. */
@@ -297,8 +307,8 @@ int stream_ioctl(struct adapter *adapter, struct file *file, unsigned long reque
     } else if (request == SIOCATMARK) {
         *value = open && before_urgent(file) == 0;
     } else {
-        uint32_t flight = request == SIOCOUTQNSD ? info->flight_bytes : 0;
-        *value = open && !file->stream.over ? (int)(info->send_queue_bytes - flight) : 0;
+        uint64_t bytes = request == SIOCOUTQNSD ? unsent_bytes(info) : info->send_queue_bytes;
+        *value = open && !file->stream.over ? (int)bytes : 0;
     }
     return 0;
 }

@@ -226,7 +226,7 @@ class Syscalls:
             return value[0][1].encode()
         if isinstance(value, dict) and "onoff" in value:
             return struct.pack("=ii", integer(value["onoff"]), integer(value["linger"]))
-        return struct.pack("=i", integer(value))
+        return struct.pack("=I", integer(value) % 2**32)
 
     def do_setsockopt(self, fd, level, name, value, length):
         data = self.option_data(value)
