@@ -191,7 +191,7 @@ def plan(loss, delay):
 
 
 def length(options, loss, delay):
-    return options.seconds * (2 if loss == 0 and delay >= 20 else 4)
+    return options.seconds * (2 if loss == 0 and delay < 100 else 4)
 
 
 def measure_cell(bed, direction, loss, delay, options):
