@@ -205,19 +205,50 @@ struct berth_tcp_info {
     uint64_t bytes_acked;
     uint64_t bytes_received; /* payload in order */
     uint64_t bytes_retransmitted;
-    uint32_t retransmissions; /* segments sent again */
-    uint32_t timeouts;        /* RTO expiries */
+    uint64_t bytes_delivered; /* acknowledged, or SACKed by now */
+    uint64_t min_rtt_ns;      /* of the last five minutes; 0: not measured */
+    uint64_t receive_rtt_ns;  /* as the receiver sees it; 0: not known */
+    uint64_t delayed_ack_ns;  /* how long an ACK of ours waits at most */
+    /* How long ago: in units of about a millisecond. */
+    uint64_t data_sent_ago_ns;     /* or the SYN */
+    uint64_t data_received_ago_ns; /* 0: none has come */
+    uint64_t ack_received_ago_ns;
+    /* For how long something was sent or waited to be, and of that, for how long the peer's window
+       or our send queue's size was in the way: likewise. */
+    uint64_t busy_ns;
+    uint64_t window_limited_ns;
+    uint64_t queue_limited_ns;
+    uint64_t pacing_bps;        /* bits a second; 0: not paced */
+    uint64_t delivery_bps;      /* 0: not measured: only controllers that need it do */
+    uint32_t segments_sent;     /* a super-segment counts as what it stands for; */
+    uint32_t segments_received; /* from the handshake's third on, where the peer opened */
+    uint32_t data_segments_sent;
+    uint32_t data_segments_received;
+    uint32_t duplicates_reported; /* D-SACKs (RFC 2883) */
+    uint32_t reorderings;         /* what arrived behind what was sent later (RFC 8985 6.2) */
+    uint32_t retransmissions;     /* segments sent again */
+    uint32_t timeouts;            /* RTO expiries */
     uint32_t fast_recoveries;
     uint32_t cwnd_bytes;
     uint32_t ssthresh_bytes;
     uint32_t flight_bytes;
-    uint32_t snd_wnd;     /* the peer's window, scaled */
-    uint32_t rcv_wnd;     /* ours, as last advertised */
-    uint32_t mss_send;    /* payload of our segments, options taken off */
-    uint32_t mss_receive; /* the MSS we announced */
+    uint32_t snd_wnd;       /* the peer's window, scaled */
+    uint32_t rcv_wnd;       /* ours, as last advertised */
+    uint32_t mss_send;      /* payload of our segments, options taken off */
+    uint32_t mss_receive;   /* the MSS we announced */
+    uint32_t mss_seen;      /* the largest segment that came */
+    uint32_t path_mtu;      /* bytes of a packet that mss_send makes */
+    uint32_t unacked_bytes; /* sent, not acknowledged cumulatively; SYN and FIN count one */
+    uint32_t sacked_bytes;  /* of them those that the peer has nonetheless */
+    uint32_t lost_bytes;    /* those believed lost and not sent again yet */
+    uint32_t resent_bytes;  /* and those sent again */
+    uint32_t unsent_bytes;  /* written, never sent */
     uint32_t send_queue_bytes;
     uint32_t receive_queue_bytes;
     uint32_t reorder_queue_bytes;
+    uint32_t receive_limit_bytes; /* what the queues may grow to by now */
+    uint32_t send_limit_bytes;
+    uint32_t receive_space_bytes; /* the most that was read within a round trip */
     uint32_t urgent_bytes; /* up to the peer's urgent mark, those not here yet included; 0: no mark,
                               or all before it was read */
     enum berth_tcp_ecn_mode ecn;
@@ -230,6 +261,12 @@ struct berth_tcp_info {
     bool timestamps;
     bool sack;
     bool window_scale;
+    uint8_t backoff;       /* doublings of the RTO, or of the time to the next window probe */
+    uint8_t probes;        /* keep-alive probes without an answer */
+    bool fast_recovery;    /* recovering from a loss */
+    bool timeout_recovery; /* recovering from a retransmission timeout */
+    bool persist;          /* the peer's window is shut, and probed */
+    bool app_limited;      /* delivery_bps tells of the writer, not of the path */
     char congestion_control[16];
 };
 BERTH_API BERTH_MUST_CHECK int berth_tcp_info(const struct berth *berth, berth_id id,

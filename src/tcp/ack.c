@@ -167,6 +167,7 @@ enum berth_drop tcp_on_ack(struct tcp *tcp, struct tcp_conn *conn, const struct 
     if (conn_has_unsent(conn) || tcp_score_has_lost(conn)) {
         tcp_conn_ready(tcp, conn);
     }
+    tcp_count_busy(tcp, conn);
     if (conn_has(conn, CONN_FIN_QUEUED) && conn->snd_una == conn->snd_end + 1) {
         tcp_on_fin_acked(tcp, conn);
     }

@@ -211,6 +211,7 @@ static void check_sent(const struct tcp_conn *conn)
     uint32_t at = conn->snd_una;
     uint32_t sacked = 0;
     uint32_t lost = 0;
+    uint32_t resent = 0;
     uint8_t before = 0;
     tree_check(&conn->sent);
     for (const struct tree_node *node = tree_first(&conn->sent); node != NULL;
@@ -225,10 +226,12 @@ static void check_sent(const struct tcp_conn *conn)
         uint32_t bytes = sent->end - sent->seq;
         sacked += (sent->flags & SENT_SACKED) != 0 ? bytes : 0;
         lost += (sent->flags & SENT_LOST) != 0 ? bytes : 0;
+        resent += (sent->flags & SENT_RESENT) != 0 ? bytes : 0;
         at = sent->end;
     }
     BERTH_CHECK(at == conn->snd_nxt);
     BERTH_CHECK(sacked == conn->sacked_bytes && lost == conn->lost_bytes);
+    BERTH_CHECK(resent == conn->resent_bytes);
 }
 
 static void check_queues(const struct tcp_conn *conn)

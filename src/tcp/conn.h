@@ -8,7 +8,7 @@
  *  2. The send queue holds exactly the bytes [snd_una, snd_end) once the SYN is acknowledged.
  *  3. `sent` covers [snd_una, snd_nxt) without gap or overlap, in order, once the SYN is
  *  acknowledged.
- *  4. sacked_bytes and lost_bytes are the sums over `sent` of the records so marked.
+ *  4. sacked_bytes, lost_bytes and resent_bytes are the sums over `sent` of the records so marked.
  *  5. `reorder` is sorted, without overlap, and lies wholly behind rcv_nxt.
  *  6. rcv_nxt <= rcv_adv: the right edge offered to the peer never moves left.
  *  7. A connection is in the four-tuple table exactly while its state is not CLOSED.
@@ -127,6 +127,7 @@ struct tcp_rate {
     uint32_t limited_until; /* is_limited: samples are app-limited until delivered is past it */
     uint32_t newest_end;    /* has_newest: of the newest piece that arrived since the last sample */
     uint64_t newest_sent_ns;
+    uint64_t told; /* the last rate that the writer did not limit, for the owner: bytes a second */
     struct tcp_rate_mark newest;
     uint64_t newest_rtt_ns; /* 0: it was sent more than once */
     bool newest_limited;
@@ -195,6 +196,23 @@ struct tcp_tune {
     uint32_t round_total;  /* what had been taken before it, modulo 2^32 */
 };
 
+enum tcp_busy { TCP_IDLE, TCP_BUSY, TCP_BUSY_WINDOW, TCP_BUSY_QUEUE };
+#define TCP_TICK_SHIFT 20 /* of nanoseconds: times in units of about a millisecond */
+
+/* Figures for the owner: count.c. */
+struct tcp_counts {
+    uint32_t segments_in;
+    uint32_t segments_out;
+    uint32_t data_in; /* of them those with payload */
+    uint32_t data_out;
+    uint32_t dsacks;
+    uint32_t reorderings;
+    uint32_t data_tick; /* when payload last came */
+    uint32_t busy_tick; /* since when `busy` is as it is */
+    uint32_t spent[4];  /* by enum tcp_busy */
+    uint8_t busy;
+};
+
 struct tcp_conn {
     uint32_t pool_link; /* the pool's, while free */
     uint32_t generation;
@@ -229,6 +247,7 @@ struct tcp_conn {
     uint32_t round_end; /* snd_nxt when this round trip began (struct cc_ack): ack.c */
     uint32_t sacked_bytes;
     uint32_t lost_bytes;
+    uint32_t resent_bytes;  /* in flight, and not for the first time */
     uint32_t prr_delivered; /* recovery.c: bytes that arrived, and were sent, in this recovery */
     uint32_t prr_out;
     uint32_t prr_flight; /* in flight when it began */
@@ -316,6 +335,7 @@ struct tcp_conn {
     int32_t rule;      /* the verdict's rule, for held ones */
     bool rule_log;
     /* counters: info.c */
+    struct tcp_counts counts;
     uint32_t retransmissions;
     uint32_t timeouts;
     uint32_t fast_recoveries;
@@ -568,6 +588,12 @@ void tcp_tune_sent(struct tcp_conn *conn);
 uint32_t tcp_tune_rtt_us(const struct tcp_conn *conn);
 uint32_t tcp_receive_limit(const struct tcp *tcp, const struct tcp_conn *conn); /* of the queue */
 uint32_t tcp_send_limit(const struct tcp *tcp, const struct tcp_conn *conn);
+
+/* count.c */
+void tcp_count_in(const struct tcp *tcp, struct tcp_conn *conn, const struct wire_packet *packet);
+void tcp_count_out(struct tcp_conn *conn, const struct wire_packet *packet);
+void tcp_count_busy(const struct tcp *tcp, struct tcp_conn *conn);
+void tcp_count_tell(const struct tcp *tcp, const struct tcp_conn *conn, struct berth_tcp_info *out);
 
 /* sendq.c */
 bool tcp_sendq_has_room(const struct tcp *tcp, const struct tcp_conn *conn); /* for a writer */

@@ -286,6 +286,7 @@ enum berth_drop tcp_on_segment(struct tcp *tcp, struct tcp_conn *conn, struct wi
 {
     struct tcp_arrival arrival = {.packet = packet, .buffer = buffer};
     enum berth_drop drop = BERTH_DROP_TCP_STATE;
+    tcp_count_in(tcp, conn, packet);
     if (conn->state == BERTH_TCP_SYN_SENT) {
         drop = tcp_on_syn_sent(tcp, conn, packet);
     } else if (conn->state == BERTH_TCP_LISTEN) {

@@ -28,6 +28,7 @@ static void detect_reordering(struct tcp_conn *conn, const struct tcp_sent *sent
         conn->rack_fack = sent->end;
     } else if (seq_lt(sent->end, conn->rack_fack) && (sent->flags & SENT_EVER_RESENT) == 0) {
         conn->rack_reordering = true;
+        conn->counts.reorderings++;
     }
 }
 

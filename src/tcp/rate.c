@@ -118,6 +118,8 @@ static void fill_newest(struct tcp_conn *conn, struct cc_sample *sample)
     sample->app_limited = rate->newest_limited;
     if (interval_ns > 0 && interval_ns >= conn->min_rtt_ns) {
         sample->rate = (uint64_t)sample->delivered * NS_PER_S / interval_ns;
+        bool tells = !sample->app_limited || sample->rate > rate->told;
+        rate->told = tells ? sample->rate : rate->told;
     }
 }
 

@@ -45,6 +45,9 @@ static void count_flags(struct tcp_conn *conn, uint8_t flags, uint32_t bytes, bo
     if ((flags & SENT_LOST) != 0) {
         conn->lost_bytes += change;
     }
+    if ((flags & SENT_RESENT) != 0) {
+        conn->resent_bytes += change;
+    }
 }
 
 /* The record's flags change, and with them the sums and its place among those in flight. */
@@ -259,6 +262,7 @@ void tcp_score_sacked(struct tcp *tcp, struct tcp_conn *conn, const struct wire_
                       struct tcp_acked *acked)
 {
     acked->dsack = is_dsack(conn, segment);
+    conn->counts.dsacks += acked->dsack ? 1 : 0;
     for (uint32_t i = acked->dsack ? 1 : 0; i < segment->sack_count; i++) {
         const struct wire_sack *block = &segment->sack[i];
         if (seq_lt(block->left, block->right) && seq_geq(block->left, conn->snd_una) &&

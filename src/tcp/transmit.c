@@ -502,8 +502,10 @@ bool tcp_fill(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet
     }
     if (!filled) {
         list_remove(&conn->ready);
+        tcp_count_busy(tcp, conn);
         return false;
     }
+    tcp_count_out(conn, packet);
     list_remove(&conn->ready); /* to the end: connections take turns */
     list_add_last(&tcp->ready, &conn->ready);
     return true;

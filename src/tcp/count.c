@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a connection counts about itself, for berth_tcp_info alone: nothing is decided by it.
+ * A super-segment counts as the segments that it stands for.
+ */
+#include "tcp/conn.h"
+
+static uint32_t ticks(uint64_t ns)
+{
+    return (uint32_t)(ns >> TCP_TICK_SHIFT); /* differences count */
+}
+
+static uint32_t segments_of(const struct wire_packet *packet)
+{
+    uint32_t each = packet->segment_bytes;
+    return each == 0 || packet->payload_bytes == 0 ? 1 : (packet->payload_bytes + each - 1) / each;
+}
+
+void tcp_count_in(const struct tcp *tcp, struct tcp_conn *conn, const struct wire_packet *packet)
+{
+    uint32_t segments = segments_of(packet);
+    conn->counts.segments_in += segments;
+    if (packet->payload_bytes > 0) {
+        conn->counts.data_in += segments;
+        conn->counts.data_tick = ticks(tcp->now_ns);
+    }
+}
+
+void tcp_count_out(struct tcp_conn *conn, const struct wire_packet *packet)
+{
+    uint32_t segments = segments_of(packet);
+    conn->counts.segments_out += segments;
+    conn->counts.data_out += packet->payload_bytes > 0 ? segments : 0;
+}
+
+/* What holds the sender up now. */
+static enum tcp_busy busy_with(const struct tcp_conn *conn)
+{
+    uint32_t out = conn->snd_nxt - conn->snd_una;
+    uint32_t unsent = conn_unsent_bytes(conn);
+    uint32_t window = conn->snd_wnd > out ? conn->snd_wnd - out : 0;
+    if (out == 0 && unsent == 0) {
+        return TCP_IDLE;
+    }
+    if (unsent > 0) {
+        return window < min_u32(unsent, conn->mss) ? TCP_BUSY_WINDOW : TCP_BUSY;
+    }
+    return conn_has(conn, CONN_WANT_WRITE) ? TCP_BUSY_QUEUE : TCP_BUSY;
+}
+
+/* Something was sent, written or acknowledged. */
+void tcp_count_busy(const struct tcp *tcp, struct tcp_conn *conn)
+{
+    struct tcp_counts *counts = &conn->counts;
+    enum tcp_busy now = busy_with(conn);
+    if (now != (enum tcp_busy)counts->busy) {
+        uint32_t tick = ticks(tcp->now_ns);
+        counts->spent[counts->busy] += tick - counts->busy_tick;
+        counts->busy_tick = tick;
+        counts->busy = (uint8_t)now;
+    }
+}
+
+static uint64_t spent_ns(const struct tcp *tcp, const struct tcp_conn *conn, enum tcp_busy what)
+{
+    const struct tcp_counts *counts = &conn->counts;
+    bool now = what == (enum tcp_busy)counts->busy;
+    uint32_t under_way = now ? ticks(tcp->now_ns) - counts->busy_tick : 0;
+    return (uint64_t)(counts->spent[what] + under_way) << TCP_TICK_SHIFT;
+}
+
+void tcp_count_tell(const struct tcp *tcp, const struct tcp_conn *conn, struct berth_tcp_info *out)
+{
+    const struct tcp_counts *counts = &conn->counts;
+    out->segments_sent = counts->segments_out;
+    out->segments_received = counts->segments_in;
+    out->data_segments_sent = counts->data_out;
+    out->data_segments_received = counts->data_in;
+    out->duplicates_reported = counts->dsacks;
+    out->reorderings = counts->reorderings;
+    out->window_limited_ns = spent_ns(tcp, conn, TCP_BUSY_WINDOW);
+    out->queue_limited_ns = spent_ns(tcp, conn, TCP_BUSY_QUEUE);
+    out->busy_ns = spent_ns(tcp, conn, TCP_BUSY) + out->window_limited_ns + out->queue_limited_ns;
+    if (counts->data_in > 0) {
+        uint32_t age = ticks(tcp->now_ns) - counts->data_tick;
+        out->data_received_ago_ns = (uint64_t)age << TCP_TICK_SHIFT;
+    }
+}
