@@ -196,6 +196,30 @@ static bool set_cc(void *settings, const char *value, struct cli_complaint *comp
     return true;
 }
 
+static bool set_ecn(void *settings, const char *value, struct cli_complaint *complaint)
+{
+    static const struct {
+        const char *name;
+        uint8_t ecn;
+    } levels[] = {{"off", BERTH_TCP_ECN_OFF},
+                  {"accept", BERTH_TCP_ECN_ACCEPT},
+                  {"on", BERTH_TCP_ECN},
+                  {"accecn", BERTH_TCP_ACCECN}};
+
+    for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
+        if (strcmp(value, levels[i].name) == 0) {
+            config_of(settings, SIM_GIVEN_ECN)->ecn = levels[i].ecn;
+            return true;
+        }
+    }
+    return expect(complaint, "off, accept, on or accecn");
+}
+
+static bool set_marks(void *settings, const char *value, struct cli_complaint *complaint)
+{
+    return read_portion(&config_of(settings, SIM_GIVEN_MARKS)->path.ecn_ppm, value, complaint);
+}
+
 static bool set_time(void *settings, const char *value, struct cli_complaint *complaint)
 {
     struct sim_config *config = config_of(settings, 0);
@@ -291,6 +315,8 @@ static const struct cli_option option_list[] = {
     CALL("hosts", "N", set_hosts, "pairs of hosts that the flows are spread over; 1 unless said"),
     CALL("cc", "NAME[,NAME]...", set_cc,
          "congestion control (cubic, newreno...), of flows in turn; cubic unless said"),
+    CALL("ecn", "off|accept|on|accecn", set_ecn,
+         "ECN of the stacks (RFC 3168, 9768); accept unless said, on if the queue marks"),
     {.name = "ipv4",
      .kind = CLI_FLAG,
      .offset = offsetof(struct settings, is_ipv4),
@@ -315,6 +341,7 @@ static const struct cli_option option_list[] = {
     CALL("duplicate", "PERCENT", set_duplicate, "packets doubled"),
     CALL("reorder", "PERCENT", set_reorder, "packets held back, so that later ones overtake"),
     CALL("corrupt", "PERCENT", set_corrupt, "packets with one bit turned"),
+    CALL("marks", "PERCENT", set_marks, "packets marked (CE), of those that can be"),
     CALL("mtu", "N", set_mtu, "1500 unless said"),
     {.kind = CLI_HEADING, .help = "What is shown"},
     {.name = "plot",

@@ -179,9 +179,9 @@ struct link_impairment {
     uint32_t queue_bytes; /* of the rate limit; what comes while so many wait is lost. 0: 100 ms at
                              the rate, at least 64 KiB */
 };
-/* "delay 40ms jitter 5ms loss 1% duplicate 0.1% reorder 2% reorder-delay 10ms corrupt 0.01% ecn
-   1% rate 10mbit queue 64kb seed 7", each at most once; on failure BERTH_E_SYNTAX and *ERROR tells: the bad
-   word (borrowed from TEXT) and what was expected (static). */
+/* "delay 40ms jitter 5ms loss 1% duplicate 0.1% reorder 2% reorder-delay 10ms corrupt 0.01% ecn 1%
+   rate 10mbit queue 64kb seed 7", each at most once; on failure BERTH_E_SYNTAX and *ERROR tells:
+   the bad word (borrowed from TEXT) and what was expected (static). */
 struct link_text_error {
     const char *word;
     size_t word_bytes;

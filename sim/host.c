@@ -64,7 +64,8 @@ static int listen_all(struct host *host, uint32_t backlog)
 static bool is_impaired(const struct link_impairment *path)
 {
     return path->delay_ns > 0 || path->rate_bps > 0 || path->jitter_ns > 0 || path->loss_ppm > 0 ||
-           path->duplicate_ppm > 0 || path->reorder_ppm > 0 || path->corrupt_ppm > 0;
+           path->duplicate_ppm > 0 || path->reorder_ppm > 0 || path->corrupt_ppm > 0 ||
+           path->ecn_ppm > 0;
 }
 
 /* The host's link: a tap, a capture where one is asked for, its impaired way to the network. */

@@ -8,15 +8,13 @@
 
 #include "base/bytes.h"
 #include "sim/craft.h"
+#include "wire/wire.h"
 
 #define PPM             1000000U
 #define BITS_NS         (8 * NS_PER_S) /* per byte: bytes * BITS_NS / rate is a time in ns */
 #define QUEUE_NS        (100 * NS_PER_MS)
 #define QUEUE_BYTES_MIN (64U << 10)
 #define FULL_BYTES      1500 /* CoDel spares a queue of no more than one full packet */
-
-#define ECN_MASK 3
-#define ECN_CE   3
 
 static uint32_t default_queue_bytes(uint64_t rate_bps)
 {
@@ -44,26 +42,6 @@ void pipe_done(struct pipe *pipe)
     link_packets_clear(&pipe->queue);
     link_packets_clear(&pipe->under_way[0]);
     link_packets_clear(&pipe->under_way[1]);
-}
-
-/* ---- Marking (RFC 3168 5) -------------------------------------------------------------------- */
-
-/* Sets CE on PACKET; false: its ends do not understand ECN. */
-static bool mark(struct link_packet *packet)
-{
-    uint8_t *data = packet->data;
-
-    if (packet->bytes >= 40 && data[0] >> 4 == 6 && (data[1] >> 4 & ECN_MASK) != 0) {
-        data[1] |= (uint8_t)(ECN_CE << 4);
-        return true;
-    }
-    if (packet->bytes >= 20 && data[0] >> 4 == 4 && (data[1] & ECN_MASK) != 0 &&
-        (data[0] & 15U) * 4U >= 20 && (data[0] & 15U) * 4U <= packet->bytes) {
-        data[1] |= ECN_CE;
-        craft_sum_header(data, (data[0] & 15U) * 4U);
-        return true;
-    }
-    return false;
 }
 
 /* ---- Changes --------------------------------------------------------------------------------- */
@@ -165,7 +143,7 @@ static struct link_packet *dequeue(struct pipe *pipe, uint64_t now_ns)
             !codel_hits(&pipe->codel, sojourn_ns, pipe->queued_bytes <= FULL_BYTES, now_ns)) {
             break;
         }
-        if (pipe->config.marks && mark(packet)) {
+        if (pipe->config.marks && wire_ecn_mark(packet->data, packet->bytes)) {
             pipe->counters.marked++;
             break;
         }

@@ -41,6 +41,7 @@ void sim_config_init(struct sim_config *config)
         .versions = SIM_IPV4,
         .mtu = 1500,
         .congestion_control = "cubic",
+        .ecn = BERTH_TCP_ECN_ACCEPT,
         .pairs = 1,
     };
 }
@@ -106,6 +107,7 @@ static int finish(const struct world *world, struct sim_result *out)
             out->retransmissions += stats.tcp_retransmissions;
         }
         out->lost += host->path != NULL ? host->path->counters.lost_impaired : 0;
+        out->marked += host->path != NULL ? host->path->counters.marked : 0;
     }
     for (unsigned i = 0; i < 2; i++) {
         const struct pipe_counters *counters = &world->network.pipes[i].counters;

@@ -56,7 +56,9 @@ enum sim_given {
     SIM_GIVEN_MTU = 2048,
     SIM_GIVEN_CC = 4096,
     SIM_GIVEN_PAIRS = 8192,
-    SIM_GIVEN_DISCIPLINE = 16384
+    SIM_GIVEN_DISCIPLINE = 16384,
+    SIM_GIVEN_ECN = 32768,
+    SIM_GIVEN_MARKS = 65536
 };
 
 /* What becomes of a queue that is long: see sim/pipe.h. */
@@ -77,6 +79,7 @@ struct sim_config {
     struct link_impairment path;
     uint32_t queue_packets; /* besides path.queue_bytes; 0: any number */
     enum sim_discipline discipline;
+    uint8_t ecn; /* of the stacks: enum berth_tcp_ecn; not given and the queue marks: they ask */
     uint32_t versions; /* enum sim_version, or-ed */
     uint32_t mtu;
     char congestion_control[SIM_CC_TEXT]; /* names with commas between, for flows in turn */
@@ -130,7 +133,7 @@ struct sim_result {
     uint64_t retransmissions;
     uint64_t lost;            /* by the network, on purpose */
     uint64_t dropped;         /* of these, by the shared queues */
-    uint64_t marked;          /* by the shared queues: CE */
+    uint64_t marked;          /* on the way: CE */
     uint64_t queue_bytes_max; /* that ever waited in the shared queue from A to B */
     uint32_t gave_up; /* flows that timed out on a path so bad that it is no fault of theirs */
     struct sim_flood flood; /* zeros unless that was the scenario */

@@ -11,8 +11,8 @@
  * 1. The ACE field is on every segment without SYN. The ACK of a SYN,ACK says in it how that came
  *    (RFC 9768 3.2.2.1), and nothing else does.
  * 2. Three bits may have gone round between two ACKs. An option tells; without one the worst is
- *    assumed that the segments acknowledged allow, but where an ACK usually covers many, it would be
- *    wrong nearly always (A.2.1).
+ *    assumed that the segments acknowledged allow, but not where an ACK usually covers many: there
+ *    it would be wrong nearly always (A.2.1).
  */
 #include "tcp/conn.h"
 

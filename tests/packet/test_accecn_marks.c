@@ -350,7 +350,7 @@ static void with_offloads(struct berth_config *config)
     config->offloads = BERTH_LINK_CHECKSUM | BERTH_LINK_TSO4;
 }
 
-/* 3.3.4: links clear CWR behind the first piece, so while it is a counter's bit they cut nothing. */
+/* 3.3.4: links clear CWR behind the first piece, so while it is a counter's bit none cuts. */
 static void super_segments_keep_the_counter(void **state)
 {
     (void)state;

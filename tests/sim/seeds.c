@@ -61,6 +61,7 @@ static uint32_t given_by(const char *text)
         {"loss", SIM_GIVEN_LOSS},       {"duplicate", SIM_GIVEN_DUPLICATE},
         {"reorder", SIM_GIVEN_REORDER}, {"corrupt", SIM_GIVEN_CORRUPT},
         {"rate", SIM_GIVEN_RATE},       {"queue", SIM_GIVEN_QUEUE},
+        {"ecn", SIM_GIVEN_MARKS},
     };
     uint32_t given = 0;
 
