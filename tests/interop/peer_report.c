@@ -42,6 +42,7 @@ static json_t *info_of(const struct peer *peer)
     INFO_NUMBER(rcv_wscale);
     INFO_NUMBER(dscp_received);
     INFO_NUMBER(ecn);
+    INFO_NUMBER(marks_told);
     INFO_NUMBER(marks_received);
     INFO_BOOL(timestamps);
     INFO_BOOL(sack);
