@@ -62,6 +62,8 @@ struct berth_limits {
     uint32_t tcp_listeners; /* berth_tcp_listen fails with BERTH_E_LIMIT */
     uint32_t tcp_held;      /* SYNs held for their owner. Then new SYNs are dropped: no cookie
                                   goes out before the owner has decided */
+    uint32_t tcp_fast_open_servers; /* Fast Open: servers whose cookies are kept. Then the one used
+                                       longest ago goes */
     uint32_t tcp_sent_records; /* transmitted, unacknowledged pieces, all connections. Then a sender
                                   waits for ACKs */
     uint32_t tcp_reorder_records; /* out-of-order ranges, all connections. Then out-of-order data is
@@ -127,7 +129,9 @@ struct berth_tcp_settings {
     bool frto;                      /* RFC 5682: spurious timeouts are found out */
     bool pacing;                    /* of CUBIC and NewReno too; BBR is always paced */
     uint32_t challenge_acks_per_second; /* RFC 5961 7: throttling */
-    uint32_t syn_queue; /* half-open connections of one listener. Then as `syn_cookies` says */
+    bool fast_open;                     /* * RFC 7413, active opens: off by default */
+    uint32_t fast_open_pending; /* * of one listener; 0 (the default): its Fast Open is off */
+    uint32_t syn_queue; /* * half-open connections of one listener. Then as `syn_cookies` says */
     enum berth_syn_cookies syn_cookies;
     bool abort_on_overflow;   /* a handshake that is completed while the listener's backlog is full:
                                  RST. Else the ACK is dropped and the SYN,ACK sent again later */

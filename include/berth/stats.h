@@ -87,6 +87,7 @@ struct berth_stats {
     uint64_t tcp_resets_out;
     uint64_t tcp_cookies_out; /* SYNs answered with a SYN cookie */
     uint64_t tcp_cookies_in;  /* connections that came of one */
+    uint64_t tcp_fast_opens;  /* passive connections that a Fast Open cookie opened early */
     uint64_t contacts_allowed;
     uint64_t contacts_denied; /* deny and drop */
     uint64_t contacts_lost;   /* refused contacts that berth_next_contact could not keep */

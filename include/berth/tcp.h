@@ -39,8 +39,8 @@ BERTH_API const char *berth_tcp_state_name(enum berth_tcp_state state);
  * BACKLOG: connections that wait to be accepted, 1 to 65535; half-open ones are not among them
  * (tcp.syn_queue). When it is full new SYNs are dropped, and so is the ACK that would complete a
  * handshake: the SYN,ACK is sent again later, as Linux does (or tcp.abort_on_overflow). The
- * firewall still decides who gets in. BERTH_E_IN_USE, BERTH_E_LIMIT, BERTH_E_INVALID, BERTH_E_DENIED (system port, not
- * allowed).
+ * firewall still decides who gets in. BERTH_E_IN_USE, BERTH_E_LIMIT, BERTH_E_INVALID,
+ * BERTH_E_DENIED (system port, not allowed).
  */
 BERTH_API BERTH_MUST_CHECK int berth_tcp_listen(struct berth *berth,
                                                 const struct berth_endpoint *local,
@@ -164,7 +164,20 @@ enum berth_tcp_option {
     /* What berth_tcp_close leaves to be sent and acknowledged has this long, at most a day; then a
        RST. 0: a RST at once; BERTH_NEVER, as at the start: no bound of its own (SO_LINGER, whose
        close also waits; this one never does). */
-    BERTH_TCP_LINGER_NS
+    BERTH_TCP_LINGER_NS,
+    /* On, off: Fast Open (RFC 7413). What is written before the SYN leaves, that is between
+       berth_tcp_connect and berth_transmit, goes with it, if the server has given a cookie before;
+       else the SYN asks for one. Only for what does no harm when it arrives twice: a SYN that the
+       network doubles may be served twice. BERTH_E_STATE once a SYN of ours has left
+       (TCP_FASTOPEN_CONNECT). */
+    BERTH_TCP_FAST_OPEN,
+    /* Listeners: so many connections at once that are open, and can be accepted, read and written,
+       before the handshake is complete, for a Fast Open cookie of ours; 0, as at the start: none,
+       and no cookies are given. At most 65535 (TCP_FASTOPEN). */
+    BERTH_TCP_FAST_OPEN_PENDING,
+    /* Listeners: half-open connections that are kept, at most 16777216; beyond, as tcp.syn_cookies
+       says. */
+    BERTH_TCP_SYN_QUEUE
 };
 /* ID: a connection or a listener. BERTH_E_INVALID: value out of range, or no such option.
  * BERTH_E_STATE: too late for it; of a listener that has answered a SYN: MSS_BYTES, RECEIVE_BYTES

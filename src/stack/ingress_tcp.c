@@ -37,11 +37,12 @@ static struct tcp_listener *listener_at(struct berth *berth, const struct berth_
 /* A SYN that the rules allow goes to whoever serves the port, else to the owner, else it is
  * refused. */
 static enum berth_drop on_allowed(struct berth *berth, const struct wire_packet *packet,
-                                  const struct tcp_pair *pair, const struct berth_verdict *verdict)
+                                  const struct tcp_pair *pair, const struct berth_verdict *verdict,
+                                  struct tcp_conn **out)
 {
     struct tcp_listener *listener = listener_at(berth, &pair->local);
     if (listener != NULL) {
-        return tcp_on_listen(&berth->tcp, listener, pair, packet);
+        return tcp_on_listen(&berth->tcp, listener, pair, packet, out);
     }
     if (berth->intercept) {
         return tcp_hold(&berth->tcp, pair, packet, verdict);
@@ -51,14 +52,14 @@ static enum berth_drop on_allowed(struct berth *berth, const struct wire_packet 
 }
 
 static enum berth_drop on_first_contact(struct berth *berth, const struct wire_packet *packet,
-                                        const struct tcp_pair *pair)
+                                        const struct tcp_pair *pair, struct tcp_conn **out)
 {
     struct stack_contact contact = {
         .protocol = BERTH_TCP, .local = pair->local, .remote = pair->remote, .arriving = true};
     struct berth_verdict verdict = stack_judge(berth, &contact);
     switch (verdict.action) {
     case BERTH_ALLOW:
-        return on_allowed(berth, packet, pair, &verdict);
+        return on_allowed(berth, packet, pair, &verdict, out);
     case BERTH_DENY:
         tcp_refuse(&berth->tcp, packet);
         return BERTH_DROP_DENIED;
@@ -71,7 +72,8 @@ static enum berth_drop on_first_contact(struct berth *berth, const struct wire_p
 /* A SYN that may open anew is a first contact. TIME-WAIT goes on beside what comes of it, until
  * that is established (RFC 9293 MUST-13, MAY-2). */
 static enum berth_drop on_time_wait(struct berth *berth, const struct wire_packet *packet,
-                                    const struct tcp_pair *pair, struct tcp_time_wait *wait)
+                                    const struct tcp_pair *pair, struct tcp_time_wait *wait,
+                                    struct tcp_conn **out)
 {
     bool reopen = false;
     enum berth_drop drop = tcp_on_time_wait(&berth->tcp, wait, packet, &reopen);
@@ -79,7 +81,7 @@ static enum berth_drop on_time_wait(struct berth *berth, const struct wire_packe
         return drop;
     }
     tcp_time_wait_reopen(&berth->tcp, wait);
-    drop = on_first_contact(berth, packet, pair);
+    drop = on_first_contact(berth, packet, pair, out);
     berth->tcp.reopening = false;
     return drop;
 }
@@ -91,7 +93,7 @@ static enum berth_drop on_unknown(struct berth *berth, const struct wire_packet 
 {
     uint32_t flags = packet->tcp.flags & (WIRE_SYN | WIRE_ACK | WIRE_RST);
     if (flags == WIRE_SYN) {
-        return on_first_contact(berth, packet, pair);
+        return on_first_contact(berth, packet, pair, out);
     }
     struct tcp_listener *listener = flags == WIRE_ACK ? listener_at(berth, &pair->local) : NULL;
     if (listener != NULL && tcp_has_cookies(&berth->tcp, listener) &&
@@ -110,7 +112,7 @@ static enum berth_drop on_no_connection(struct berth *berth, const struct wire_p
         return tcp_on_half_open(&berth->tcp, syn, packet, out);
     }
     struct tcp_time_wait *wait = tcp_find_time_wait(&berth->tcp, pair);
-    return wait != NULL ? on_time_wait(berth, packet, pair, wait)
+    return wait != NULL ? on_time_wait(berth, packet, pair, wait, out)
                         : on_unknown(berth, packet, pair, out);
 }
 
@@ -124,6 +126,9 @@ enum berth_drop stack_on_tcp(struct berth *berth, struct wire_packet *packet,
     enum berth_drop drop = BERTH_DROP_NONE;
     if (conn == NULL) {
         drop = on_no_connection(berth, packet, &pair, &conn);
+        if (conn != NULL && (packet->tcp.flags & WIRE_SYN) != 0) {
+            return tcp_fast_text(&berth->tcp, conn, packet, buffer);
+        }
     }
     if (conn != NULL) {
         return tcp_on_segment(&berth->tcp, conn, packet, buffer);

@@ -3,7 +3,7 @@
  * Connections as records: the four-tuple table, birth, end, and the invariants. Whoever changes a
  * connection's state to CLOSED does it here.
  */
-#include "tcp/conn.h"
+#include "tcp/fast_open.h"
 
 struct tcp_pair tcp_pair(const struct tcp *tcp, const struct berth_endpoint *local,
                          const struct berth_endpoint *remote)
@@ -132,6 +132,9 @@ void tcp_conn_end(struct tcp *tcp, struct tcp_conn *conn, int error)
     }
     if (conn_is_synchronised(conn)) {
         tcp->stats->tcp_closed++;
+    }
+    if (conn->fast_early || conn->fast_asked) {
+        tcp_fast_end(tcp, conn, error);
     }
     if (conn_has(conn, CONN_HELD)) {
         conn_clear(conn, CONN_HELD);

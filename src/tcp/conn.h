@@ -332,7 +332,14 @@ struct tcp_conn {
     struct list_node starved;
     void *user;
     uint32_t listener; /* index + 1 */
-    int32_t rule;      /* the verdict's rule, for held ones */
+    union {
+        int32_t rule;           /* the verdict's rule, for held ones */
+        uint32_t fast_listener; /* fast_early: whose, index + 1; 0: it has gone */
+    };
+    bool fast_asked : 1; /* our first SYN had the Fast Open option */
+    bool fast_text : 1;  /* and text */
+    bool fast_early : 1; /* open before the handshake is complete, by a Fast Open cookie */
+    bool fast_renew : 1; /* our SYN,ACK brings a new one */
     bool rule_log;
     /* counters: info.c */
     struct tcp_counts counts;
@@ -353,6 +360,9 @@ struct tcp_listener {
     uint32_t pending;    /* connections that wait to be accepted */
     uint32_t half_open;  /* records: half.c */
     uint64_t cookies_ns; /* when a SYN cookie last went out; 0: never */
+    uint32_t fast_pending;
+    uint32_t fast_reset;    /* of those that were open early a RST ended so many */
+    uint64_t fast_reset_ns; /* the last of them */
     const struct tcp_options *options;
     struct list queue; /* established, not yet accepted: conn->event.node */
     struct event_node event;
@@ -496,6 +506,7 @@ uint32_t tcp_initial_sequence(const struct tcp *tcp, const struct tcp_pair *pair
 void tcp_open_begin(struct tcp *tcp, struct tcp_conn *conn, uint32_t iss);
 void tcp_take_syn(struct tcp *tcp, struct tcp_conn *conn, const struct wire_packet *packet);
 void tcp_establish(struct tcp *tcp, struct tcp_conn *conn);
+void tcp_open_tell(struct tcp *tcp, struct tcp_conn *conn); /* its owner, or who accepts */
 enum berth_drop tcp_on_syn_sent(struct tcp *tcp, struct tcp_conn *conn,
                                 const struct wire_packet *packet);
 void tcp_syn_options(const struct tcp *tcp, const struct tcp_conn *conn, struct wire_tcp *out);
@@ -733,8 +744,12 @@ void tcp_half_init(struct tcp *tcp, struct arena *arena, uint32_t count);
 void tcp_half_timeout(struct tcp *tcp);
 void tcp_half_leave(struct tcp *tcp, struct tcp_listener *listener); /* all of LISTENER's end */
 
-/* cookie.c */
-void tcp_cookies_seed(struct tcp *tcp);
+/* keys.c: those of this period of PERIOD_NS and of the one before; older ones are forgotten */
+void tcp_keys_seed(struct tcp *tcp, struct tcp_keys *keys);
+void tcp_keys_renew(struct tcp *tcp, struct tcp_keys *keys, uint64_t period_ns);
+
+/* fast_open.c */
+void tcp_fast_init(struct tcp *tcp, struct arena *arena, uint32_t peers);
 
 /* timewait.c */
 void tcp_time_wait_overcome(struct tcp *tcp, const struct tcp_conn *conn);

@@ -44,31 +44,6 @@ static const uint16_t *mss_table(const struct tcp_syn *syn)
     return berth_address_is_v4(&syn->remote.address) ? mss_v4 : mss_v6;
 }
 
-static void draw_key(struct tcp *tcp, uint64_t period)
-{
-    random_fill(tcp->random, &tcp->cookies.keys[period % 2], sizeof tcp->cookies.keys[0]);
-}
-
-void tcp_cookies_seed(struct tcp *tcp)
-{
-    tcp->cookies.period = tcp->now_ns / PERIOD_NS;
-    draw_key(tcp, 0);
-    draw_key(tcp, 1);
-}
-
-/* This period's key and the last one's are there; older ones are forgotten. */
-static void renew_keys(struct tcp *tcp)
-{
-    uint64_t period = tcp->now_ns / PERIOD_NS;
-    if (period > tcp->cookies.period + 1) {
-        draw_key(tcp, period - 1);
-    }
-    if (period > tcp->cookies.period) {
-        draw_key(tcp, period);
-        tcp->cookies.period = period;
-    }
-}
-
 static uint32_t mac(const struct tcp *tcp, const struct tcp_syn *syn, const struct bits *bits,
                     uint64_t period)
 {
@@ -113,7 +88,8 @@ static void put_bits(struct tcp_syn *syn, const struct bits *bits)
 {
     bool scaled = bits->scale != SCALE_NONE;
     syn->mss = mss_table(syn)[bits->mss];
-    syn->options = (uint8_t)(WIRE_OPTION_MSS | (scaled ? (unsigned)WIRE_OPTION_WSCALE : 0) |
+    syn->options = (uint8_t)((syn->options & WIRE_OPTION_FAST_OPEN) | WIRE_OPTION_MSS |
+                             (scaled ? (unsigned)WIRE_OPTION_WSCALE : 0) |
                              (bits->sack ? (unsigned)WIRE_OPTION_SACK_PERMITTED : 0) |
                              (bits->stamped ? (unsigned)WIRE_OPTION_TIMESTAMPS : 0));
     syn->wscale = (uint8_t)(scaled ? bits->scale : 0);
@@ -139,7 +115,7 @@ bool tcp_cookie_make(struct tcp *tcp, struct tcp_syn *syn)
     if ((syn->options & WIRE_OPTION_WSCALE) != 0 && tcp->settings.window_scale) {
         bits.scale = bits.stamped ? syn->wscale : round_scale(syn->wscale);
     }
-    renew_keys(tcp);
+    tcp_keys_renew(tcp, &tcp->cookies, PERIOD_NS);
     put_bits(syn, &bits);
     syn->iss = sequence(tcp, syn, &bits, tcp->cookies.period);
     return true;
@@ -191,7 +167,7 @@ bool tcp_on_cookie(struct tcp *tcp, struct tcp_listener *listener, const struct 
     tcp_half_take(&syn, pair, packet);
     syn.irs = packet->tcp.seq - 1;
     syn.listener = pool_index(&tcp->listeners, listener) + 1;
-    renew_keys(tcp);
+    tcp_keys_renew(tcp, &tcp->cookies, PERIOD_NS);
     if (!is_ours(tcp, &syn, &packet->tcp)) {
         return false;
     }

@@ -7,7 +7,7 @@
  * SYN,ACKs that were sent equally often wait equally long, so the records stand in lists by that,
  * with one timer for the oldest.
  */
-#include "tcp/half.h"
+#include "tcp/fast_open.h"
 
 #define CROWDED_NS NS_PER_MS /* the outbox is full: SYN,ACKs wait this long for a place */
 
@@ -140,7 +140,12 @@ static bool send_syn_ack(struct tcp *tcp, struct tcp_syn *syn, bool is_cookie)
     tcp_half_recall(tcp, syn, &conn);
     tcp_fill_syn(tcp, &conn, &packet);
     syn->offered = packet.tcp.window;
-    listener_of(tcp, syn)->announced = true;
+    struct tcp_listener *listener = listener_of(tcp, syn);
+    listener->announced = true;
+    bool asked = (syn->options & WIRE_OPTION_FAST_OPEN) != 0 && !syn->resent;
+    if (asked && listener->options->fast_open_pending > 0) {
+        tcp_fast_give(tcp, &packet); /* sent again it goes without (RFC 7413 4.2.1) */
+    }
     if (is_cookie && (packet.tcp.options & WIRE_OPTION_TIMESTAMPS) != 0) {
         packet.tcp.tsval = tcp_cookie_stamp(syn, packet.tcp.tsval);
     }
@@ -184,15 +189,22 @@ static enum berth_drop answer_with_cookie(struct tcp *tcp, struct tcp_listener *
     return BERTH_DROP_NONE;
 }
 
-/* RFC 9293 3.10.7.2, third: a SYN for a listener. Data on it is left to its retransmission. */
+/* RFC 9293 3.10.7.2, third: a SYN for a listener. Data on it is left to its retransmission, unless
+ * it has a Fast Open cookie. */
 enum berth_drop tcp_on_listen(struct tcp *tcp, struct tcp_listener *listener,
-                              const struct tcp_pair *pair, const struct wire_packet *packet)
+                              const struct tcp_pair *pair, const struct wire_packet *packet,
+                              struct tcp_conn **out)
 {
     if (!has_room(listener)) {
         return BERTH_DROP_BACKLOG_FULL;
     }
+    bool fast = (packet->tcp.options & WIRE_OPTION_FAST_OPEN) != 0;
+    *out = fast ? tcp_fast_accept(tcp, listener, pair, packet) : NULL;
+    if (*out != NULL) {
+        return BERTH_DROP_NONE;
+    }
     bool always = tcp->settings.syn_cookies == BERTH_SYN_COOKIES_ALWAYS && !tcp->reopening;
-    bool full = always || listener->half_open >= tcp->settings.syn_queue;
+    bool full = always || listener->half_open >= listener->options->syn_queue;
     struct tcp_syn *syn = full ? NULL : pool_take(&tcp->syns);
     if (syn == NULL) {
         struct tcp_syn passing;

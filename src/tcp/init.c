@@ -33,6 +33,7 @@ void tcp_init(struct tcp *tcp, struct arena *arena, const struct berth_config *c
     list_init(&tcp->starved);
     list_init(&tcp->time_wait_order);
     tcp_half_init(tcp, arena, limits->tcp_half_open);
+    tcp_fast_init(tcp, arena, limits->tcp_fast_open_servers);
     pool_init(&tcp->conns, arena, limits->tcp_connections, sizeof(struct tcp_conn));
     pool_init(&tcp->time_waits, arena, limits->tcp_time_wait, sizeof(struct tcp_time_wait));
     pool_init(&tcp->listeners, arena, limits->tcp_listeners, sizeof(struct tcp_listener));
@@ -53,7 +54,8 @@ void tcp_seed(struct tcp *tcp, uint64_t now_ns)
     static const char dice[] = "tree";
     tree_dice_init(&tcp->dice, hash_keyed(&tcp->table_key, dice, sizeof dice));
     tcp->now_ns = now_ns;
-    tcp_cookies_seed(tcp);
+    tcp_keys_seed(tcp, &tcp->cookies);
+    tcp_keys_seed(tcp, &tcp->fast.keys);
     tcp->challenge_window_ns = now_ns;
     tcp->challenge_left = tcp->settings.challenge_acks_per_second;
 }

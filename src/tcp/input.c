@@ -3,7 +3,7 @@
  * A segment arrives (RFC 9293 3.10.7): the order of checks of 3.10.7.4 for the synchronised states
  * and SYN-RECEIVED, with PAWS (RFC 7323 5) before and the blind-attack checks (RFC 5961) inside.
  */
-#include "tcp/conn.h"
+#include "tcp/fast_open.h"
 
 #define PAWS_IDLE_NS (24 * 86400 * NS_PER_S) /* RFC 7323 5.5: older timestamps prove nothing */
 
@@ -121,7 +121,7 @@ static enum berth_drop judge_ack(struct tcp *tcp, struct tcp_conn *conn,
 {
     uint32_t ack = packet->tcp.ack;
     if (conn->state == BERTH_TCP_SYN_RECEIVED) {
-        if (seq_leq(ack, conn->snd_una) || seq_gt(ack, conn->snd_nxt)) {
+        if (seq_leq(ack, conn->iss) || seq_gt(ack, conn->snd_nxt)) {
             tcp_reset_for(tcp, packet);
             return BERTH_DROP_TCP_BAD_ACK;
         }
@@ -148,6 +148,7 @@ static void on_syn_acked(struct tcp *tcp, struct tcp_conn *conn, const struct wi
     conn->snd_wl1 = segment->seq;
     conn->snd_wl2 = segment->ack;
     tcp_establish(tcp, conn);
+    tcp_fast_settle(tcp, conn, segment->ack);
 }
 
 /* Eighth check: the FIN, if everything before it is here; else its place is kept. One that stands
@@ -281,6 +282,20 @@ static enum berth_drop on_held(struct tcp *tcp, struct tcp_conn *conn,
     return BERTH_DROP_TCP_STATE;
 }
 
+/* The text of a SYN,ACK, where Fast Open was asked for (RFC 7413 4.2.2); else it comes again. */
+static enum berth_drop take_early(struct tcp *tcp, struct tcp_conn *conn,
+                                  struct tcp_arrival *arrival)
+{
+    const struct wire_packet *packet = arrival->packet;
+    if (conn->state != BERTH_TCP_ESTABLISHED || !conn->fast_asked || packet->payload_bytes == 0) {
+        return BERTH_DROP_NONE;
+    }
+    arrival->payload = packet->payload;
+    arrival->seq = packet->tcp.seq + 1;
+    arrival->bytes = packet->payload_bytes;
+    return tcp_on_payload(tcp, conn, arrival);
+}
+
 enum berth_drop tcp_on_segment(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
                                struct berth_buffer *buffer)
 {
@@ -289,6 +304,7 @@ enum berth_drop tcp_on_segment(struct tcp *tcp, struct tcp_conn *conn, struct wi
     tcp_count_in(tcp, conn, packet);
     if (conn->state == BERTH_TCP_SYN_SENT) {
         drop = tcp_on_syn_sent(tcp, conn, packet);
+        drop = drop == BERTH_DROP_NONE ? take_early(tcp, conn, &arrival) : drop;
     } else if (conn->state == BERTH_TCP_LISTEN) {
         drop = on_held(tcp, conn, packet);
     } else if (!conn_has(conn, CONN_RST_NOW)) {

@@ -33,9 +33,15 @@ struct tcp_listener *tcp_listener_new(struct tcp *tcp, const struct berth_endpoi
 void tcp_listener_free(struct tcp *tcp, struct tcp_listener *listener)
 {
     uint32_t self = pool_index(&tcp->listeners, listener) + 1;
-    for (uint32_t i = 0; i < tcp->conns.fresh && listener->pending > 0; i++) {
+    for (uint32_t i = 0; i < tcp->conns.fresh && listener->pending + listener->fast_pending > 0;
+         i++) {
         struct tcp_conn *conn = pool_at(&tcp->conns, i);
-        if ((conn->generation & 1U) != 0 && conn->listener == self) {
+        bool alive = (conn->generation & 1U) != 0;
+        if (alive && conn->fast_early && conn->fast_listener == self) {
+            conn->fast_listener = 0;
+            listener->fast_pending--;
+        }
+        if (alive && conn->listener == self) {
             list_remove(&conn->event.node);
             conn->listener = 0;
             listener->pending--;

@@ -3,7 +3,7 @@
  * Opening: active (RFC 9293 3.10.1), held for the owner, simultaneous (3.10.7.3), the options that
  * both sides agree on, and initial sequence numbers (3.4.1). Passive: half.c.
  */
-#include "tcp/conn.h"
+#include "tcp/fast_open.h"
 
 #define MSS_DEFAULT_V4  536U /* RFC 9293 MUST-15 */
 #define MSS_DEFAULT_V6  1220U
@@ -126,6 +126,16 @@ static void remember_times(struct tcp *tcp, struct tcp_conn *conn)
     conn->heard_ns = tcp->now_ns;
 }
 
+void tcp_open_tell(struct tcp *tcp, struct tcp_conn *conn)
+{
+    if (conn->listener != 0) {
+        struct tcp_listener *listener = pool_at(&tcp->listeners, conn->listener - 1);
+        list_add_last(&listener->queue, &conn->event.node);
+        event_note(tcp->events, &listener->event, BERTH_EVENT_ACCEPTABLE);
+    }
+    tcp_conn_note(tcp, conn, BERTH_EVENT_CONNECTED | BERTH_EVENT_WRITABLE);
+}
+
 /* Both SYNs are acknowledged. */
 void tcp_establish(struct tcp *tcp, struct tcp_conn *conn)
 {
@@ -136,7 +146,9 @@ void tcp_establish(struct tcp *tcp, struct tcp_conn *conn)
         conn_set(conn, CONN_ACK_NOW);
         tcp_conn_ready(tcp, conn);
     }
-    if (conn->probes == 1) { /* the SYN was sent once: Karn (RFC 6298 3) */
+    bool early = conn->fast_early;
+    if (conn->probes == 1 &&
+        !(early && conn->snd_nxt != conn->iss + 1)) { /* the SYN was sent once: Karn (RFC 6298 3) */
         tcp_rtt_min(tcp, conn, tcp->now_ns - conn->sent_ns);
         tcp_rtt_sample(tcp, conn, max_u64(tcp->now_ns - conn->sent_ns, 1));
     }
@@ -145,13 +157,16 @@ void tcp_establish(struct tcp *tcp, struct tcp_conn *conn)
         window = 1; /* the SYN was lost: RFC 5681 3.1, RFC 6298 (5.7) */
         conn->rto_ns_base = max_u64(conn->rto_ns_base, 3 * NS_PER_S);
     }
+    bool controlled = early && conn->backoff == 0; /* since it was opened */
     conn->rto_ns = BERTH_NEVER;
     conn->backoff = 0;
     conn->probes = 0;
     conn->unanswered = 0;
     remember_times(tcp, conn);
-    tcp_control(tcp, conn, conn->cc.table, window);
-    conn->round_end = conn->snd_nxt;
+    if (!controlled) {
+        tcp_control(tcp, conn, conn->cc.table, window);
+        conn->round_end = conn->snd_nxt;
+    }
     tcp_ecn_established(tcp, conn);
     tcp->stats->tcp_opened++;
     if (!conn_has(conn, CONN_ACTIVE)) {
@@ -161,12 +176,11 @@ void tcp_establish(struct tcp *tcp, struct tcp_conn *conn)
     if (conn_has_unsent(conn)) {
         tcp_conn_ready(tcp, conn);
     }
-    if (conn->listener != 0) {
-        struct tcp_listener *listener = pool_at(&tcp->listeners, conn->listener - 1);
-        list_add_last(&listener->queue, &conn->event.node);
-        event_note(tcp->events, &listener->event, BERTH_EVENT_ACCEPTABLE);
+    if (early) {
+        tcp_fast_complete(tcp, conn);
+    } else {
+        tcp_open_tell(tcp, conn);
     }
-    tcp_conn_note(tcp, conn, BERTH_EVENT_CONNECTED | BERTH_EVENT_WRITABLE);
 }
 
 /* RFC 9293 3.10.1, OPEN, active. */
@@ -280,9 +294,11 @@ static void on_syn(struct tcp *tcp, struct tcp_conn *conn, const struct wire_pac
         return;
     }
     tcp_ecn_on_syn_ack(tcp, conn, packet);
-    conn->snd_una = segment->ack;
+    tcp_fast_answered(tcp, conn, segment);
+    conn->snd_una = conn->iss + 1;
     conn->snd_wl2 = segment->ack;
     tcp_establish(tcp, conn);
+    tcp_fast_settle(tcp, conn, segment->ack);
     conn_set(conn, CONN_ACK_NOW);
     tcp_conn_ready(tcp, conn);
 }

@@ -46,6 +46,9 @@ static const struct place places[] = {
     [BERTH_TCP_SYN_RETRIES] = PLACE(syn_retries, 0, 30, false, false),
     [BERTH_TCP_FIN_WAIT2_NS] = PLACE(fin_wait2_ns, 0, DAY_NS, false, false),
     [BERTH_TCP_LINGER_NS] = PLACE(linger_ns, 0, DAY_NS, false, true),
+    [BERTH_TCP_FAST_OPEN] = PLACE(fast_open, 0, 1, false, false),
+    [BERTH_TCP_FAST_OPEN_PENDING] = PLACE(fast_open_pending, 0, 65535, false, false),
+    [BERTH_TCP_SYN_QUEUE] = PLACE(syn_queue, 0, 1U << 24, false, false),
 };
 
 static const struct place *place_of(enum berth_tcp_option option)
@@ -89,6 +92,9 @@ void tcp_options_init(struct tcp_options *options, const struct berth_tcp_settin
                                     .no_delay = settings->no_delay,
                                     .quick_ack = settings->quick_ack,
                                     .keepalive = settings->keepalive,
+                                    .fast_open = settings->fast_open,
+                                    .fast_open_pending = settings->fast_open_pending,
+                                    .syn_queue = settings->syn_queue,
                                     .cc = cc_find(settings->congestion_control)};
 }
 
@@ -235,7 +241,8 @@ int tcp_set(struct tcp *tcp, struct tcp_conn *conn, enum berth_tcp_option option
     if (place == NULL || !is_in_range(place, value)) {
         return BERTH_E_INVALID;
     }
-    if (option == BERTH_TCP_MSS_BYTES && !is_unannounced(conn)) {
+    bool announced = option == BERTH_TCP_MSS_BYTES || option == BERTH_TCP_FAST_OPEN;
+    if (announced && !is_unannounced(conn)) {
         return BERTH_E_STATE;
     }
     if (!set_live(tcp, conn, option, value)) {

@@ -39,6 +39,9 @@ struct tcp_options {
     bool quick_ack;
     bool keepalive;
     bool cork;
+    bool fast_open;
+    uint32_t fast_open_pending; /* of a listener: connections that are open early */
+    uint32_t syn_queue;         /* of a listener */
     const struct cc_table *cc;
 };
 

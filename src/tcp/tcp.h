@@ -41,9 +41,16 @@ struct tcp_pair {
     uint64_t hash;
 };
 
-struct tcp_cookies {         /* cookie.c */
+struct tcp_keys {            /* secrets that are renewed: keys.c */
     struct hash_key keys[2]; /* of the even and the odd period */
     uint64_t period;         /* of the newest key */
+};
+
+struct tcp_fast {         /* Fast Open: fast_open.c, fast_cache.c */
+    struct tcp_keys keys; /* of the cookies that we give */
+    struct pool peers;    /* servers that gave us some */
+    struct table table;
+    struct list order; /* the one used longest ago first */
 };
 
 struct tcp {
@@ -67,7 +74,8 @@ struct tcp {
     struct table time_wait_table;            /* TIME-WAIT records by both ends */
     struct list syn_order[TCP_SYN_ATTEMPTS]; /* by how often the SYN,ACK went out; oldest first */
     struct timer syn_timer;                  /* the next SYN,ACK to be sent again */
-    struct tcp_cookies cookies;
+    struct tcp_keys cookies;                 /* SYN cookies */
+    struct tcp_fast fast;
     struct list ready;           /* connections that may have something to send */
     struct list time_wait_order; /* oldest first */
     struct hash_key table_key;
@@ -136,9 +144,14 @@ enum berth_drop tcp_on_time_wait(struct tcp *tcp, struct tcp_time_wait *wait,
 /* The connection made next takes WAIT's four-tuple over: its numbers begin past WAIT's. */
 void tcp_time_wait_reopen(struct tcp *tcp, const struct tcp_time_wait *wait);
 void tcp_time_wait_end(struct tcp *tcp, struct tcp_time_wait *wait);
-/* A SYN that the firewall allowed, for LISTENER (RFC 9293 3.10.7.2). */
+/* A SYN that the firewall allowed, for LISTENER (RFC 9293 3.10.7.2). *OUT, unless NULL: the
+ * connection that is open at once (Fast Open): tcp_fast_text takes the SYN's text. */
 enum berth_drop tcp_on_listen(struct tcp *tcp, struct tcp_listener *listener,
-                              const struct tcp_pair *pair, const struct wire_packet *packet);
+                              const struct tcp_pair *pair, const struct wire_packet *packet,
+                              struct tcp_conn **out);
+/* BUFFER is taken. */
+enum berth_drop tcp_fast_text(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
+                              struct berth_buffer *buffer);
 /* Does LISTENER have SYN cookies out that may come back? */
 bool tcp_has_cookies(const struct tcp *tcp, const struct tcp_listener *listener);
 /* A segment that no connection sent may bring back a SYN cookie of LISTENER's. *OUT, unless NULL:

@@ -14,7 +14,7 @@
  *
  * The sequence numbers, records and timers are moved here, when the segment really leaves.
  */
-#include "tcp/conn.h"
+#include "tcp/fast_open.h"
 
 /* The segment's description, all but what differs by kind. */
 void tcp_describe(const struct tcp *tcp, const struct tcp_conn *conn, uint32_t seq,
@@ -130,13 +130,20 @@ void tcp_fill_syn(const struct tcp *tcp, struct tcp_conn *conn, struct wire_pack
     }
 }
 
-static void fill_syn(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet)
+static void fill_syn(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
+                     struct berth_frame *frame)
 {
     tcp_fill_syn(tcp, conn, packet);
     conn_clear(conn, CONN_SYN_NOW | CONN_ACK_NOW);
+    bool first = conn->probes == 0;
     conn->probes = (uint8_t)min_u32(conn->probes + 1U, UINT8_MAX);
-    conn->snd_nxt = conn->iss + 1;
+    conn->snd_nxt = seq_max(conn->snd_nxt, conn->iss + 1);
     conn->sent_ns = tcp->now_ns;
+    if (first && conn->state == BERTH_TCP_SYN_SENT && conn->options->fast_open) {
+        tcp_fast_offer(tcp, conn, packet, frame);
+    } else if (first && conn->fast_renew) {
+        tcp_fast_give(tcp, packet);
+    }
     if (conn->rto_ns == BERTH_NEVER) {
         conn->rto_ns = add_sat_u64(tcp->now_ns, tcp_rto(tcp, conn));
     }
@@ -329,7 +336,8 @@ static bool send_new(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
                      struct berth_frame *frame)
 {
     uint32_t bytes = packet->payload_bytes;
-    bool fin = conn_has(conn, CONN_FIN_QUEUED) && conn->snd_nxt + bytes == conn->snd_end &&
+    bool fin = conn_has(conn, CONN_FIN_QUEUED) && conn_is_synchronised(conn) &&
+               conn->snd_nxt + bytes == conn->snd_end &&
                conn->snd_nxt + bytes - conn->snd_una < conn->snd_wnd;
     if ((bytes == 0 && !fin) || !tcp_score_sent(tcp, conn, bytes + (fin ? 1 : 0))) {
         return false;
@@ -493,12 +501,13 @@ bool tcp_fill(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet
     }
     bool filled = false;
     if (conn_has(conn, CONN_SYN_NOW)) {
-        fill_syn(tcp, conn, packet);
+        fill_syn(tcp, conn, packet, frame);
         filled = true;
     } else if (conn_is_synchronised(conn)) {
         filled = fill_synchronised(tcp, conn, packet, frame);
     } else if (conn->state == BERTH_TCP_SYN_RECEIVED) {
-        filled = fill_ack(tcp, conn, packet); /* to what was not acceptable */
+        filled = (conn->fast_early && fill_new(tcp, conn, packet, frame)) ||
+                 fill_ack(tcp, conn, packet); /* to what was not acceptable */
     }
     if (!filled) {
         list_remove(&conn->ready);

@@ -53,11 +53,14 @@ enum wire_tcp_option { /* which of the options below are there */
                        WIRE_OPTION_SACK_PERMITTED = 4,
                        WIRE_OPTION_TIMESTAMPS = 8,
                        WIRE_OPTION_SACK = 16,
-                       WIRE_OPTION_ACCECN = 32
+                       WIRE_OPTION_ACCECN = 32,
+                       WIRE_OPTION_FAST_OPEN = 64
 };
 
 #define WIRE_SACK_BLOCKS_MAX      4
 #define WIRE_ACCECN_FIELDS_MAX    3
+#define WIRE_COOKIE_BYTES_MIN     4 /* RFC 7413 4.1.1 */
+#define WIRE_COOKIE_BYTES_MAX     16
 #define WIRE_TCP_HEADER_BYTES     20
 #define WIRE_TCP_OPTION_BYTES_MAX 40
 #define WIRE_IPV4_HEADER_BYTES    20
@@ -80,6 +83,7 @@ struct wire_tcp {
     uint8_t options; /* enum wire_tcp_option */
     uint8_t wscale;
     uint8_t sack_count;
+    uint8_t cookie_bytes; /* of the Fast Open option; 0: it asks for a cookie */
     uint32_t tsval;
     uint32_t tsecr;
     struct wire_sack sack[WIRE_SACK_BLOCKS_MAX];
@@ -88,6 +92,7 @@ struct wire_tcp {
     uint32_t accecn[WIRE_ACCECN_FIELDS_MAX];
     uint8_t accecn_count;
     bool accecn_reversed;
+    uint8_t cookie[WIRE_COOKIE_BYTES_MAX];
 };
 
 struct wire_icmp { /* ICMP and ICMPv6 */

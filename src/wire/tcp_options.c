@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * TCP options: maximum segment size (RFC 9293 3.7.1), window scale and timestamps (RFC 7323), SACK
- * (RFC 2018), AccECN (RFC 9768 3.2.3).
+ * (RFC 2018), Fast Open (RFC 7413 4.1.1), AccECN (RFC 9768 3.2.3).
  *
  * 1. An option that is not known is passed over by its length (RFC 9293 MUST-6).
  * 2. An option that is there twice counts as its last one says.
@@ -18,6 +18,7 @@
 #define KIND_SACK_PERMITTED 4
 #define KIND_SACK           5
 #define KIND_TIMESTAMPS     8
+#define KIND_FAST_OPEN      34
 #define KIND_ACCECN0        172
 #define KIND_ACCECN1        174
 
@@ -63,6 +64,20 @@ static void parse_accecn(struct wire_tcp *tcp, const uint8_t *at, uint32_t bytes
     tcp->options |= WIRE_OPTION_ACCECN;
 }
 
+/* A cookie, or a request for one; of another length it counts as not there (RFC 7413 4.1.1). */
+static void parse_cookie(struct wire_tcp *tcp, const uint8_t *at, uint32_t bytes)
+{
+    uint32_t length = bytes - 2;
+
+    if (length != 0 &&
+        (length < WIRE_COOKIE_BYTES_MIN || length > WIRE_COOKIE_BYTES_MAX || length % 2 != 0)) {
+        return;
+    }
+    memcpy(tcp->cookie, at + 2, length);
+    tcp->cookie_bytes = (uint8_t)length;
+    tcp->options |= WIRE_OPTION_FAST_OPEN;
+}
+
 /* One option of BYTES, at least 2, at AT. False: its length is not one that its kind has. */
 static bool parse_option(struct wire_tcp *tcp, const uint8_t *at, uint32_t bytes)
 {
@@ -92,6 +107,9 @@ static bool parse_option(struct wire_tcp *tcp, const uint8_t *at, uint32_t bytes
     case KIND_ACCECN1:
         parse_accecn(tcp, at, bytes);
         return true;
+    case KIND_FAST_OPEN:
+        parse_cookie(tcp, at, bytes);
+        return true;
     default:
         return true;
     }
@@ -103,6 +121,7 @@ enum berth_drop wire_parse_tcp_options(struct wire_tcp *tcp, const uint8_t *at, 
 
     tcp->options = 0;
     tcp->sack_count = 0;
+    tcp->cookie_bytes = 0;
     tcp->mss = 0;
     tcp->wscale = 0;
     tcp->tsval = 0;
@@ -144,6 +163,13 @@ uint32_t wire_accecn_bytes(uint32_t count)
     return (2 + count * ACCECN_FIELD_BYTES + 3) & ~3U;
 }
 
+/* The Fast Open option with its padding. */
+static uint32_t cookie_option_bytes(const struct wire_tcp *tcp)
+{
+    bool any = (tcp->options & WIRE_OPTION_FAST_OPEN) != 0;
+    return any ? (2U + tcp->cookie_bytes + 3U) & ~3U : 0;
+}
+
 uint32_t wire_tcp_option_bytes(const struct wire_tcp *tcp)
 {
     uint32_t bytes = (tcp->options & WIRE_OPTION_TIMESTAMPS) != 0 ? TIMESTAMPS_ALIGNED_BYTES : 0;
@@ -164,7 +190,7 @@ uint32_t wire_tcp_option_bytes(const struct wire_tcp *tcp)
     if ((tcp->options & WIRE_OPTION_WSCALE) != 0) {
         bytes += 4;
     }
-    return bytes;
+    return bytes + cookie_option_bytes(tcp);
 }
 
 static uint8_t *put32(uint8_t *out, uint32_t value)
@@ -176,6 +202,18 @@ static uint8_t *put32(uint8_t *out, uint32_t value)
 static uint8_t *put_timestamps(uint8_t *out, const struct wire_tcp *tcp)
 {
     return put32(put32(out, tcp->tsval), tcp->tsecr);
+}
+
+static uint8_t *emit_cookie(uint8_t *out, const struct wire_tcp *tcp)
+{
+    uint32_t bytes = 2U + tcp->cookie_bytes;
+    uint32_t padding = cookie_option_bytes(tcp) - bytes;
+
+    memset(out, KIND_NOP, padding);
+    out[padding] = KIND_FAST_OPEN;
+    out[padding + 1] = (uint8_t)bytes;
+    memcpy(out + padding + 2, tcp->cookie, tcp->cookie_bytes);
+    return out + padding + bytes;
 }
 
 static uint8_t *emit_syn_options(uint8_t *out, const struct wire_tcp *tcp)
@@ -197,7 +235,7 @@ static uint8_t *emit_syn_options(uint8_t *out, const struct wire_tcp *tcp)
         out = put32(out, (uint32_t)KIND_NOP << 24 | (uint32_t)KIND_WSCALE << 16 |
                              (uint32_t)WSCALE_BYTES << 8 | tcp->wscale);
     }
-    return out;
+    return (tcp->options & WIRE_OPTION_FAST_OPEN) != 0 ? emit_cookie(out, tcp) : out;
 }
 
 static uint8_t *emit_segment_options(uint8_t *out, const struct wire_tcp *tcp)

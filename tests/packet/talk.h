@@ -7,7 +7,7 @@
  *     talk_in(&talk, ". 1 ack 1");
  *
  *     FLAGS SEQ[+BYTES] [ack N] [win N] [urg N] [mss N] [wscale N] [sackok] [ts VAL ECR]
- *           [sack L-R[,L-R]...] [accecn0 N,N,N] [accecn1 N,N,N] [tos N] [ttl N]
+ *           [sack L-R[,L-R]...] [accecn0 N,N,N] [accecn1 N,N,N] [tos N] [ttl N] [fo COOKIE]
  *
  * FLAGS: S F R P U E C A (ECE, CWR, AE) and '.' for ACK; '-' for none. accecn0 and accecn1 have up
  * to three counters, '-' for none. Numbers are relative: SEQ of what the test
@@ -15,6 +15,9 @@
  * from the stack's, learned from its SYN. `win` is as on the wire, 65535 where none is stated.
  * BYTES of payload are checked against the stream of the pattern talk_byte(offset). In talk_out
  * what is not stated is not compared; noaccecn: there is no such option.
+ *
+ * COOKIE of Fast Open: hexadecimal; `ask` for none; `any`, of talk_out: one, whichever; `last`, of
+ * talk_in: the one that talk_out saw last; `no`, of talk_out: no such option.
  *
  * In talk_in also: [from ADDRESS] [to ADDRESS] [opts HEX] (TCP options, as they are, after the
  * others) [ipopts HEX] (IPv4 options) [badsum] (a wrong TCP checksum).
@@ -64,6 +67,8 @@ struct talk {
     uint32_t last_window; /* of the segment last taken by talk_out, and its timestamps */
     uint32_t last_tsval;
     uint32_t last_tsecr;
+    uint8_t last_cookie[16]; /* Fast Open's, of the segment that had one last */
+    uint8_t last_cookie_bytes;
     struct talk_packet last; /* as it was */
 };
 

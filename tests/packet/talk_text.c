@@ -31,6 +31,9 @@ struct parsed {
     bool has_ttl;
     bool bad_sum;
     bool no_accecn;
+    bool no_cookie;
+    bool any_cookie;
+    bool last_cookie;
     uint8_t tos;
     uint8_t ttl;
     const char *from; /* NULL: as usual */
@@ -134,6 +137,23 @@ static bool parse_option(const char *word, char **rest, struct wire_tcp *tcp)
     return true;
 }
 
+static void parse_cookie(const char *word, struct parsed *out)
+{
+    assert_non_null(word);
+    out->no_cookie = strcmp(word, "no") == 0;
+    out->any_cookie = strcmp(word, "any") == 0;
+    out->last_cookie = strcmp(word, "last") == 0;
+    if (out->no_cookie || out->any_cookie || out->last_cookie) {
+        return;
+    }
+    out->tcp.options |= WIRE_OPTION_FAST_OPEN;
+    for (; strcmp(word, "ask") != 0 && word[0] != '\0'; word += 2) {
+        char digits[3] = {word[0], word[1], '\0'};
+        assert_true(out->tcp.cookie_bytes < WIRE_COOKIE_BYTES_MAX);
+        out->tcp.cookie[out->tcp.cookie_bytes++] = (uint8_t)strtoul(digits, NULL, 16);
+    }
+}
+
 /* What is not TCP's: addresses, bytes as they are. false: WORD names none. */
 static bool parse_packet_field(const char *word, char **rest, struct parsed *out)
 {
@@ -173,6 +193,8 @@ static void parse_field(const char *word, char **rest, struct parsed *out)
     } else if (strcmp(word, "urg") == 0) {
         tcp->urgent = (uint16_t)parse_number(strtok_r(NULL, " ", rest));
         out->has_urg = true;
+    } else if (strcmp(word, "fo") == 0) {
+        parse_cookie(strtok_r(NULL, " ", rest), out);
     } else if (!parse_option(word, rest, tcp) && !parse_packet_field(word, rest, out)) {
         fail_msg("talk: unknown word '%s'", word);
     }
@@ -217,6 +239,11 @@ static void describe(const struct talk *talk, const struct parsed *parsed,
     packet->tcp.window = parsed->has_win ? parsed->tcp.window : 65535;
     packet->tcp.seq += talk->peer_iss;
     packet->tcp.ack = (parsed->tcp.flags & WIRE_ACK) != 0 ? parsed->tcp.ack + talk->iss : 0;
+    if (parsed->last_cookie) {
+        packet->tcp.options |= WIRE_OPTION_FAST_OPEN;
+        packet->tcp.cookie_bytes = talk->last_cookie_bytes;
+        memcpy(packet->tcp.cookie, talk->last_cookie, sizeof talk->last_cookie);
+    }
     for (uint8_t i = 0; i < packet->tcp.sack_count; i++) {
         packet->tcp.sack[i].left += talk->iss;
         packet->tcp.sack[i].right += talk->iss;
@@ -253,8 +280,9 @@ void talk_post(struct talk *talk, const char *segment)
     memcpy(at + header, parsed.options.data, parsed.options.bytes);
     at[place.start + 12] = (uint8_t)(at[place.start + 12] + (parsed.options.bytes / 4 << 4));
     header += parsed.options.bytes;
+    uint32_t first = parsed.tcp.seq + ((parsed.tcp.flags & WIRE_SYN) != 0 ? 1 : 0);
     for (uint32_t i = 0; i < parsed.bytes; i++) {
-        at[header + i] = talk_byte((uint64_t)parsed.tcp.seq - 1 + i);
+        at[header + i] = talk_byte((uint64_t)first - 1 + i);
     }
     buffer->bytes = header + parsed.bytes;
     struct berth_view view = {.data = at, .bytes = buffer->bytes};
@@ -341,6 +369,13 @@ static void check_options(const struct talk *talk, const struct parsed *want,
         }
     }
     assert_false(want->no_accecn && (got->options & WIRE_OPTION_ACCECN) != 0);
+    if ((want->tcp.options & WIRE_OPTION_FAST_OPEN) != 0) {
+        assert_true((got->options & WIRE_OPTION_FAST_OPEN) != 0);
+        assert_int_equal(got->cookie_bytes, want->tcp.cookie_bytes);
+        assert_memory_equal(got->cookie, want->tcp.cookie, got->cookie_bytes);
+    }
+    assert_true(!want->no_cookie || (got->options & WIRE_OPTION_FAST_OPEN) == 0);
+    assert_true(!want->any_cookie || got->cookie_bytes > 0);
     if ((want->tcp.options & WIRE_OPTION_SACK) != 0) {
         assert_int_equal(got->sack_count, want->tcp.sack_count);
         for (uint8_t i = 0; i < got->sack_count; i++) {
@@ -370,6 +405,10 @@ static void learn(struct talk *talk, const struct wire_packet *packet)
     if ((packet->tcp.flags & WIRE_SYN) != 0) {
         talk->iss = packet->tcp.seq;
         talk->iss_known = true;
+    }
+    if (packet->tcp.cookie_bytes > 0) {
+        talk->last_cookie_bytes = packet->tcp.cookie_bytes;
+        memcpy(talk->last_cookie, packet->tcp.cookie, sizeof talk->last_cookie);
     }
     talk->last_window = packet->tcp.window;
     talk->last_tsval = packet->tcp.tsval;
@@ -411,7 +450,8 @@ void talk_out(struct talk *talk, const char *segment)
         fail_msg("another segment than expected: %s", segment);
     }
     check_options(talk, &want, &packet.tcp);
-    check_payload(&packet, packet.tcp.seq - talk->iss);
+    uint32_t syn = (packet.tcp.flags & WIRE_SYN) != 0 ? 1 : 0;
+    check_payload(&packet, packet.tcp.seq + syn - talk->iss);
 }
 
 void talk_silent(struct talk *talk)

@@ -110,10 +110,27 @@ static void window_scale_beyond_14_is_14(void **state)
 static void unknown_options_are_passed_over(void **state)
 {
     (void)state;
-    assert_int_equal(WITH(WIRE_SYN, 34, 10, 1, 2, 3, 4, 5, 6, 7, 8, 2, 4, 1, 0, 254, 4, 9, 9),
+    assert_int_equal(WITH(WIRE_SYN, 35, 10, 1, 2, 3, 4, 5, 6, 7, 8, 2, 4, 1, 0, 254, 4, 9, 9),
                      BERTH_DROP_NONE);
     assert_int_equal(parsed.tcp.options, WIRE_OPTION_MSS);
     assert_int_equal(parsed.tcp.mss, 256);
+}
+
+/* RFC 7413 4.1.1: a request, or 4 to 16 bytes, an even number; others are as if not there. */
+static void fast_open(void **state)
+{
+    (void)state;
+    for (unsigned length = 2; length <= 30; length++) {
+        uint8_t options[40] = {34, (uint8_t)length};
+        bool is_right = length == 2 || (length >= 6 && length <= 18 && length % 2 == 0);
+        assert_int_equal(with(WIRE_SYN, options, sizeof options), BERTH_DROP_NONE);
+        assert_int_equal(parsed.tcp.options, is_right ? WIRE_OPTION_FAST_OPEN : 0);
+        assert_int_equal(parsed.tcp.cookie_bytes, is_right ? length - 2 : 0);
+    }
+    assert_int_equal(WITH(WIRE_SYN, 34, 6, 1, 2, 3, 4, 0, 0), BERTH_DROP_NONE);
+    assert_memory_equal(parsed.tcp.cookie, "\1\2\3\4", 4);
+    assert_int_equal(WITH(WIRE_ACK, 34, 6, 1, 2, 3, 4, 0, 0), BERTH_DROP_NONE);
+    assert_int_equal(parsed.tcp.options, 0);
 }
 
 static void the_last_of_two_counts(void **state)
@@ -217,6 +234,7 @@ int main(void)
         cmocka_unit_test(sack_blocks),
         cmocka_unit_test(window_scale_beyond_14_is_14),
         cmocka_unit_test(unknown_options_are_passed_over),
+        cmocka_unit_test(fast_open),
         cmocka_unit_test(the_last_of_two_counts),
         cmocka_unit_test(nothing_counts_after_the_end),
         cmocka_unit_test(every_length_of_every_kind),
