@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * firewall/compile.c: trees to the tables that judge.c walks: each rule's ports as sorted ranges,
- * its peers as prefixes, and for each direction and protocol the rules that can match at all.
+ * firewall/compile.c: trees to tables: each rule's ports as sorted ranges, its peers as prefixes.
  */
 #include "firewall/rule.h"
 
@@ -136,32 +135,4 @@ int firewall_compile_rule(const struct firewall *firewall, struct firewall_set *
     }
     set->rules[set->count++] = rule;
     return BERTH_OK;
-}
-
-/* Writes the numbers of the rules in LIST to ORDER, in rule order. Returns how many. */
-static uint32_t walk_list(const struct firewall_set *set, uint32_t list, uint32_t *order)
-{
-    uint32_t count = 0;
-
-    for (uint32_t i = 0; i < set->count; i++) {
-        const struct firewall_rule *rule = &set->rules[i];
-        enum berth_direction direction = (enum berth_direction)rule->direction;
-        uint8_t bit = (uint8_t)(1U << list % FIREWALL_PROTOCOLS);
-
-        if ((rule->protocols & bit) != 0 && firewall_list_of(direction, bit) == list) {
-            order[count++] = i;
-        }
-    }
-    return count;
-}
-
-void firewall_compile_lists(struct firewall_set *set)
-{
-    uint32_t used = 0;
-
-    for (uint32_t list = 0; list < FIREWALL_LISTS; list++) {
-        set->order_begin[list] = used;
-        used += walk_list(set, list, set->order + used);
-    }
-    set->order_begin[FIREWALL_LISTS] = used;
 }

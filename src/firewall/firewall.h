@@ -9,14 +9,14 @@
  * 4. Loading is all or nothing: the old rules stay until the new ones are known to be right.
  *
  * A text goes lexer -> parse (a tree of one rule) -> format (its canonical spelling) and compile
- * (tables) -> judge. judge.c reads nothing but what compile.c made: another way to compile is
- * another compile.c and another walk in judge.c.
+ * (tables of rules) -> index (who is first) -> judge, which reads nothing but what those two made.
  */
 #ifndef FIREWALL_FIREWALL_H
 #define FIREWALL_FIREWALL_H
 
 #include "base/arena.h"
 #include "base/bytes.h"
+#include "firewall/index.h"
 
 #include <berth/firewall.h>
 
@@ -27,9 +27,6 @@ struct firewall_rule;  /* rule.h */
 struct firewall_ports; /* rule.h */
 struct firewall_peer;  /* rule.h */
 
-/* Rules are looked for by direction and protocol (TCP, UDP, ICMP). */
-#define FIREWALL_LISTS 6
-
 struct firewall_set { /* one loaded set of rules; two exist, so that loading is all or nothing */
     struct firewall_rule *rules;
     uint32_t count;
@@ -39,8 +36,7 @@ struct firewall_set { /* one loaded set of rules; two exist, so that loading is 
     uint32_t peers_used;
     struct firewall_ports *ports; /* of all rules, one rule's after the other's */
     struct firewall_peer *peers;
-    uint32_t *order;                          /* rule numbers, list by list, each in rule order */
-    uint32_t order_begin[FIREWALL_LISTS + 1]; /* where each list begins in order */
+    struct firewall_index index;
 };
 
 struct firewall {

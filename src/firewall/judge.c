@@ -2,7 +2,8 @@
 /*
  * firewall/judge.c: verdicts. Reads the compiled tables; changes nothing.
  *
- * 1. firewall_judge and firewall_explain make one and the same test of a rule.
+ * 1. firewall_judge gives the first rule that firewall_explain says matches (by the index; what has
+ *    no place there is tested as firewall_explain tests it).
  * 2. What is not TCP, UDP or ICMP, in or out, matches no rule and is denied.
  */
 #include "firewall/rule.h"
@@ -94,29 +95,55 @@ static struct subject make_subject(const struct firewall *firewall,
                             .protocol = firewall_protocol_bit(query->protocol)};
 }
 
+/* The first of the rules that are not in the index's table, if it is below END; NULL: none. */
+static const struct firewall_rule *walk_rest(const struct firewall_set *set, uint32_t list,
+                                             const struct subject *subject, uint32_t end)
+{
+    const struct firewall_index *index = &set->index;
+
+    for (uint32_t i = index->rest_begin[list]; i < index->rest_begin[list + 1]; i++) {
+        if (index->rest[i] >= end) {
+            break;
+        }
+        if (test_rule(set, &set->rules[index->rest[i]], subject) == FIREWALL_MATCH) {
+            return &set->rules[index->rest[i]];
+        }
+    }
+    return NULL;
+}
+
 struct berth_verdict firewall_judge(const struct firewall *firewall,
                                     const struct berth_contact_query *query)
 {
     const struct firewall_set *set = &firewall->sets[firewall->active];
-    const struct berth_verdict denied = {.action = BERTH_DENY, .rule = -1};
-    struct subject subject = make_subject(firewall, query);
-    uint32_t list;
+    struct berth_verdict verdict = {.action = BERTH_DENY, .rule = -1};
+    uint8_t protocol = firewall_protocol_bit(query->protocol);
+    struct firewall_key key = {.peer = &query->peer, .port = query->port};
+    const struct firewall_entry *found;
+    const struct firewall_rule *rule;
+    struct subject subject;
 
-    if (!firewall->loaded || subject.protocol == 0 ||
+    if (!firewall->loaded || protocol == 0 ||
         (query->direction != BERTH_OUT && query->direction != BERTH_IN)) {
-        return denied;
+        return verdict;
     }
-    list = firewall_list_of(query->direction, subject.protocol);
-    for (uint32_t i = set->order_begin[list]; i < set->order_begin[list + 1]; i++) {
-        const struct firewall_rule *rule = &set->rules[set->order[i]];
-
-        if (test_rule(set, rule, &subject) == FIREWALL_MATCH) {
-            return (struct berth_verdict){.action = (enum berth_action)rule->action,
-                                          .log = rule->log,
-                                          .rule = (int32_t)set->order[i]};
-        }
+    key.list = firewall_list_of(query->direction, protocol);
+    firewall_index_expect(&set->index, &key);
+    subject = make_subject(firewall, query);
+    key.special = &subject.special;
+    found = firewall_index_find(&set->index, &key);
+    if (found != NULL) {
+        verdict = (struct berth_verdict){.action = (enum berth_action)found->action,
+                                         .log = found->log != 0,
+                                         .rule = (int32_t)found->rule};
     }
-    return denied;
+    rule = walk_rest(set, key.list, &subject, found == NULL ? UINT32_MAX : found->rule);
+    if (rule != NULL) {
+        verdict = (struct berth_verdict){.action = (enum berth_action)rule->action,
+                                         .log = rule->log,
+                                         .rule = (int32_t)(rule - set->rules)};
+    }
+    return verdict;
 }
 
 enum firewall_miss firewall_explain(const struct firewall *firewall, uint32_t index,

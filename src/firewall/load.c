@@ -23,8 +23,7 @@ static void init_set(struct firewall_set *set, struct arena *arena, const struct
         arena_take(arena, firewall->ports_max, sizeof *set->ports, _Alignof(struct firewall_ports));
     set->peers =
         arena_take(arena, firewall->peers_max, sizeof *set->peers, _Alignof(struct firewall_peer));
-    set->order = arena_take(arena, (size_t)firewall->rules_max * FIREWALL_PROTOCOLS,
-                            sizeof *set->order, _Alignof(uint32_t));
+    firewall_index_init(&set->index, arena, firewall->rules_max, firewall->text_bytes_max);
 }
 
 void firewall_init(struct firewall *firewall, struct arena *arena,
@@ -100,7 +99,7 @@ int firewall_load(struct firewall *firewall, const char *text, size_t bytes,
             return say_limit(firewall, tree.line, error);
         }
     }
-    firewall_compile_lists(set);
+    firewall_index_make(set);
     firewall->active = 1 - firewall->active;
     firewall->loaded = true;
     return BERTH_OK;

@@ -126,9 +126,7 @@ char *firewall_format_prefix(const struct berth_prefix *prefix, char out[FIREWAL
 /* compile.c: adds TREE to SET, whose text it has at text_at. BERTH_E_LIMIT. */
 int firewall_compile_rule(const struct firewall *firewall, struct firewall_set *set,
                           const struct firewall_tree *tree, uint32_t text_at);
-/* compile.c: all rules are in: makes the lists that judge.c walks. */
-void firewall_compile_lists(struct firewall_set *set);
-/* The list of a direction and a protocol bit. */
+/* compile.c: the list of a direction and a protocol bit. */
 uint32_t firewall_list_of(enum berth_direction direction, uint8_t protocol_bit);
 
 #endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The first rule of a set that matches a first contact, without a walk along the rules.
+ *
+ * A rule matches where one of its port ranges and one of its peers do. Ranges are cut into blocks
+ * of 2^level ports that begin at a multiple of their size, so that "is the port in it" is one
+ * comparison, as "is the address in the prefix" is; each (block, prefix) is an entry of one hash
+ * table. Entries of one shape, (length of the prefix, level of the block), make a tuple; a query
+ * asks the table once for each tuple of its direction and protocol (tuple space search: Srinivasan,
+ * Suri and Varghese, SIGCOMM 1999).
+ *
+ * 1. What a query costs follows from how many tuples there are, at most 131 x 17, not from how many
+ *    rules there are; tuples are asked in the order of their first rule, up to the one found.
+ * 2. An entry has the first rule of those that would make it.
+ * 3. A rule that would take more entries than are left is not in the table but in the list `rest`,
+ *    which is walked (limits.rules and limits.rule_bytes say how many entries there are).
+ */
+#ifndef FIREWALL_INDEX_H
+#define FIREWALL_INDEX_H
+
+#include "base/arena.h"
+#include "base/bytes.h"
+
+#include <berth/address.h>
+
+/* Rules are looked for by direction and protocol (TCP, UDP, ICMP). */
+#define FIREWALL_LISTS  6
+#define FIREWALL_SHAPES (131 * 17) /* prefixes of 0 to 128 bits, `any`, `host`; levels 0 to 16 */
+
+struct firewall_set;
+struct firewall_special;
+
+struct firewall_entry {
+    uint64_t high; /* the prefix */
+    uint64_t low;
+    uint32_t what; /* list, bits, level and block: index.c; 0: the slot is free */
+    uint32_t rule : 28;
+    uint32_t action : 3; /* enum berth_action: the rule's, which need not be looked at */
+    uint32_t log : 1;
+};
+
+struct firewall_tuple {
+    uint32_t first; /* the lowest rule among its entries */
+    uint8_t bits;   /* of the prefix; more: index.c */
+    uint8_t level;
+};
+
+struct firewall_index {
+    struct firewall_entry *slots;
+    uint32_t slots_max;
+    uint32_t slot_count; /* of the rules loaded: twice their entries */
+    uint32_t entries_max;
+    uint32_t *first;               /* while it is made: of each list and shape the lowest rule */
+    struct firewall_tuple *tuples; /* list by list, each by `first` */
+    uint32_t tuples_begin[FIREWALL_LISTS + 1];
+    uint32_t *rest; /* rule numbers, list by list, each in rule order */
+    uint32_t rest_begin[FIREWALL_LISTS + 1];
+};
+
+/* What a query asks for. */
+struct firewall_key {
+    uint32_t list;
+    const struct berth_address *peer;
+    const struct firewall_special *special; /* what the peer is */
+    uint16_t port;
+};
+
+/* Takes room for sets of RULES_MAX rules whose texts have TEXT_BYTES_MAX bytes together. */
+void firewall_index_init(struct firewall_index *index, struct arena *arena, uint32_t rules_max,
+                         uint32_t text_bytes_max);
+/* All rules of SET are in: makes its index. */
+void firewall_index_make(struct firewall_set *set);
+/* KEY is about to be looked for (its `special` need not be known yet): the memory that finding it
+ * will read is on its way meanwhile. */
+void firewall_index_expect(const struct firewall_index *index, const struct firewall_key *key);
+/* The entry of the first rule in the table that matches KEY; NULL: none. */
+const struct firewall_entry *firewall_index_find(const struct firewall_index *index,
+                                                 const struct firewall_key *key);
+
+#endif
