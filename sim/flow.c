@@ -130,6 +130,21 @@ static bool had_no_place(const struct world *world, struct end *end, int error)
            (error == BERTH_E_TIMED_OUT || error == BERTH_E_RESET || error == BERTH_E_REFUSED);
 }
 
+/* END's peer is gone without a word: it would wait for ever. */
+static void ask_after_peer(struct world *world, struct end *end)
+{
+    int result = 0;
+
+    if (end->id != 0) {
+        result |= berth_tcp_set(end->host->berth, end->id, BERTH_TCP_KEEPALIVE, 1);
+        result |=
+            berth_tcp_set(end->host->berth, end->id, BERTH_TCP_KEEPALIVE_IDLE_NS, 20 * NS_PER_S);
+    }
+    if (result != 0) {
+        end_fail(world, end, "keep-alive cannot be set", result);
+    }
+}
+
 static void on_error(struct world *world, struct end *end, int error)
 {
     /* Of the few SYNs most may have met the time when the path was down, and the rest bad luck. */
@@ -146,6 +161,7 @@ static void on_error(struct world *world, struct end *end, int error)
     }
     if (may_time_out) {
         ((struct plan_flow *)end->flow->plan)->may_break = true;
+        ask_after_peer(world, end_peer(end));
     }
     leave(world, end, false);
 }

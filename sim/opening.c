@@ -23,7 +23,7 @@ static void set_options(struct world *world, struct end *end)
     result |= berth_tcp_set(end->host->berth, end->id, BERTH_TCP_NO_DELAY, plan->no_delay);
     result |= berth_tcp_set(end->host->berth, end->id, BERTH_TCP_QUICK_ACK, plan->quick_ack);
     result |= berth_tcp_set(end->host->berth, end->id, BERTH_TCP_KEEPALIVE, plan->keepalive);
-    if (plan->keepalive && end->flow->plan->may_break) {
+    if (plan->keepalive && (end->flow->plan->may_break || world->plan.is_scarce)) {
         result |=
             berth_tcp_set(end->host->berth, end->id, BERTH_TCP_KEEPALIVE_IDLE_NS, 20 * NS_PER_S);
     }

@@ -239,14 +239,15 @@ static void draw_small_limits(struct drawing *drawing, struct berth_config *stac
     }
 }
 
-/* Both at once would need a place at both at once; and who closes at once is not told that the far
- * side had none. */
+/* Both at once would need a place at both at once; and who closes at once, or waits without a word,
+ * is not told that the far side had none. */
 static void give_up_visibly(struct plan_flow *flow)
 {
     if (flow->opener == PLAN_OPENER_BOTH) {
         flow->opener = PLAN_OPENER_A;
     }
     for (unsigned i = 0; i < 2; i++) {
+        flow->ends[i].keepalive = true;
         if (flow->ends[i].close == PLAN_CLOSE) {
             flow->ends[i].close = PLAN_SHUTDOWN;
         }

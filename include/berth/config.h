@@ -65,7 +65,7 @@ struct berth_limits {
     uint32_t tcp_fast_open_servers; /* Fast Open: servers whose cookies are kept. Then the one used
                                        longest ago goes */
     uint32_t tcp_sent_records; /* transmitted, unacknowledged pieces, all connections. Then a sender
-                                  waits for ACKs */
+                                  waits for ACKs; one in eight is kept for who has none */
     uint32_t tcp_reorder_records; /* out-of-order ranges, all connections. Then out-of-order data is
                                      dropped */
     uint32_t tcp_reorder_per_connection;

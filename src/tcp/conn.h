@@ -322,6 +322,7 @@ struct tcp_conn {
     struct tcp_tune tune;
     struct cc cc;
     const struct tcp_options *options; /* options.c */
+    bool wants_record : 1;             /* there was no sent record for what could leave */
     bool corked : 1;                   /* a segment that is not full waits for more */
     bool more : 1;                     /* the same until the next commit */
     struct tcp_rate *rate; /* NULL: not paced, and nothing is measured: pace.c, rate.c */
@@ -651,6 +652,7 @@ struct tcp_acked {
 struct tcp_sent *tcp_score_first(const struct tcp_conn *conn);
 void tcp_score_mark(struct tcp_conn *conn, struct tcp_sent *sent, uint8_t flags);
 bool tcp_score_split(struct tcp *tcp, struct tcp_conn *conn, struct tcp_sent *sent, uint32_t at);
+bool tcp_score_has_room(const struct tcp *tcp, const struct tcp_conn *conn);
 bool tcp_score_sent(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes); /* new: snd_nxt on */
 void tcp_score_acked(struct tcp *tcp, struct tcp_conn *conn, uint32_t ack, struct tcp_acked *acked);
 void tcp_score_sacked(struct tcp *tcp, struct tcp_conn *conn, const struct wire_tcp *segment,

@@ -292,16 +292,22 @@ int tcp_consume(struct tcp *tcp, struct tcp_conn *conn, size_t bytes)
     return 0;
 }
 
-/* CONN waits for buffers: it is asked again whenever more of them are free. */
+static uint32_t free_records(const struct tcp *tcp)
+{
+    return tcp->sent_records.count - tcp->sent_records.used;
+}
+
+/* CONN waits for buffers or sent records: it is asked again whenever more of them are free. */
 void tcp_starve(struct tcp *tcp, struct tcp_conn *conn)
 {
+    tcp->fed_records = min_u32(tcp->fed_records, free_records(tcp));
     tcp->fed_free = min_u32(tcp->fed_free, tcp->buffers->free);
     if (!list_has(&conn->starved)) {
         list_add_last(&tcp->starved, &conn->starved);
     }
 }
 
-/* Does CONN still wait, now that there are more buffers? A writer that finds some is told. */
+/* Does CONN still wait, now that there are more buffers or records? A writer that finds some is told. */
 static bool feed(struct tcp *tcp, struct tcp_conn *conn)
 {
     if (conn_has(conn, CONN_WANT_WRITE) && tcp_sendq_has_room(tcp, conn)) {
@@ -309,16 +315,21 @@ static bool feed(struct tcp *tcp, struct tcp_conn *conn)
         tcp_conn_note(tcp, conn, BERTH_EVENT_WRITABLE);
     }
     tcp_offer_window(tcp, conn);
-    return conn_has(conn, CONN_WANT_WRITE) ||
+    if (conn->wants_record && tcp_score_has_room(tcp, conn)) {
+        conn->wants_record = false;
+        tcp_conn_ready(tcp, conn);
+    }
+    return conn_has(conn, CONN_WANT_WRITE) || conn->wants_record ||
            (conn_may_receive(conn) && tcp_receive_window(tcp, conn) < conn->mss_own);
 }
 
-/* Buffers are free again: writers that found none, and readers whose window the pool had shut. */
+/* Buffers or records are free again: senders that had none, writers that found none, and readers whose window the pool had shut. */
 void tcp_feed(struct tcp *tcp)
 {
     uint32_t free = tcp->buffers->free;
-    bool more = free > tcp->fed_free;
+    bool more = free > tcp->fed_free || free_records(tcp) > tcp->fed_records;
     tcp->fed_free = free;
+    tcp->fed_records = free_records(tcp);
     struct list_node *node = more ? list_first(&tcp->starved) : NULL;
     while (node != NULL) {
         struct tcp_conn *conn = CONTAINER_OF(node, struct tcp_conn, starved);

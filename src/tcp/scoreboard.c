@@ -15,6 +15,8 @@
  */
 #include "tcp/conn.h"
 
+#define RECORDS_KEPT 8 /* one in so many */
+
 static struct tcp_sent *sent_of(struct tree_node *node)
 {
     return node == NULL ? NULL : CONTAINER_OF(node, struct tcp_sent, node);
@@ -98,10 +100,20 @@ bool tcp_score_split(struct tcp *tcp, struct tcp_conn *conn, struct tcp_sent *se
     return true;
 }
 
+/* May CONN take a record for new bytes? The last ones are for who has nothing in flight: it would
+ * wait for no ACK, and those who have all the others may get theirs late, or never. */
+bool tcp_score_has_room(const struct tcp *tcp, const struct tcp_conn *conn)
+{
+    const struct pool *records = &tcp->sent_records;
+    bool has_none = conn->snd_una == conn->snd_nxt;
+    uint32_t kept = has_none ? 0 : (records->count + RECORDS_KEPT - 1) / RECORDS_KEPT;
+    return records->count - records->used > kept;
+}
+
 /* The new bytes [snd_nxt, snd_nxt + BYTES) go out now. false: no record left, they must wait. */
 bool tcp_score_sent(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes)
 {
-    struct tcp_sent *sent = pool_take(&tcp->sent_records);
+    struct tcp_sent *sent = tcp_score_has_room(tcp, conn) ? pool_take(&tcp->sent_records) : NULL;
     if (sent == NULL) {
         return false;
     }

@@ -93,8 +93,9 @@ struct tcp {
     uint32_t held;                /* connections now held */
     uint32_t reopen_iss;          /* reopening: the initial sequence number to use (RFC 6191) */
     bool reopening;               /* the connection made next reopens a TIME-WAIT one */
-    struct list starved;          /* connections that wait for buffers */
+    struct list starved;          /* connections that wait for buffers, or for sent records */
     uint32_t fed_free;            /* with no more free than this they have been asked already */
+    uint32_t fed_records;         /* the same of sent records */
     struct timer time_wait_timer; /* the oldest TIME-WAIT's end */
     struct ports *ports;          /* borrowed: where connections' ports are given back */
 };

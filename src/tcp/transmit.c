@@ -339,7 +339,12 @@ static bool send_new(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
     bool fin = conn_has(conn, CONN_FIN_QUEUED) && conn_is_synchronised(conn) &&
                conn->snd_nxt + bytes == conn->snd_end &&
                conn->snd_nxt + bytes - conn->snd_una < conn->snd_wnd;
-    if ((bytes == 0 && !fin) || !tcp_score_sent(tcp, conn, bytes + (fin ? 1 : 0))) {
+    if (bytes == 0 && !fin) {
+        return false;
+    }
+    if (!tcp_score_sent(tcp, conn, bytes + (fin ? 1 : 0))) {
+        conn->wants_record = true;
+        tcp_starve(tcp, conn);
         return false;
     }
     if (conn->snd_una == conn->snd_nxt && conn->unanswered == 0) {

@@ -138,10 +138,28 @@ static void a_crooked_block_counts_whole_segments(void **state)
     fixture_free(f);
 }
 
+/* Who has something in flight leaves the last record to who has not. */
+static void the_last_record_is_for_who_has_none(void **state)
+{
+    struct fixture *f = fixture_new(&(struct fixture_limits){.buffers = 16, .records = 8});
+
+    (void)state;
+    assert_true(tcp_score_has_room(&f->tcp, f->conn));
+    send_all(f, 7, 1);
+    assert_false(tcp_score_has_room(&f->tcp, f->conn));
+    assert_false(tcp_score_sent(&f->tcp, f->conn, FIXTURE_MSS));
+    uint32_t una = f->conn->snd_una;
+    f->conn->snd_una = f->conn->snd_nxt; /* as one that has nothing in flight */
+    assert_true(tcp_score_has_room(&f->tcp, f->conn));
+    f->conn->snd_una = una;
+    fixture_free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_random_life_agrees_with_a_model),
+        cmocka_unit_test(the_last_record_is_for_who_has_none),
         cmocka_unit_test(single_bytes_cut_nothing),
         cmocka_unit_test(every_second_segment_is_bounded),
         cmocka_unit_test(a_crooked_block_counts_whole_segments),
