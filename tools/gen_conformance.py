@@ -11,7 +11,7 @@ It reads
   data/tcp-reasons.csv            id, kind, text. Kinds: `not applicable`, `not yet` and `otherwise`
                                   (done in another way, on purpose) stand in place of a test; a
                                   `note` stands beside one. The id of a clause is `RFC 6298 2.4`
-  tests/packet, tests/unit/stack, tests/unit/cc
+  tests/packet, tests/unit/stack, tests/unit/cc, tests/unit/ip
                                   the names of the tests. One that begins with
                                   `RFC 9293 MUST-1, SHLD-2; RFC 6298 5.3: ...` shows those three;
                                   a clause that is in no table is listed by itself
@@ -82,7 +82,7 @@ def read_requirements():
 def read_tests():
     """(file, name) of every test, in order."""
     tests = []
-    for folder in ("tests/packet", "tests/unit/stack", "tests/unit/cc"):
+    for folder in ("tests/packet", "tests/unit/stack", "tests/unit/cc", "tests/unit/ip"):
         for path in sorted(glob.glob(os.path.join(ROOT, folder, "test_*.c"))):
             with open(path, encoding="utf-8") as file:
                 source = file.read()

@@ -95,7 +95,7 @@ void tcp_accecn_on_handshake_ack(struct tcp_conn *conn, const struct wire_packet
 {
     uint32_t code = ace_of(packet);
     bool pure = packet->payload_bytes == 0 && packet->tcp.sack_count == 0;
-    if (!pure || conn->ecn.answer) { /* the latter: it came as a SYN,ACK */
+    if (!pure) {
         return;
     }
     if (code == 0) {

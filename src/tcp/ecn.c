@@ -167,6 +167,9 @@ void tcp_ecn_on_syn_ack_again(struct tcp_conn *conn, struct wire_packet *packet)
     if (accurate && setup_of(packet) != SETUP(0, 0, 0)) {
         tcp_accecn_on_syn_ack(conn, packet);
     }
+    if (conn->state == BERTH_TCP_SYN_RECEIVED && !conn_has(conn, CONN_SYN_NOW)) {
+        conn->ecn.answer = false; /* SYN,ACKs crossed: ours was the answer */
+    }
     packet->tcp.flags &= (uint16_t) ~(SETUP_MASK << SETUP_SHIFT);
     if (accurate) { /* what is known already */
         packet->tcp.flags |= (uint16_t)((conn->ecn.cep_told & SETUP_MASK) << SETUP_SHIFT);

@@ -414,7 +414,6 @@ static void time_is_silent_without_the_first_fragment(void **state)
     assert_int_equal(f->stats.drops[BERTH_DROP_REASSEMBLY_TIMEOUT], 1);
 }
 
-/* RFC 3168 5.3. */
 static void marks_are_kept_or_contradict(void **state)
 {
     static const struct {
@@ -473,7 +472,8 @@ int main(void)
         TEST(empty_pool_keeps_nothing),
         TEST(time_exceeded_tells_of_the_first_fragment),
         TEST(time_is_silent_without_the_first_fragment),
-        TEST(marks_are_kept_or_contradict),
+        {"RFC 3168 5.3: marks are kept or contradict", marks_are_kept_or_contradict, setup,
+         teardown, NULL},
         TEST(largest_packets_pass_and_larger_do_not_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
