@@ -29,6 +29,10 @@
 #define PIPE_BYTES  65536
 #define OPTIONS_MAX 96
 
+#ifndef IP_LOCAL_PORT_RANGE /* Linux 6.3: the last port above the first, 16 bits each */
+#define IP_LOCAL_PORT_RANGE 51
+#endif
+
 #define NS_PER_US UINT64_C(1000)
 #define NS_PER_MS UINT64_C(1000000)
 #define NS_PER_S  UINT64_C(1000000000)

@@ -52,21 +52,25 @@ class Runner:
         self.tolerance_us = int(options.get("tolerance_usecs", TOLERANCE_US))
         self.world = World(family, (local, PORT), (remote, PORT), PEER_PORT)
         self.local, self.remote = local, remote
-        self.local_port, self.remote_port = None, None
+        self.begin_flow(None, None)
+        self.next_peer_port = PEER_PORT
         self.stack = stack.Stack(library, ",".join(filter(None, flags)))
         self.calls = Syscalls(self.stack, self.world)
         self.blocking = stack.Blocking()
         self.pending = None      # (event, end of the call in us) that is under way
         self.start_us = self.stack.now_us()
         self.last_us = 0         # script time of the event before
+        self.cookie = b""
+
+    def begin_flow(self, local_port, remote_port):
+        """One connection after the other: what is known of the one before is forgotten."""
+        self.local_port, self.remote_port = local_port, remote_port
         self.iss = None          # the stack's, on the wire
         self.script_iss = 0
         self.peer_iss = PEER_START
         self.script_peer_iss = 0
-        self.peer_is_known = False
+        self.is_answered = False # the peer's SYN has had its ACK: the next SYN begins a new one
         self.stamps = {}         # the script's timestamps of the stack's to those on the wire
-        self.cookie = b""
-        self.largest_ack = 0
 
     # ---- time ---------------------------------------------------------------------------------
 
@@ -187,8 +191,11 @@ class Runner:
         packet.tos = (segment.tos or 0) | packets.ECN.get(segment.ecn, 0)
         if segment.ttl is not None:
             packet.ttl = segment.ttl
-        if segment.kind == "tcp" and "S" in segment.flags and self.local_port is None:
-            self.local_port, self.remote_port = PORT, PEER_PORT
+        is_new = segment.kind == "tcp" and "S" in segment.flags and "." not in segment.flags
+        if is_new and (self.local_port is None or self.is_answered):
+            self.begin_flow(PORT, self.next_peer_port)
+            self.world.peer_port = self.remote_port
+            self.next_peer_port += 1
         packet.source_port = self.remote_port or PEER_PORT
         packet.destination_port = self.local_port or PORT
         if segment.kind == "icmp":
@@ -207,9 +214,9 @@ class Runner:
     def fill_inbound(self, packet, segment):
         for flag in segment.flags:
             packet.flags |= packets.FLAG_BITS.get(flag, 0)
-        if "S" in segment.flags and not self.peer_is_known:
+        if "S" in segment.flags and not self.is_answered:
             self.script_peer_iss = segment.seq
-        self.peer_is_known = self.peer_is_known or "." in segment.flags
+        self.is_answered = self.is_answered or "." in segment.flags
         packet.seq = segment.seq - self.script_peer_iss + self.peer_iss
         if segment.ack is not None:
             packet.ack = segment.ack - self.script_iss + (self.iss or 0)
@@ -255,8 +262,9 @@ class Runner:
         kind = {packets.TCP: "tcp", packets.UDP: "udp"}.get(packet.protocol, "icmp")
         if kind == "icmp" or kind != segment.kind:
             return kind == segment.kind
-        if self.local_port is None:
-            return True
+        is_new = "S" in segment.flags and "." not in segment.flags
+        if self.local_port is None or (is_new and self.is_answered):
+            return not is_new or "S" in packet.flag_text
         return (packet.source_port, packet.destination_port) == (self.local_port,
                                                                  self.remote_port)
 
@@ -270,8 +278,8 @@ class Runner:
 
     def outbound(self, segment, when):
         packet, sent_us = self.receive(segment)
-        if self.local_port is None:
-            self.local_port, self.remote_port = packet.source_port, packet.destination_port
+        if self.local_port is None or (self.is_answered and "S" in packet.flag_text):
+            self.begin_flow(packet.source_port, packet.destination_port)
         while segment.kind == "tcp" and 0 < len(packet.payload) < segment.bytes:
             more, _ = self.receive(segment)     # a longer one on paper than on the wire
             if (more.seq - packet.seq - len(packet.payload)) % 2**32 != 0:

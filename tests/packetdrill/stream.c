@@ -168,12 +168,28 @@ int stream_accept(struct adapter *adapter, struct file *file, struct file **out)
     return 0;
 }
 
+/* Opens from the first port that is free, of those that the socket may use. */
+static int open_from(struct adapter *adapter, struct file *file,
+                     const struct berth_endpoint *remote)
+{
+    uint32_t range = (uint32_t)option_value(file, IPPROTO_IP, IP_LOCAL_PORT_RANGE);
+    struct berth_endpoint local = file->is_bound ? file->local : (struct berth_endpoint){0};
+    uint32_t last = file->is_bound || range == 0 ? local.port : range >> 16;
+    local.port = file->is_bound || range == 0 ? local.port : (uint16_t)range;
+    const struct berth_endpoint *from = local.port != 0 || file->is_bound ? &local : NULL;
+    int error = berth_tcp_connect(adapter->berth, from, remote, file, &file->stream.id);
+    while (error == BERTH_E_IN_USE && local.port < last) {
+        local.port++;
+        error = berth_tcp_connect(adapter->berth, from, remote, file, &file->stream.id);
+    }
+    return error;
+}
+
 static int start(struct adapter *adapter, struct file *file, const struct berth_endpoint *remote)
 {
     struct stream *stream = &file->stream;
-    const struct berth_endpoint *local = file->is_bound ? &file->local : NULL;
     *stream = (struct stream){.remote = *remote};
-    int error = berth_tcp_connect(adapter->berth, local, remote, file, &stream->id);
+    int error = open_from(adapter, file, remote);
     if (error != 0) {
         stream->id = 0;
         return error == BERTH_E_IN_USE ? -EADDRNOTAVAIL : errno_of(error);

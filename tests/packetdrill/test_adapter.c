@@ -3,7 +3,7 @@
  * The adapter as packetdrill loads it: by dlopen, through its table of functions, with a thread for
  * the calls that block. The other end of the wire is built here, byte by byte.
  */
-#include "interface.h"
+#include "test_peer.h"
 
 #include <arpa/inet.h>
 #include <dlfcn.h>
@@ -27,17 +27,23 @@
 
 #include <berth/config.h>
 
-#define PORT      8080
-#define PEER_PORT 40000
-#define ISS       1000U
-#define HEADERS   40
+/* As packetdrill does; but the address sanitizer has to stand before the library. */
+#if defined(__SANITIZE_ADDRESS__)
+#define LOAD_FLAGS (RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE)
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define LOAD_FLAGS (RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE)
+#endif
+#endif
+#ifndef LOAD_FLAGS
+#define LOAD_FLAGS (RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE | RTLD_DEEPBIND)
+#endif
 
-static struct packetdrill_interface table;
+struct packetdrill_interface table;
 
 static void load(const char *flags)
 {
-    void *library =
-        dlopen(getenv("BERTH_PACKETDRILL"), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE | RTLD_DEEPBIND);
+    void *library = dlopen(getenv("BERTH_PACKETDRILL"), LOAD_FLAGS);
     if (library == NULL) {
         fail_msg("%s", dlerror());
     }
@@ -69,86 +75,6 @@ static int64_t now_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_usec;
 }
 
-/* ---- The other end -------------------------------------------------------------------------- */
-
-struct segment {
-    uint8_t flags;
-    uint32_t seq;
-    uint32_t ack;
-    uint16_t window;
-    uint16_t bytes;
-};
-
-static uint32_t add(uint32_t sum, const uint8_t *data, size_t bytes)
-{
-    for (size_t i = 0; i < bytes; i++) {
-        sum += i % 2 == 0 ? (uint32_t)data[i] << 8 : data[i];
-    }
-    return sum;
-}
-
-static uint16_t fold(uint32_t sum)
-{
-    sum = (sum & 0xffff) + (sum >> 16);
-    return (uint16_t) ~((sum & 0xffff) + (sum >> 16));
-}
-
-static void put16(uint8_t *at, uint32_t value)
-{
-    at[0] = (uint8_t)(value >> 8);
-    at[1] = (uint8_t)value;
-}
-
-static void put32(uint8_t *at, uint32_t value)
-{
-    put16(at, value >> 16);
-    put16(at + 2, value);
-}
-
-static uint32_t get32(const uint8_t *at)
-{
-    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-}
-
-static void send_in(const struct segment *segment)
-{
-    uint8_t packet[2048] = {0x45};
-    size_t total = HEADERS + segment->bytes;
-    put16(packet + 2, (uint32_t)total);
-    packet[8] = 64;
-    packet[9] = IPPROTO_TCP;
-    put32(packet + 12, 0xc0000201); /* 192.0.2.1 to 192.168.0.1 */
-    put32(packet + 16, 0xc0a80001);
-    put16(packet + 10, fold(add(0, packet, 20)));
-    uint8_t *tcp = packet + 20;
-    put16(tcp, PEER_PORT);
-    put16(tcp + 2, PORT);
-    put32(tcp + 4, segment->seq);
-    put32(tcp + 8, segment->ack);
-    tcp[12] = 0x50;
-    tcp[13] = segment->flags;
-    put16(tcp + 14, segment->window);
-    uint32_t sum = add(0, packet + 12, 8) + IPPROTO_TCP + (uint32_t)total - 20;
-    put16(tcp + 16, fold(add(sum, tcp, total - 20)));
-    assert_int_equal(table.netdev_send(table.userdata, packet, total), 0);
-}
-
-/* What the stack sends next; the time is when it did. */
-static struct segment take_out(long long *sent_us)
-{
-    uint8_t packet[65536];
-    size_t bytes = sizeof packet;
-    assert_int_equal(table.netdev_receive(table.userdata, packet, &bytes, sent_us), 0);
-    assert_true(bytes >= HEADERS);
-    const uint8_t *tcp = packet + 20;
-    size_t header = (size_t)(tcp[12] >> 4) * 4;
-    return (struct segment){.flags = tcp[13],
-                            .seq = get32(tcp + 4),
-                            .ack = get32(tcp + 8),
-                            .window = (uint16_t)(tcp[14] << 8 | tcp[15]),
-                            .bytes = (uint16_t)(bytes - 20 - header)};
-}
-
 static struct sockaddr_in address(const char *text, uint16_t port)
 {
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(port)};
@@ -164,19 +90,6 @@ static int listen_on(void)
     assert_int_equal(table.bind(table.userdata, fd, (void *)&local, sizeof local), 0);
     assert_int_equal(table.listen(table.userdata, fd, 5), 0);
     return fd;
-}
-
-/* The three segments. Returns the stack's initial sequence number. */
-static uint32_t shake_hands(void)
-{
-    long long sent_us;
-    send_in(&(struct segment){.flags = 0x02, .seq = ISS, .window = 65535});
-    struct segment answer = take_out(&sent_us);
-    assert_int_equal(answer.flags, 0x12);
-    assert_int_equal(answer.ack, ISS + 1);
-    send_in(
-        &(struct segment){.flags = 0x10, .seq = ISS + 1, .ack = answer.seq + 1, .window = 65535});
-    return answer.seq;
 }
 
 static int accept_one(int listener)
