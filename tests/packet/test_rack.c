@@ -316,8 +316,8 @@ static uint32_t place(uint32_t number) /* of the segment with this NUMBER, from 
     return 1 + 1460 * (number - 1);
 }
 
-/* An ACK for all before segment ACK, with SACK of the segments FROM to LAST; 2 ms later. Returns how
- * many segments it let out. */
+/* An ACK for all before segment ACK, with SACK of the segments FROM to LAST; 2 ms later. Returns
+ * how many segments it let out. */
 static unsigned let_out(struct talk *talk, uint32_t ack, uint32_t from, uint32_t last)
 {
     char text[64];

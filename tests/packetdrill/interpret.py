@@ -395,21 +395,35 @@ class Runner:
         self.stack.free()
 
 
-def main():
-    status = 0
-    for path in sys.argv[2:]:
-        child = os.fork()       # one stack a process
-        if child == 0:
+def run_apart(library, path):
+    """Runs a script in a process of its own, for a process has one stack: (status, what it said)."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.dup2(writer, 1)
+        os.dup2(writer, 2)
+        status = 1
+        try:
             with open(path, encoding="utf-8") as file:
-                text = file.read()
-            try:
-                Runner(sys.argv[1], text).run()
-            except (Mismatch, script.ScriptError, RuntimeError) as error:
-                print(f"{path}: {error}", flush=True)
-                os._exit(1)
-            os._exit(0)
-        status |= os.waitpid(child, 0)[1]
-    sys.exit(1 if status else 0)
+                Runner(library, file.read()).run()
+            status = 0
+        except (Mismatch, script.ScriptError, RuntimeError) as error:
+            os.write(1, f"{path}: {error}\n".encode())
+        finally:
+            os._exit(status)
+    os.close(writer)
+    with os.fdopen(reader, encoding="utf-8", errors="replace") as said:
+        text = said.read()
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), text
+
+
+def main():
+    failed = 0
+    for path in sys.argv[2:]:
+        status, said = run_apart(sys.argv[1], path)
+        print(said, end="", flush=True)
+        failed += status != 0
+    sys.exit(1 if failed else 0)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * getsockopt and setsockopt, by a table: what people set on Linux. A row's value is kept per socket.
- * Where the stack has such an option the value is handed on: to the connection or listener that
- * there is, or to the one that will be.
+ * getsockopt and setsockopt, by a table: what people set on Linux. A row's value is kept per
+ * socket. Where the stack has such an option the value is handed on: to the connection or listener
+ * that there is, or to the one that will be.
  */
 #include "adapter.h"
 

@@ -9,9 +9,6 @@
 #include <netinet/ip.h>
 #include <string.h>
 
-#define IPV4_HEADERS 40
-#define IPV6_HEADERS 60
-
 /* Cut to the room that there is. */
 static int put(struct option_call *call, const void *value, size_t bytes)
 {
@@ -43,13 +40,8 @@ static bool is_connected(const struct file *file)
 
 static int path_mtu(const struct adapter *adapter, const struct file *file)
 {
-    const struct berth_tcp_info *info = &file->stream.info;
-    if (file->kind == FILE_UDP) {
-        return (int)adapter->settings.config.mtu;
-    }
-    unsigned headers = berth_address_is_v4(&info->remote.address) ? IPV4_HEADERS : IPV6_HEADERS;
-    unsigned options = info->timestamps ? 12 : 0;
-    return (int)(info->mss_send + options + headers);
+    return (int)(file->kind == FILE_UDP ? adapter->settings.config.mtu
+                                        : file->stream.info.path_mtu);
 }
 
 /* Linux's numbers of the states (include/net/tcp_states.h). */
@@ -63,7 +55,78 @@ static unsigned char state_number(enum berth_tcp_state state)
     return numbers[state];
 }
 
-static int put_info(struct adapter *adapter, struct file *file, struct option_call *call)
+static unsigned in_segments(uint32_t bytes, const struct berth_tcp_info *info)
+{
+    uint32_t mss = info->mss_send > 0 ? info->mss_send : 1;
+    return (bytes + mss - 1) / mss;
+}
+
+/* Linux's TCP_CA_ states: open, disorder, reduced by marks, recovery, loss. */
+static unsigned char congestion_state(const struct berth_tcp_info *info)
+{
+    if (info->timeout_recovery || info->fast_recovery) {
+        return info->timeout_recovery ? TCP_CA_Loss : TCP_CA_Recovery;
+    }
+    return info->sacked_bytes > 0 ? TCP_CA_Disorder : TCP_CA_Open;
+}
+
+static void fill_counts(const struct berth_tcp_info *info, struct tcp_info *out)
+{
+    out->tcpi_state = state_number(info->state);
+    out->tcpi_ca_state = congestion_state(info);
+    out->tcpi_options =
+        (uint8_t)((info->timestamps ? TCPI_OPT_TIMESTAMPS : 0) | (info->sack ? TCPI_OPT_SACK : 0) |
+                  (info->window_scale ? TCPI_OPT_WSCALE : 0) |
+                  (info->ecn != BERTH_TCP_ECN_NONE ? TCPI_OPT_ECN : 0));
+    out->tcpi_snd_wscale = info->snd_wscale & 15U;
+    out->tcpi_rcv_wscale = info->rcv_wscale & 15U;
+    out->tcpi_backoff = info->backoff;
+    out->tcpi_probes = info->probes;
+    out->tcpi_snd_mss = info->mss_send;
+    out->tcpi_rcv_mss = info->mss_seen;
+    out->tcpi_advmss = info->mss_receive;
+    out->tcpi_unacked = in_segments(info->unacked_bytes, info);
+    out->tcpi_sacked = in_segments(info->sacked_bytes, info);
+    out->tcpi_lost = in_segments(info->lost_bytes, info);
+    out->tcpi_retrans = in_segments(info->resent_bytes, info);
+    out->tcpi_snd_cwnd = info->mss_send > 0 ? info->cwnd_bytes / info->mss_send : 0;
+    out->tcpi_snd_ssthresh = info->mss_send > 0 ? info->ssthresh_bytes / info->mss_send : 0;
+    out->tcpi_rcv_space = info->receive_space_bytes;
+    out->tcpi_total_retrans = info->retransmissions;
+    out->tcpi_pmtu = info->path_mtu;
+    out->tcpi_bytes_acked = info->bytes_acked;
+    out->tcpi_bytes_received = info->bytes_received;
+    out->tcpi_bytes_sent = info->bytes_sent + info->bytes_retransmitted;
+    out->tcpi_bytes_retrans = info->bytes_retransmitted;
+    out->tcpi_notsent_bytes = info->unsent_bytes;
+    out->tcpi_segs_out = info->segments_sent;
+    out->tcpi_segs_in = info->segments_received;
+    out->tcpi_data_segs_out = info->data_segments_sent;
+    out->tcpi_data_segs_in = info->data_segments_received;
+    out->tcpi_dsack_dups = info->duplicates_reported;
+    out->tcpi_reord_seen = info->reorderings;
+    out->tcpi_snd_wnd = info->snd_wnd;
+}
+
+static void fill_times(const struct berth_tcp_info *info, struct tcp_info *out)
+{
+    out->tcpi_rto = (uint32_t)(info->rto_ns / NS_PER_US);
+    out->tcpi_ato = (uint32_t)(info->delayed_ack_ns / NS_PER_US);
+    out->tcpi_rtt = (uint32_t)(info->srtt_ns / NS_PER_US);
+    out->tcpi_rttvar = (uint32_t)(info->rttvar_ns / NS_PER_US);
+    out->tcpi_min_rtt = (uint32_t)(info->min_rtt_ns / NS_PER_US);
+    out->tcpi_rcv_rtt = (uint32_t)(info->receive_rtt_ns / NS_PER_US);
+    out->tcpi_last_data_sent = (uint32_t)(info->data_sent_ago_ns / NS_PER_MS);
+    out->tcpi_last_data_recv = (uint32_t)(info->data_received_ago_ns / NS_PER_MS);
+    out->tcpi_last_ack_recv = (uint32_t)(info->ack_received_ago_ns / NS_PER_MS);
+    out->tcpi_busy_time = info->busy_ns / NS_PER_US;
+    out->tcpi_rwnd_limited = info->window_limited_ns / NS_PER_US;
+    out->tcpi_sndbuf_limited = info->queue_limited_ns / NS_PER_US;
+    out->tcpi_pacing_rate = info->pacing_bps != 0 ? info->pacing_bps / 8 : UINT64_MAX;
+    out->tcpi_delivery_rate = info->delivery_bps / 8;
+}
+
+static int put_info(const struct file *file, struct option_call *call)
 {
     struct tcp_info out = {0};
     const struct berth_tcp_info *info = &file->stream.info;
@@ -71,30 +134,8 @@ static int put_info(struct adapter *adapter, struct file *file, struct option_ca
         out.tcpi_state = file->stream.id != 0 ? 10 : 7;
         return put(call, &out, sizeof out);
     }
-    uint32_t mss = info->mss_send > 0 ? info->mss_send : 1;
-    out.tcpi_state = state_number(info->state);
-    out.tcpi_options =
-        (uint8_t)((info->timestamps ? TCPI_OPT_TIMESTAMPS : 0) | (info->sack ? TCPI_OPT_SACK : 0) |
-                  (info->window_scale ? TCPI_OPT_WSCALE : 0));
-    out.tcpi_snd_wscale = info->snd_wscale & 15U;
-    out.tcpi_rcv_wscale = info->rcv_wscale & 15U;
-    out.tcpi_rto = (uint32_t)(info->rto_ns / NS_PER_US);
-    out.tcpi_snd_mss = info->mss_send;
-    out.tcpi_rcv_mss = info->mss_receive;
-    out.tcpi_unacked = (info->flight_bytes + mss - 1) / mss;
-    out.tcpi_rtt = (uint32_t)(info->srtt_ns / NS_PER_US);
-    out.tcpi_rttvar = (uint32_t)(info->rttvar_ns / NS_PER_US);
-    out.tcpi_snd_cwnd = info->cwnd_bytes / mss;
-    out.tcpi_snd_ssthresh = info->ssthresh_bytes / mss;
-    out.tcpi_advmss = info->mss_receive;
-    out.tcpi_rcv_space = info->rcv_wnd;
-    out.tcpi_total_retrans = info->retransmissions;
-    out.tcpi_pmtu = (uint32_t)path_mtu(adapter, file);
-    out.tcpi_bytes_acked = info->bytes_acked;
-    out.tcpi_bytes_received = info->bytes_received;
-    out.tcpi_bytes_sent = info->bytes_sent + info->bytes_retransmitted;
-    out.tcpi_bytes_retrans = info->bytes_retransmitted;
-    out.tcpi_snd_wnd = info->snd_wnd;
+    fill_counts(info, &out);
+    fill_times(info, &out);
     return put(call, &out, sizeof out);
 }
 
@@ -135,7 +176,7 @@ static int get_tcp(struct adapter *adapter, struct file *file, struct option_cal
     const struct berth_tcp_info *info = &file->stream.info;
     switch (call->name) {
     case TCP_INFO:
-        return put_info(adapter, file, call);
+        return put_info(file, call);
     case TCP_MAXSEG:
         return connected ? put_number(call, (int)info->mss_send) : -ENOPROTOOPT;
     case TCP_CONGESTION: {

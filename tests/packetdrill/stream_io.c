@@ -204,18 +204,12 @@ bool stream_is_readable(struct adapter *adapter, struct file *file)
 
 /* ---- Writing -------------------------------------------------------------------------------- */
 
-/* Of what was written. */
-static uint64_t unsent_bytes(const struct berth_tcp_info *info)
-{
-    return info->bytes_acked + info->send_queue_bytes - info->bytes_sent;
-}
-
 bool stream_is_writable(const struct file *file)
 {
     const struct berth_tcp_info *info = &file->stream.info;
     uint32_t most = (uint32_t)option_value(file, SOL_SOCKET, SO_SNDBUF);
     int low = option_value(file, IPPROTO_TCP, TCP_NOTSENT_LOWAT);
-    bool held = low > 0 && unsent_bytes(info) >= (uint32_t)low;
+    bool held = low > 0 && info->unsent_bytes >= (uint32_t)low;
     return !held && (uint64_t)info->send_queue_bytes * 3 <= (uint64_t)most * 2;
 }
 
@@ -307,7 +301,7 @@ int stream_ioctl(struct adapter *adapter, struct file *file, unsigned long reque
     } else if (request == SIOCATMARK) {
         *value = open && before_urgent(file) == 0;
     } else {
-        uint64_t bytes = request == SIOCOUTQNSD ? unsent_bytes(info) : info->send_queue_bytes;
+        uint32_t bytes = request == SIOCOUTQNSD ? info->unsent_bytes : info->send_queue_bytes;
         *value = open && !file->stream.over ? (int)bytes : 0;
     }
     return 0;

@@ -4,20 +4,18 @@
 its first line is "// fails: WORDS", and WORDS are in what the interpreter says."""
 
 import os
-import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
+import interpret  # noqa: E402
 import tap  # noqa: E402
 
 LIBRARY = os.environ["BERTH_PACKETDRILL"]
 
 
 def run(path):
-    done = subprocess.run([sys.executable, os.path.join(HERE, "interpret.py"), LIBRARY, path],
-                          capture_output=True, text=True, timeout=60)
-    return done.returncode, done.stdout + done.stderr
+    return interpret.run_apart(LIBRARY, path)
 
 
 def scripts(folder):
