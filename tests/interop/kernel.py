@@ -31,6 +31,7 @@ LIMIT_S = 30  # of one conversation
 PERIOD = (1 << 20) + 7  # of the patterns: no power of two
 TCP_INFO, TCP_CONGESTION = 11, 13
 FIONREAD, SIOCATMARK = 0x541B, 0x8905
+STATE_SYN_SENT = 2  # of TCP_INFO
 E_RESET, E_ABORTED, E_REFUSED = -13, -18, -12  # enum berth_error
 OPTIONS = {"timestamps": 1, "sack": 2, "window_scale": 4, "ecn": 8, "ecn_seen": 16, "syn_data": 32}
 SYSCTLS = {"timestamps": "tcp_timestamps", "sack": "tcp_sack", "window_scale": "tcp_window_scaling",
@@ -111,6 +112,7 @@ class Case:
         self.kernel_stalls_s = 0  # before it reads
         self.kernel_idle_s = 0  # before it sends
         self.kernel_urgent_at = 0
+        self.turns = 1  # conversations, one after another
         self.kernel_listens = True
         self.berth_listens_at = PORT
         self.berth_urgent_at = 0
@@ -131,10 +133,11 @@ class Outcome:
         self.document = {}  # of berth_peer
         self.berth = {}  # of its one conversation
         self.text = ""
+        self.earlier = []  # Outcomes of the turns before
 
     def good(self, case):
         """Why it is not as it must be; empty: all bytes right, ended in order on both sides."""
-        faults = []
+        faults = [fault for outcome in self.earlier for fault in outcome.good(case)]
         if self.error is not None:
             faults.append(f"kernel: {os.strerror(self.error)}")
         if self.mismatch_at is not None:
@@ -187,7 +190,7 @@ def start_peer(number, case):
     words = [PEER, "--tun", f"t{number}", "--address", f"{theirs}/{width}",
              "--send", case.berth_sends, "--send-file", patterns["berth"].path,
              "--expect-file", patterns["kernel"].path, "--order", case.berth_order,
-             "--limit", LIMIT_S, "--seed", number]
+             "--limit", LIMIT_S, "--seed", number, "--turns", case.turns]
     words += [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
     words += ["--impair", case.impair, "--linger-ms", 300] if case.impair else []
     words += ["--abort"] if case.berth_aborts else []
@@ -222,6 +225,9 @@ def send_all(connection, case):
         while piece:
             piece = piece[connection.send(piece, flags):]
         place += count
+    # With Fast Open the first bytes go with the SYN, and the kernel forgets the whole connection at
+    # a shutdown before the answer.
+    host.wait_until(lambda: tcp_info(connection)["state"] != STATE_SYN_SENT, LIMIT_S)
     if case.kernel_aborts:
         host.reset(connection)
     else:
@@ -287,25 +293,28 @@ def listen(number, case):
     return listener
 
 
-def kernel_side(listener, number, case, outcome):
-    """To be called when berth_peer is ready."""
-    if case.role == "client":
-        if listener is None:
-            return
-        connection, _ = listener.accept()
+def kernel_side(listener, number, case, outcomes):
+    """To be called when berth_peer is ready. An Outcome a turn."""
+    if case.role == "client" and listener is None:
+        return
+    for outcome in outcomes:
+        if listener is not None:
+            connection, _ = listener.accept()
+            connection.settimeout(LIMIT_S)
+        else:
+            connection = socket.socket(socket.AF_INET if case.family == 4 else socket.AF_INET6)
+            prepare(connection, case)
+            connection.connect((addresses(number, case.family)[1], PORT))
+        talk(connection, case, outcome)
+    if listener is not None:
         listener.close()
-        connection.settimeout(LIMIT_S)
-    else:
-        connection = socket.socket(socket.AF_INET if case.family == 4 else socket.AF_INET6)
-        prepare(connection, case)
-        connection.connect((addresses(number, case.family)[1], PORT))
-    talk(connection, case, outcome)
 
 
 def converse(case):
     """Runs CASE; its Outcome."""
     number = next(numbers)
-    outcome = Outcome()
+    outcomes = [Outcome() for _ in range(case.turns)]
+    outcome = outcomes[-1]
     process = start_peer(number, case)
     try:
         if process.stdout.readline() == "ready\n":
@@ -315,14 +324,16 @@ def converse(case):
                 listener = listen(number, case)
             process.stdin.write("\n")
             process.stdin.flush()
-            guarded(kernel_side, outcome, listener, number, case, outcome)
+            guarded(kernel_side, outcome, listener, number, case, outcomes)
         out, err = process.communicate(timeout=LIMIT_S + 5)
     except subprocess.TimeoutExpired:
         process.kill()
         out, err = process.communicate()
     outcome.text = f"{out}{err}".strip()
-    outcome.document = json.loads(out) if out.strip() else {}
-    outcome.berth = (outcome.document.get("turns") or [{}])[0]
+    document = json.loads(out) if out.strip() else {}
+    for turn, berth in zip(outcomes, document.get("turns", [])):
+        turn.document, turn.berth = document, berth
+    outcome.document, outcome.earlier = document, outcomes[:-1]
     return outcome
 
 

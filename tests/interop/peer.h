@@ -42,6 +42,7 @@ struct peer_options {
     struct peer_pattern send;
     struct peer_pattern expect;
     enum peer_order order;
+    bool early;           /* writes before the connection is there (Fast Open) */
     bool abort;           /* a RST after the last byte, not a FIN */
     uint64_t pause_at;    /* having read so many bytes it reads none for pause_ns */
     uint64_t pause_ns;    /* */

@@ -32,22 +32,6 @@ static void begin_turn(struct peer *peer)
     peer->urgent_seen = 0;
 }
 
-void peer_flow_start(struct peer *peer)
-{
-    const struct peer_options *options = &peer->options;
-    int error = 0;
-
-    begin_turn(peer);
-    if (!options->is_listening) {
-        error = berth_tcp_connect(peer->berth, NULL, &options->where, NULL, &peer->id);
-    } else if (peer->listener == 0) {
-        error = berth_tcp_listen(peer->berth, &options->where, 8, NULL, &peer->listener);
-    }
-    if (error != 0) {
-        peer_die(options->is_listening ? "listen" : "connect", berth_error_text(error));
-    }
-}
-
 /* The turn is over with ERROR; the id is given back. */
 static void end_turn(struct peer *peer, int error)
 {
@@ -139,7 +123,7 @@ static bool write_once(struct peer *peer)
 
 static bool may_write(const struct peer *peer)
 {
-    return peer->is_connected && !peer->has_shut_down &&
+    return (peer->is_connected || peer->options.early) && !peer->has_shut_down &&
            peer->now_ns >= peer->connected_ns + peer->options.idle_ns &&
            (peer->options.order != PEER_RECEIVE_FIRST || peer->has_ended);
 }
@@ -171,6 +155,25 @@ static void do_write(struct peer *peer)
     peer->has_shut_down = true;
     if (berth_tcp_shutdown(peer->berth, peer->id) != 0) {
         peer_die("shutdown", "refused");
+    }
+}
+
+void peer_flow_start(struct peer *peer)
+{
+    const struct peer_options *options = &peer->options;
+    int error = 0;
+
+    begin_turn(peer);
+    if (!options->is_listening) {
+        error = berth_tcp_connect(peer->berth, NULL, &options->where, NULL, &peer->id);
+    } else if (peer->listener == 0) {
+        error = berth_tcp_listen(peer->berth, &options->where, 8, NULL, &peer->listener);
+    }
+    if (error != 0) {
+        peer_die(options->is_listening ? "listen" : "connect", berth_error_text(error));
+    }
+    if (peer->id != 0) {
+        do_write(peer);
     }
 }
 

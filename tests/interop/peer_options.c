@@ -25,6 +25,7 @@ static const char help[] =
     "  --send-file FILE      which bytes; --expect-file FILE: which are to come\n"
     "  --preface TEXT        sent before them\n"
     "  --order together|send-first|receive-first\n"
+    "  --early               write before the connection is there (Fast Open)\n"
     "  --abort               end with a RST after the last byte\n"
     "  --pause-at N --pause-ms M   having read N bytes, read none for M ms\n"
     "  --idle-ms M           wait before the first byte\n"
@@ -49,6 +50,7 @@ enum option_code {
     OPTION_EXPECT_FILE,
     OPTION_PREFACE,
     OPTION_ORDER,
+    OPTION_EARLY,
     OPTION_ABORT,
     OPTION_PAUSE_AT,
     OPTION_PAUSE_MS,
@@ -77,6 +79,7 @@ static const struct option long_options[] = {
     {"expect-file", required_argument, NULL, OPTION_EXPECT_FILE},
     {"preface", required_argument, NULL, OPTION_PREFACE},
     {"order", required_argument, NULL, OPTION_ORDER},
+    {"early", no_argument, NULL, OPTION_EARLY},
     {"abort", no_argument, NULL, OPTION_ABORT},
     {"pause-at", required_argument, NULL, OPTION_PAUSE_AT},
     {"pause-ms", required_argument, NULL, OPTION_PAUSE_MS},
@@ -286,6 +289,9 @@ static void on_flow_option(struct peer_options *options, int code, const char *v
         break;
     case OPTION_ORDER:
         options->order = order(value);
+        break;
+    case OPTION_EARLY:
+        options->early = true;
         break;
     case OPTION_ABORT:
         options->abort = true;

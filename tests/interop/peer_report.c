@@ -111,6 +111,7 @@ int peer_report(struct peer *peer)
     json_object_set_new(out, "packets_in", json_integer((json_int_t)stats.packets_in));
     json_object_set_new(out, "packets_out", json_integer((json_int_t)stats.packets_out));
     json_object_set_new(out, "connections_left", json_integer(stats.tcp_connections));
+    json_object_set_new(out, "fast_opens", json_integer((json_int_t)stats.tcp_fast_opens));
     json_object_set_new(out, "time_wait", json_integer(stats.tcp_time_wait));
     json_object_set_new(out, "lost_impaired", json_integer((json_int_t)counters->lost_impaired));
     json_object_set_new(out, "lost_send", json_integer((json_int_t)counters->lost_send));

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """berth against the Linux kernel, what is no plain transfer: half-closes both ways, resets and
-refusals, urgent data, keep-alive, stalled readers, large windows. All of them at once: most of their
+refusals, urgent data, keep-alive, stalled readers, Fast Open, large windows. All of them at once: most of their
 time is waiting.
 """
 
@@ -16,6 +16,7 @@ from kernel import Case
 ROLES = ("client", "server")
 FAMILIES = (4, 6)
 TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT = 4, 5, 6
+TCP_FASTOPEN, TCP_FASTOPEN_CONNECT = 23, 30
 MIB = 1 << 20
 
 cases = []  # (Case, judge)
@@ -77,7 +78,7 @@ def add_resets():
         add(judge_kernel_refuses, f"the kernel refuses; IPv{family}", family=family,
             kernel_listens=False)
         add(judge_berth_refuses, f"berth refuses; IPv{family}", family=family, role="server",
-            berth_listens_at=kernel.PORT + 1, peer_words=["--limit", "2"])
+            berth_listens_at=kernel.PORT + 1, peer_words=["--limit", "4"])
 
 
 # ---- Urgent data ----------------------------------------------------------------------------
@@ -115,8 +116,8 @@ def add_keepalive():
     """Four seconds of silence; who is not answered gives up before they are over."""
     options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)] + [
         (socket.IPPROTO_TCP, option, value)
-        for option, value in ((TCP_KEEPIDLE, 1), (TCP_KEEPINTVL, 1), (TCP_KEEPCNT, 1))]
-    settings = {"keepalive": 1, "keepalive_idle_ms": 1000, "keepalive_interval_ms": 300,
+        for option, value in ((TCP_KEEPIDLE, 1), (TCP_KEEPINTVL, 1), (TCP_KEEPCNT, 2))]
+    settings = {"keepalive": 1, "keepalive_idle_ms": 1000, "keepalive_interval_ms": 1000,
                 "keepalive_probes": 2}
     for role, family in itertools.product(ROLES, FAMILIES):
         add(good, f"berth answers keep-alive; {role}, IPv{family}", role=role, family=family,
@@ -150,6 +151,38 @@ def add_stalls():
             peer_words=["--pause-at", "1000", "--pause-ms", "1500"])
 
 
+# ---- Fast Open ------------------------------------------------------------------------------
+
+
+def judge_fast_open(expected):
+    """The first conversation brings the cookie; the second one's text goes with the SYN."""
+    def judge(case, outcome):
+        faults = outcome.good(case)
+        told = [turn.info.get("syn_data") for turn in [*outcome.earlier, outcome]]
+        if told != [False, expected]:
+            faults.append(f"text with the SYN, as the kernel says: {told}, expected {expected} "
+                          "in the second")
+        if case.role == "server" and outcome.document.get("fast_opens") != int(expected):
+            faults.append(f"berth counts {outcome.document.get('fast_opens')}")
+        return faults
+    return judge
+
+
+def add_fast_open():
+    """On and off on either side; berth's text is small, so that it fits the SYN."""
+    if kernel.sysctl("tcp_fastopen", 3) is None:
+        tap.skip("Fast Open", "no sysctl tcp_fastopen here")
+        return
+    for role, family, berth, theirs in itertools.product(ROLES, FAMILIES, (0, 1), (0, 1)):
+        options = [(socket.IPPROTO_TCP, TCP_FASTOPEN if role == "client" else
+                    TCP_FASTOPEN_CONNECT, 8 if role == "client" else 1)]
+        settings = {"fast_open": berth} if role == "client" else {"fast_open_pending": 8 * berth}
+        add(judge_fast_open(bool(berth and theirs)),
+            f"Fast Open: berth {berth}, the kernel {theirs}; {role}, IPv{family}", role=role,
+            family=family, turns=2, settings=settings, socket_options=options if theirs else [],
+            berth_sends=1000, kernel_sends=1000, peer_words=["--early"])
+
+
 # ---- Large windows --------------------------------------------------------------------------
 
 
@@ -157,7 +190,7 @@ def judge_large_window(case, outcome):
     faults = outcome.good(case)
     for who, window in (("berth", outcome.info.get("snd_wnd", 0)),
                         ("the kernel", outcome.berth.get("info", {}).get("snd_wnd", 0))):
-        if 0 < window < 2 * MIB:
+        if 0 < window < MIB // 4:
             faults.append(f"{who} offers {window} bytes at the end")
     return faults
 
@@ -165,7 +198,7 @@ def judge_large_window(case, outcome):
 def add_large_windows():
     settings = {"receive_bytes_max": 16 * MIB, "send_bytes_max": 16 * MIB}
     for role, family in zip(ROLES, FAMILIES):
-        add(judge_large_window, f"windows of megabytes; {role}, IPv{family}", role=role,
+        add(judge_large_window, f"large windows; {role}, IPv{family}", role=role,
             family=family, settings=settings, impair="delay 10ms", kernel_sends=24 * MIB,
             berth_sends=24 * MIB)
 
@@ -178,6 +211,7 @@ add_resets()
 add_urgent()
 add_keepalive()
 add_stalls()
+add_fast_open()
 add_large_windows()
 judges = dict(cases)
 kernel.run_all(list(judges), lambda case, outcome: judges[case](case, outcome), at_once=12)
