@@ -172,6 +172,9 @@ static void draw_tcp(struct drawing *drawing, struct berth_tcp_settings *tcp)
     tcp->rto_min_ns = DRAWING_PICK(random, 200, 200, 500, 1000) * NS_PER_MS;
     tcp->initial_window = (uint32_t)draw_between(random, 1, 10);
     tcp->time_wait_ns = DRAWING_PICK(random, 1, 60, 120) * NS_PER_S;
+    /* By what was drawn already, so that the seeds' other draws stay what they were. */
+    tcp->mtu_probing = (enum berth_mtu_probing)(tcp->receive_bytes_max % 3);
+    tcp->frto = tcp->send_bytes_max % 4 != 0;
 }
 
 /* Memory that follows from the flows; chance does not enter. */

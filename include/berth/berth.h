@@ -61,6 +61,10 @@ BERTH_API BERTH_MUST_CHECK int berth_route_add(struct berth *berth,
 BERTH_API BERTH_MUST_CHECK int berth_peer_add(struct berth *berth,
                                               const struct berth_prefix *prefix);
 
+/* The link takes packets of MTU bytes from now on: 576 (1280 for IPv6) to 65535, and a buffer holds
+ * them; MSS options and segments follow, also of connections that are open. BERTH_E_INVALID. */
+BERTH_API BERTH_MUST_CHECK int berth_set_mtu(struct berth *berth, uint32_t mtu);
+
 /* ---- Input, output, time -------------------------------------------------------------------- */
 
 /* An empty buffer for a link to read into, borrowed until handed over or put back; NULL: none free

@@ -45,6 +45,13 @@ enum berth_syn_cookies {
     BERTH_SYN_COOKIES_ALWAYS = 2     /* no record is kept at all */
 };
 
+/* Does TCP look for a path's MTU itself, where routers do not tell (RFC 4821, RFC 8899)? */
+enum berth_mtu_probing {
+    BERTH_MTU_PROBING_OFF = 0,
+    BERTH_MTU_PROBING_BLACK_HOLE = 1, /* once three timeouts say that large packets vanish */
+    BERTH_MTU_PROBING_ALWAYS = 2      /* every path, from 1200 bytes (IPv6: 1280) up */
+};
+
 /* Limits, with the way each degrades when reached. */
 struct berth_limits {
     uint32_t buffers; /* buffers in the pool; 16 to 1,000,000. None free: the link's packet is lost,
@@ -71,6 +78,9 @@ struct berth_limits {
     uint32_t tcp_reorder_per_connection;
     uint32_t tcp_paced; /* connections that are paced or measure their rate. Then those of BBR go on
                            with CUBIC, the others unpaced */
+    uint32_t
+        tcp_paths; /* peers whose path takes less than the link: at most 65535. Then the one not
+                           asked for longest is forgotten */
     uint32_t udp_sockets;     /* held ones included. Then datagrams to no socket are dropped */
     uint32_t udp_queue_bytes; /* per socket, payload. Then arriving datagrams are dropped */
     uint32_t reassemblies;    /* IP packets in pieces at once. Then the oldest goes (RFC 791, RFC
@@ -141,7 +151,10 @@ struct berth_tcp_settings {
     uint32_t initial_window;  /* segments (RFC 6928: 10) */
     uint64_t held_ns;         /* a held SYN is dropped after this */
     uint8_t dscp;             /* * RFC 9293 MUST-48, RFC 2474: 0 to 63 */
-    uint8_t hop_limit;        /* * the TTL (RFC 9293 MUST-49): 1 to 255 */
+    enum berth_mtu_probing mtu_probing;
+    uint32_t mtu_floor;  /* IPv4: no word of a router's makes packets smaller; 296 to 1280 */
+    uint64_t mtu_age_ns; /* after this a path may take more again (RFC 1191 6.3: 10 min) */
+    uint8_t hop_limit;   /* * the TTL (RFC 9293 MUST-49): 1 to 255 */
     char congestion_control[16]; /* * "cubic", or "newreno" */
 };
 
@@ -174,7 +187,8 @@ struct berth_config {
  *                 sent); RTO 1 s, then 200 ms
  *                 to 60 s; delayed ACK 40 ms; TIME-WAIT and orphaned FIN-WAIT-2 60 s; user timeout
  *                 300 s; 7 SYN retries (3 minutes); held SYNs 180 s; keep-alive off, 2 h, 75 s, 9;
- *                 CUBIC, not paced; 4096 connections that are paced or measure their rate
+ *                 CUBIC, not paced; 4096 connections that are paced or measure their rate; black
+ *                 holes are searched, 256 paths remembered for 10 minutes, IPv4 floor 552
  *   datagrams     4096 sockets, 256 KiB queued each; held flows 30 s
  *   ip            64 reassemblies, 60 s; 1000 ICMP messages a second, 256 replies queued;
  *                 16 addresses, 64 routes

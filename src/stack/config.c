@@ -32,6 +32,7 @@ static void init_limits(struct berth_limits *limits)
         .tcp_reorder_records = 16384,
         .tcp_reorder_per_connection = 4096,
         .tcp_paced = 4096,
+        .tcp_paths = 256,
         .udp_sockets = 4096,
         .udp_queue_bytes = 256 * 1024,
         .reassemblies = 64,
@@ -80,6 +81,9 @@ static void init_tcp(struct berth_tcp_settings *tcp)
         /* Longer than hosts go on sending SYNs, so that it is the peer who gives up. */
         .held_ns = 180 * NS_PER_S,
         .hop_limit = 64, /* IANA's recommendation */
+        .mtu_probing = BERTH_MTU_PROBING_BLACK_HOLE,
+        .mtu_floor = 552,
+        .mtu_age_ns = 600 * NS_PER_S, /* RFC 1191 6.3, RFC 8899 5.1.1 */
         .congestion_control = "cubic",
     };
 }
@@ -132,6 +136,7 @@ static const struct member members[] = {
     MEMBER(limits.tcp_reorder_records, 0, RECORDS_MAX),
     MEMBER(limits.tcp_reorder_per_connection, 0, RECORDS_MAX),
     MEMBER(limits.tcp_paced, 0, RECORDS_MAX),
+    MEMBER(limits.tcp_paths, 0, UINT16_MAX),
     MEMBER(limits.udp_sockets, 0, RECORDS_MAX),
     MEMBER(limits.udp_queue_bytes, 0, UINT32_MAX / 2),
     MEMBER(limits.reassemblies, 0, RECORDS_MAX),
@@ -168,6 +173,9 @@ static const struct member members[] = {
     MEMBER(tcp.held_ns, NS_PER_MS, 24 * 3600 * NS_PER_S),
     MEMBER(tcp.dscp, 0, 63),
     MEMBER(tcp.hop_limit, 1, UINT8_MAX),
+    MEMBER(tcp.mtu_probing, BERTH_MTU_PROBING_OFF, BERTH_MTU_PROBING_ALWAYS),
+    MEMBER(tcp.mtu_floor, 296, 1280),
+    MEMBER(tcp.mtu_age_ns, NS_PER_S, 24 * 3600 * NS_PER_S),
     MEMBER(reassembly_ns, NS_PER_MS, 3600 * NS_PER_S),
     MEMBER(udp_held_ns, NS_PER_MS, 24 * 3600 * NS_PER_S),
     MEMBER(ephemeral_first, SYSTEM_PORT_LAST + 1, UINT16_MAX),

@@ -161,6 +161,19 @@ int berth_route_add(struct berth *berth, const struct berth_prefix *prefix)
     return ip_add_route(&berth->ip, prefix);
 }
 
+int berth_set_mtu(struct berth *berth, uint32_t mtu)
+{
+    struct berth_config config = berth->config;
+    config.mtu = mtu;
+    if (berth_config_check(&config, NULL) != 0) {
+        return BERTH_E_INVALID;
+    }
+    berth->config.mtu = mtu;
+    berth->ip.limits.mtu = mtu;
+    tcp_set_mtu(&berth->tcp, mtu);
+    return 0;
+}
+
 int berth_peer_add(struct berth *berth, const struct berth_prefix *prefix)
 {
     return ip_add_peer(&berth->ip, prefix);

@@ -158,6 +158,9 @@ enum berth_drop tcp_on_ack(struct tcp *tcp, struct tcp_conn *conn, const struct 
         tcp_pace_set(conn);
     }
     tcp_ecn_react(tcp, conn, &acked, is_told);
+    if (acked.bytes > 0 && conn->path != 0) {
+        tcp_pmtu_sync(tcp, conn);
+    }
     bool opened = conn->snd_wnd > window_before && conn_has(conn, CONN_PERSIST);
     if (acked.bytes > 0 || opened) {
         conn->backoff = opened ? 0 : conn->backoff;

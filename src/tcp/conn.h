@@ -77,9 +77,10 @@ enum tcp_conn_flag {
 
 enum tcp_sent_flag {
     SENT_SACKED = 1,
-    SENT_LOST = 2,       /* believed lost, to be sent again */
-    SENT_RESENT = 4,     /* the copy in flight is not the first */
-    SENT_EVER_RESENT = 8 /* no RTT from it (Karn) */
+    SENT_LOST = 2,        /* believed lost, to be sent again */
+    SENT_RESENT = 4,      /* the copy in flight is not the first */
+    SENT_EVER_RESENT = 8, /* no RTT from it (Karn) */
+    SENT_PROBE = 16       /* of the path MTU: pmtu.c */
 };
 
 /* What a delivery-rate sample needs to know of a piece (draft-ietf-ccwg-bbr 4.1.2.1.2): rate.c.
@@ -229,6 +230,7 @@ struct tcp_conn {
     uint16_t mss;       /* payload bytes of a full segment we send, options taken off: open.c */
     uint16_t mss_peer;  /* as the peer announced */
     uint16_t mss_own;   /* as we announced */
+    uint16_t path;      /* its record's index + 1; 0: it takes what the link takes */
     uint8_t backoff;    /* doublings of the RTO or the persist timer */
     uint8_t probes;     /* keep-alive probes without an answer; SYNs sent */
     uint8_t unanswered; /* timeouts without anything new acknowledged, or a probe answered */
@@ -268,10 +270,12 @@ struct tcp_conn {
     bool tlp_again; /* it was a retransmission */
     bool retrans_stamped;
     bool dsack_owed;
-    bool tlp_no_rtt : 1; /* no RTT was taken since the last probe */
-    uint8_t frto : 2;    /* enum tcp_frto: frto.c */
-    uint32_t dup_bytes;  /* without SACK: what duplicate ACKs say has left (RFC 6582) */
-    uint32_t cursor_seq; /* of the first byte in cursor: sendq.c */
+    bool mtu_probe_out : 1; /* a probe of the path MTU is unacknowledged: pmtu.c */
+    bool mtu_repair : 1;    /* CONN_TIMEOUT for what was too large, not for congestion */
+    bool tlp_no_rtt : 1;    /* no RTT was taken since the last probe */
+    uint8_t frto : 2;       /* enum tcp_frto: frto.c */
+    uint32_t dup_bytes;     /* without SACK: what duplicate ACKs say has left (RFC 6582) */
+    uint32_t cursor_seq;    /* of the first byte in cursor: sendq.c */
     struct berth_buffer *cursor;
     struct berth_buffer *send_first;
     struct berth_buffer *send_last;
@@ -390,6 +394,22 @@ struct tcp_time_wait {
     struct berth_endpoint remote;
     struct list_node order; /* oldest first: all wait equally long */
     uint64_t ends_ns;
+};
+
+/* What is known of the path to a peer: path.c. */
+struct tcp_path {
+    uint32_t pool_link;
+    uint32_t hash;
+    uint32_t hash_next; /* index + 1 */
+    struct list_node order;
+    struct berth_address peer;
+    uint64_t until_ns; /* then it may have grown */
+    uint16_t mtu;      /* bytes of an IP packet */
+    uint16_t high;
+    uint8_t failures; /* probes of the size that is tried that were lost */
+    bool narrowed;    /* the largest was tried in vain: halves from here */
+    bool searching;
+    bool probed; /* its routers say nothing: only probes raise it */
 };
 
 /* What the pieces of one arriving segment's processing hand to each other. */
@@ -665,6 +685,7 @@ bool tcp_score_resend(struct tcp *tcp, struct tcp_conn *conn, uint32_t max, uint
 void tcp_score_again(struct tcp *tcp, struct tcp_conn *conn, struct tcp_sent *sent);
 struct tcp_sent *tcp_score_tail(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes);
 void tcp_score_all_lost(struct tcp_conn *conn, bool reneged);
+void tcp_score_large_lost(struct tcp_conn *conn, uint32_t segment);
 bool tcp_score_is_sacked_beyond(const struct tcp_conn *conn, uint32_t seq);
 void tcp_score_none_lost(struct tcp_conn *conn);
 void tcp_score_clear(struct tcp *tcp, struct tcp_conn *conn);
@@ -721,6 +742,23 @@ void tcp_recovery_reduce(struct tcp_conn *conn, const struct tcp_acked *acked);
 void tcp_recovery_judge(struct tcp *tcp, struct tcp_conn *conn);
 void tcp_recovery_react(struct tcp *tcp, struct tcp_conn *conn, struct tcp_acked *acked);
 void tcp_recovery_timeout(struct tcp *tcp, struct tcp_conn *conn);
+
+/* path.c */
+struct tcp_path *tcp_path_of(struct tcp *tcp, struct tcp_conn *conn);
+struct tcp_path *tcp_path_make(struct tcp *tcp, struct tcp_conn *conn);
+void tcp_path_told(const struct tcp *tcp, struct tcp_path *path, uint32_t mtu);
+void tcp_path_search(const struct tcp *tcp, struct tcp_path *path);
+void tcp_path_found(const struct tcp *tcp, struct tcp_path *path);
+
+/* pmtu.c */
+void tcp_pmtu_begin(struct tcp *tcp, struct tcp_conn *conn);
+void tcp_pmtu_sync(struct tcp *tcp, struct tcp_conn *conn);
+void tcp_pmtu_on_timeout(struct tcp *tcp, struct tcp_conn *conn);
+uint32_t tcp_pmtu_probe_bytes(struct tcp *tcp, struct tcp_conn *conn);
+void tcp_pmtu_probe_sent(struct tcp_conn *conn, struct tcp_sent *sent);
+void tcp_pmtu_probe_arrived(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_sent *sent);
+void tcp_pmtu_probe_lost(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_sent *sent);
+bool tcp_pmtu_is_probe_only(const struct tcp_conn *conn);
 
 /* rtt.c */
 void tcp_rtt_init(const struct tcp *tcp, struct tcp_conn *conn);

@@ -31,6 +31,7 @@ void tcp_init(struct tcp *tcp, struct arena *arena, const struct berth_config *c
     tcp->time_wait_timer.kind = TCP_TIMER_TIME_WAIT;
     list_init(&tcp->ready);
     list_init(&tcp->starved);
+    list_init(&tcp->path_order);
     list_init(&tcp->time_wait_order);
     tcp_half_init(tcp, arena, limits->tcp_half_open);
     tcp_fast_init(tcp, arena, limits->tcp_fast_open_servers);
@@ -43,6 +44,8 @@ void tcp_init(struct tcp *tcp, struct arena *arena, const struct berth_config *c
     pool_init(&tcp->reorder_records, arena, limits->tcp_reorder_records,
               sizeof(struct tcp_reorder));
     pool_init(&tcp->rates, arena, limits->tcp_paced, rate_bytes());
+    pool_init(&tcp->paths, arena, limits->tcp_paths, sizeof(struct tcp_path));
+    table_init(&tcp->path_table, arena, limits->tcp_paths);
     table_init(&tcp->table, arena, limits->tcp_connections);
     table_init(&tcp->time_wait_table, arena, limits->tcp_time_wait);
 }

@@ -152,6 +152,7 @@ void tcp_establish(struct tcp *tcp, struct tcp_conn *conn)
         tcp_rtt_min(tcp, conn, tcp->now_ns - conn->sent_ns);
         tcp_rtt_sample(tcp, conn, max_u64(tcp->now_ns - conn->sent_ns, 1));
     }
+    tcp_pmtu_begin(tcp, conn);
     uint32_t window = tcp->settings.initial_window;
     if (conn->backoff > 0) {
         window = 1; /* the SYN was lost: RFC 5681 3.1, RFC 6298 (5.7) */

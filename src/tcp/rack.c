@@ -102,9 +102,13 @@ static void start_reordering_timer(struct tcp *tcp, struct tcp_conn *conn, uint6
     }
 }
 
-static void mark_lost(struct tcp_conn *conn, struct tcp_sent *sent)
+static void mark_lost(struct tcp *tcp, struct tcp_conn *conn, struct tcp_sent *sent)
 {
-    tcp_score_mark(conn, sent, (uint8_t)((sent->flags & SENT_EVER_RESENT) | SENT_LOST));
+    uint8_t kept = sent->flags & (SENT_EVER_RESENT | SENT_PROBE);
+    if ((kept & SENT_PROBE) != 0) {
+        tcp_pmtu_probe_lost(tcp, conn, sent);
+    }
+    tcp_score_mark(conn, sent, kept | SENT_LOST);
 }
 
 /* Step 5: marks what is lost now; the timer waits for what may yet come. Those in flight stand in
@@ -126,7 +130,7 @@ static void detect(struct tcp *tcp, struct tcp_conn *conn)
             wait_ns = due - tcp->now_ns;
             break;
         }
-        mark_lost(conn, sent);
+        mark_lost(tcp, conn, sent);
     }
     start_reordering_timer(tcp, conn, wait_ns);
 }
@@ -143,11 +147,11 @@ void tcp_rack_mark_timeout(struct tcp *tcp, struct tcp_conn *conn)
         if (sent->sent_ns + conn->rack_rtt_ns + window > tcp->now_ns) {
             break;
         }
-        mark_lost(conn, sent);
+        mark_lost(tcp, conn, sent);
     }
     struct tcp_sent *first = tcp_score_first(conn);
     if (first != NULL && (first->flags & (SENT_SACKED | SENT_LOST)) == 0) {
-        mark_lost(conn, first);
+        mark_lost(tcp, conn, first);
     }
 }
 

@@ -58,6 +58,7 @@ static void leave_recovery(struct tcp *tcp, struct tcp_conn *conn)
     bool fast = conn_has(conn, CONN_RECOVERY);
     conn_clear(conn, CONN_RECOVERY | CONN_TIMEOUT | CONN_FAST_NOW);
     tcp_frto_end(conn);
+    conn->mtu_repair = false;
     conn->retrans_stamped = false;
     conn->dup_bytes = 0;
     conn->dup_acks = 0;
@@ -156,7 +157,7 @@ void tcp_recovery_reduce(struct tcp_conn *conn, const struct tcp_acked *acked)
 /* Something is believed lost and no recovery runs: one begins. */
 void tcp_recovery_judge(struct tcp *tcp, struct tcp_conn *conn)
 {
-    if (conn->lost_bytes > 0 && !is_recovering(conn)) {
+    if (conn->lost_bytes > 0 && !is_recovering(conn) && !tcp_pmtu_is_probe_only(conn)) {
         enter_recovery(tcp, conn);
     }
 }
@@ -164,7 +165,7 @@ void tcp_recovery_judge(struct tcp *tcp, struct tcp_conn *conn)
 /* After the scoreboard has taken in an ACK: is something lost, is recovery over? */
 void tcp_recovery_react(struct tcp *tcp, struct tcp_conn *conn, struct tcp_acked *acked)
 {
-    bool spurious = tcp_frto_judge(conn, acked) || is_spurious(conn, acked);
+    bool spurious = tcp_frto_judge(conn, acked) || (is_spurious(conn, acked) && !conn->mtu_repair);
     if (is_recovering(conn) && spurious) {
         undo(tcp, conn);
     } else if (is_recovering(conn) && seq_geq(conn->snd_una, conn->recover)) {
@@ -214,6 +215,7 @@ void tcp_recovery_timeout(struct tcp *tcp, struct tcp_conn *conn)
     uint32_t flight = conn->snd_nxt - conn->snd_una;
     bool reneged = (first->flags & SENT_SACKED) != 0;
     tcp_frto_begin(tcp, conn, reneged || is_recovering(conn));
+    conn->mtu_repair = false;
     mark_timeout(tcp, conn, reneged);
     conn->dup_bytes = 0;
     conn->dup_acks = 0;

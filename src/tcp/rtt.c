@@ -33,8 +33,8 @@ void tcp_rtt_sample(const struct tcp *tcp, struct tcp_conn *conn, uint64_t rtt_n
         conn->rttvar_ns = conn->rttvar_ns - conn->rttvar_ns / 4 + error / 4;
         conn->srtt_ns = srtt - srtt / 8 + rtt_ns / 8;
     }
-    /* rto_min is the least margin, not the least timeout: a peer may delay its ACK however short the
-       round trip is. */
+    /* rto_min is the least margin, not the least timeout: a peer may delay its ACK, however short
+       the round trip is. */
     uint64_t spread = max_u64(4 * conn->rttvar_ns, tcp->settings.rto_min_ns);
     conn->rto_ns_base = min_u64(conn->srtt_ns + spread, tcp->settings.rto_max_ns);
     conn->tlp_no_rtt = false;

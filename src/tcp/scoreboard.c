@@ -62,7 +62,7 @@ void tcp_score_mark(struct tcp_conn *conn, struct tcp_sent *sent, uint8_t flags)
     if ((changed & SENT_LOST) != 0) {
         tree_mark(&sent->node, (flags & SENT_LOST) != 0);
     }
-    if ((changed & flags & SENT_LOST) != 0 && conn->rate != NULL) {
+    if ((changed & flags & SENT_LOST) != 0 && (flags & SENT_PROBE) == 0 && conn->rate != NULL) {
         tcp_rate_lost(conn, sent);
     }
     if ((flags & (SENT_SACKED | SENT_LOST)) != 0) {
@@ -148,6 +148,9 @@ static void on_delivered(struct tcp *tcp, struct tcp_conn *conn, const struct tc
     }
     if (conn->rate != NULL) {
         tcp_rate_delivered(tcp, conn, sent);
+    }
+    if ((sent->flags & SENT_PROBE) != 0) {
+        tcp_pmtu_probe_arrived(tcp, conn, sent);
     }
     if (conn_has(conn, CONN_SACK)) {
         tcp_rack_delivered(tcp, conn, sent, acked);
@@ -306,9 +309,18 @@ bool tcp_score_resend(struct tcp *tcp, struct tcp_conn *conn, uint32_t max, uint
     return true;
 }
 
+/* SENT is no probe of the path MTU any more: what becomes of it tells nothing. */
+static void forget_probe(struct tcp_conn *conn, const struct tcp_sent *sent)
+{
+    if ((sent->flags & SENT_PROBE) != 0) {
+        conn->mtu_probe_out = false;
+    }
+}
+
 /* SENT goes out once more, now. */
 void tcp_score_again(struct tcp *tcp, struct tcp_conn *conn, struct tcp_sent *sent)
 {
+    forget_probe(conn, sent);
     tcp_score_mark(conn, sent, SENT_RESENT | SENT_EVER_RESENT);
     sent->sent_ns = tcp->now_ns;
     sent->segment = (uint16_t)tcp_mss_now(conn);
@@ -341,6 +353,20 @@ void tcp_score_all_lost(struct tcp_conn *conn, bool reneged)
     struct tcp_sent *sent = tcp_score_first(conn);
     for (; sent != NULL; sent = next_sent(conn, sent)) {
         if ((sent->flags & SENT_SACKED) == 0 || reneged) {
+            forget_probe(conn, sent);
+            tcp_score_mark(conn, sent, (uint8_t)((sent->flags & SENT_EVER_RESENT) | SENT_LOST));
+        }
+    }
+}
+
+/* What left in segments of more than SEGMENT bytes is lost. */
+void tcp_score_large_lost(struct tcp_conn *conn, uint32_t segment)
+{
+    struct tcp_sent *sent = tcp_score_first(conn);
+    for (; sent != NULL; sent = next_sent(conn, sent)) {
+        uint32_t bytes = min_u32(sent->segment, sent_bytes(sent));
+        if ((sent->flags & (SENT_SACKED | SENT_LOST)) == 0 && bytes > segment) {
+            forget_probe(conn, sent);
             tcp_score_mark(conn, sent, (uint8_t)((sent->flags & SENT_EVER_RESENT) | SENT_LOST));
         }
     }

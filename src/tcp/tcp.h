@@ -67,6 +67,9 @@ struct tcp {
     struct pool options;
     struct pool sent_records;
     struct pool reorder_records;
+    struct pool paths;                       /* that take less than the link, or may: path.c */
+    struct table path_table;                 /* by peer */
+    struct list path_order;                  /* least lately asked for first */
     struct tree_dice dice;                   /* for the records' rows */
     struct pool rates;                       /* of paced and measured connections */
     struct table table;                      /* connections by both ends */
@@ -168,6 +171,8 @@ void tcp_refuse(struct tcp *tcp, const struct wire_packet *packet);
 void tcp_on_unreachable(struct tcp *tcp, struct tcp_conn *conn, uint32_t seq, int error);
 /* A router's word that packets of CONN may have at most MTU bytes; SEQ as quoted. */
 void tcp_on_too_big(struct tcp *tcp, struct tcp_conn *conn, uint32_t seq, uint32_t mtu);
+/* The link takes packets of MTU bytes from now on. */
+void tcp_set_mtu(struct tcp *tcp, uint32_t mtu);
 void tcp_on_timer(struct tcp *tcp, struct timer *timer);
 
 /* The next connection that may have something to send; NULL: none. */

@@ -168,6 +168,7 @@ static void on_retransmit(struct tcp *tcp, struct tcp_conn *conn)
         on_persist(conn);
     } else {
         conn->timeouts++;
+        tcp_pmtu_on_timeout(tcp, conn);
         tcp_recovery_timeout(tcp, conn);
     }
     conn->rto_ns = next_timeout(tcp, conn);

@@ -398,9 +398,21 @@ static bool fill_new(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
     }
     restart_if_idle(tcp, conn);
     conn_clear(conn, CONN_CWND_LIMITED);
-    packet->payload_bytes = new_bytes(tcp, conn);
+    packet->payload_bytes = conn->path != 0 ? tcp_pmtu_probe_bytes(tcp, conn) : 0;
+    bool probe = packet->payload_bytes > 0;
+    uint32_t small = conn->snd_small;
+    if (probe && conn_pipe(conn) + packet->payload_bytes > conn->cc.cwnd) {
+        conn_set(conn, CONN_CWND_LIMITED);
+        return false; /* there will be room for it */
+    }
+    packet->payload_bytes = probe ? packet->payload_bytes : new_bytes(tcp, conn);
     if (!send_new(tcp, conn, packet, frame)) {
         return false;
+    }
+    if (probe) { /* as one segment, whatever the others' size */
+        packet->segment_bytes = 0;
+        conn->snd_small = small;
+        tcp_pmtu_probe_sent(conn, CONTAINER_OF(tree_last(&conn->sent), struct tcp_sent, node));
     }
     push_burst(tcp, conn, packet, many);
     if (conn->rto_ns == BERTH_NEVER || conn_has(conn, CONN_PERSIST)) {
