@@ -277,11 +277,11 @@ void tcp_ecn_send_new(struct tcp_conn *conn, struct wire_packet *packet)
 bool tcp_ecn_is_told(struct tcp_conn *conn, const struct wire_packet *packet,
                      const struct tcp_acked *acked)
 {
-    if (conn->ecn.mode == TCP_ECN_ACCURATE) {
-        return tcp_accecn_is_told(conn, packet, acked);
-    }
-    return conn->ecn.mode == TCP_ECN_CLASSIC && (packet->tcp.flags & WIRE_ECE) != 0 &&
-           packet->tcp.ack == conn->snd_una;
+    bool echo = (packet->tcp.flags & WIRE_ECE) != 0 && packet->tcp.ack == conn->snd_una;
+    bool told = conn->ecn.mode == TCP_ECN_ACCURATE ? tcp_accecn_is_told(conn, packet, acked)
+                                                   : conn->ecn.mode == TCP_ECN_CLASSIC && echo;
+    conn->ecn.told = conn->ecn.told || told;
+    return told;
 }
 
 /* The window is reduced, for marks or a loss: CWR says so, and what is in flight tells no more. */

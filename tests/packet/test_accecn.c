@@ -271,6 +271,28 @@ static void simultaneous(void **state)
     talk_out(&talk, "AE. 101 ack 101"); /* no handshake's code */
     assert_int_equal(talk_info(&talk).marks_told, 0);
     talk_end(&talk);
+    talk_begin(&talk, with_accecn);
+    talk_connect(&talk);
+    talk_out(&talk, "SACE 0");
+    talk_in(&talk, "SACE 0 mss 1460");
+    talk_out(&talk, "SC. 0 ack 1");
+    talk_in(&talk, "SC. 0 ack 1 mss 1460");
+    talk_in(&talk, "AE. 1+100 ack 1");
+    talk_out(&talk, "AE. 1 ack 101"); /* the first pure ACK: it is of data, and counts */
+    talk_end(&talk);
+}
+
+static void the_answer_goes_before_data(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, with_accecn);
+    talk_connect(&talk);
+    talk_out(&talk, "SACE 0");
+    talk_post(&talk, "SC. 0 ack 1 mss 1460");
+    talk_write(&talk, 100);
+    talk_out(&talk, "C. 1 ack 1");
+    talk_out(&talk, "PAE. 1+100 ack 1");
 }
 
 /* Table 4, note 1. */
@@ -334,6 +356,8 @@ int main(void)
         {"RFC 9768 3.1.5: the SYN again", the_syn_again, NULL, NULL, NULL},
         {"RFC 9768 3.1.5: contradicting SYNs", contradicting_syns, NULL, NULL, NULL},
         {"RFC 9768 3.2.2.1: the SYN,ACK again", the_syn_ack_again, NULL, NULL, NULL},
+        {"RFC 9768 3.2.2.1: the answer goes before data", the_answer_goes_before_data, NULL, NULL,
+         NULL},
         {"RFC 9768 3.1.2: a simultaneous open", simultaneous, NULL, NULL, NULL},
         {"RFC 9768 3.2.2.1: an ACK that says nothing", an_ack_that_says_nothing, NULL, NULL, NULL},
         {"RFC 9768 3.2.2.3: a path that mangles", a_path_that_mangles, NULL, NULL, NULL},
