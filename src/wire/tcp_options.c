@@ -209,10 +209,10 @@ static uint8_t *emit_cookie(uint8_t *out, const struct wire_tcp *tcp)
     uint32_t bytes = 2U + tcp->cookie_bytes;
     uint32_t padding = cookie_option_bytes(tcp) - bytes;
 
-    memset(out, KIND_NOP, padding);
-    out[padding] = KIND_FAST_OPEN;
-    out[padding + 1] = (uint8_t)bytes;
-    memcpy(out + padding + 2, tcp->cookie, tcp->cookie_bytes);
+    out[0] = KIND_FAST_OPEN;
+    out[1] = (uint8_t)bytes;
+    memcpy(out + 2, tcp->cookie, tcp->cookie_bytes);
+    memset(out + bytes, KIND_NOP, padding); /* behind it, where Linux has it */
     return out + padding + bytes;
 }
 

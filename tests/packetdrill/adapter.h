@@ -40,7 +40,13 @@
 enum file_kind { FILE_TCP, FILE_UDP, FILE_EPOLL, FILE_PIPE_READ, FILE_PIPE_WRITE };
 
 /* As Linux's socket_state: what connect() says next. */
-enum stream_state { STREAM_UNCONNECTED, STREAM_CONNECTING, STREAM_CONNECTED, STREAM_LISTENING };
+enum stream_state {
+    STREAM_UNCONNECTED,
+    STREAM_DEFERRED, /* TCP_FASTOPEN_CONNECT: the first write will connect */
+    STREAM_CONNECTING,
+    STREAM_CONNECTED,
+    STREAM_LISTENING
+};
 
 /* A TCP socket. */
 struct stream {
@@ -129,6 +135,8 @@ struct adapter {
     void *memory;
     size_t memory_bytes;
     uint64_t now_ns;
+    bool is_rehearsal; /* what the stack sends is looked at (rehearsed) and thrown away */
+    size_t rehearsed;  /* bytes of text that could go with a SYN */
     struct file *files[FILES_MAX];
     struct sent_packet *sent_first;
     struct sent_packet *sent_last;
@@ -200,6 +208,15 @@ void stream_close(struct adapter *adapter, struct file *file);
 bool stream_is_readable(struct adapter *adapter, struct file *file);
 bool stream_is_writable(const struct file *file);
 bool stream_has_next(struct adapter *adapter, struct file *file);
+
+bool stream_is_opening(const struct stream *stream);
+
+/* fast_open.c: MSG_FASTOPEN, TCP_FASTOPEN_CONNECT. */
+int stream_start(struct adapter *adapter, struct file *file, const struct berth_endpoint *remote);
+int fast_connect(struct adapter *adapter, struct file *file, const struct berth_endpoint *remote);
+/* The first write: the number of bytes that go with the SYN, or the error; -EINPROGRESS: none. */
+ssize_t fast_send(struct adapter *adapter, struct file *file, const struct msghdr *message);
+size_t fast_text(const unsigned char *packet, size_t bytes); /* of a SYN that was rehearsed */
 
 /* stream_io.c */
 size_t parts_bytes(const struct msghdr *message);

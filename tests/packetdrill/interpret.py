@@ -186,6 +186,16 @@ class Runner:
 
     # ---- packets ------------------------------------------------------------------------------
 
+    # On a SYN a script's numbers are what the script says; on what follows they count from there.
+
+    def own(self, number, syn=False):
+        """The script's NUMBER of the stack's, on the wire."""
+        return (number - (self.script_iss if syn else 0) + (self.iss or 0)) % 2**32
+
+    def peer(self, number, syn=False):
+        """The script's NUMBER of the peer's, on the wire."""
+        return (number - (self.script_peer_iss if syn else 0) + self.peer_iss) % 2**32
+
     def inbound(self, segment):
         packet = packets.Packet(source=self.remote, destination=self.local, ttl=255)
         packet.tos = (segment.tos or 0) | packets.ECN.get(segment.ecn, 0)
@@ -217,9 +227,10 @@ class Runner:
         if "S" in segment.flags and not self.is_answered:
             self.script_peer_iss = segment.seq
         self.is_answered = self.is_answered or "." in segment.flags
-        packet.seq = segment.seq - self.script_peer_iss + self.peer_iss
+        syn = "S" in segment.flags
+        packet.seq = self.peer(segment.seq, syn)
         if segment.ack is not None:
-            packet.ack = segment.ack - self.script_iss + (self.iss or 0)
+            packet.ack = self.own(segment.ack, syn)
         packet.window = segment.window if segment.window is not None else 0
         if segment.urgent is not None:
             packet.urgent = segment.urgent
@@ -235,8 +246,7 @@ class Runner:
             echoed = int(values[3])
             return name, [int(values[1]), self.stamps.get(echoed, echoed)]
         if name == "sack":
-            return name, [(int(left) - self.script_iss + self.iss,
-                           int(right) - self.script_iss + self.iss)
+            return name, [(self.own(int(left)), self.own(int(right)))
                           for left, right in self.blocks(values)]
         if name in ("FO", "FOEXP"):
             word = "".join(values)
@@ -254,7 +264,7 @@ class Runner:
         packet = packets.Packet(source=self.local, destination=self.remote,
                                 source_port=self.local_port or PORT,
                                 destination_port=self.remote_port or PEER_PORT,
-                                seq=seq - self.script_iss + (self.iss or 0), flags=0x10,
+                                seq=self.own(seq), flags=0x10,
                                 payload=bytes(size))
         return packets.emit(packet)
 
@@ -297,11 +307,12 @@ class Runner:
 
     def told(self, packet):
         """PACKET in the script's numbers."""
-        seq = (packet.seq - (self.iss or packet.seq) + self.script_iss) % 2**32
-        ack = (packet.ack - self.peer_iss + self.script_peer_iss) % 2**32
+        syn = packet.flags & packets.FLAG_BITS["S"]
+        seq = (packet.seq - (self.iss or packet.seq) + (self.script_iss if syn else 0)) % 2**32
+        ack = (packet.ack - self.peer_iss + (self.script_peer_iss if syn else 0)) % 2**32
         options = ",".join(" ".join([name, *map(str, values)]) for name, values in packet.options)
         return (f"{packet.flag_text} {seq}:{seq + len(packet.payload)}({len(packet.payload)}) "
-                f"ack {ack} win {packet.window}"
+                + (f"ack {ack} " if packet.flags & 0x10 else "") + f"win {packet.window}"
                 + (f" urg {packet.urgent}" if packet.urgent else "") + f" <{options}>")
 
     def check_segment(self, packet, segment):
@@ -313,10 +324,9 @@ class Runner:
             flags |= packets.FLAG_BITS.get(flag, 0)
         if segment.urgent is not None:
             flags |= packets.FLAG_BITS["U"]
-        iss = self.iss if self.iss is not None else packet.seq
-        seq = (segment.seq - self.script_iss + iss) % 2**32
-        ack = (segment.ack - self.script_peer_iss + self.peer_iss) % 2**32 \
-            if segment.ack is not None else 0
+        syn = "S" in segment.flags
+        seq = self.own(segment.seq, syn) if self.iss is not None else packet.seq
+        ack = self.peer(segment.ack, syn) if segment.ack is not None else 0
         wrong = [
             ("flags", packet.flags, flags),
             ("sequence number", packet.seq, seq),
@@ -353,8 +363,8 @@ class Runner:
         if name in ("mss", "wscale"):
             return int(option.values[0]) == values[0]
         if name == "sack":
-            mine = [tuple((int(end) - self.script_peer_iss + self.peer_iss) % 2**32
-                          for end in block) for block in self.blocks(option.values)]
+            mine = [tuple(self.peer(int(end)) for end in block)
+                    for block in self.blocks(option.values)]
             return mine == values
         if name == "TS":
             stamp, echoed = int(option.values[1]), int(option.values[3])

@@ -15,6 +15,9 @@ static short stream_mask(struct adapter *adapter, struct file *file)
         return stream_has_next(adapter, file) ? POLLIN | POLLRDNORM : 0;
     }
     short mask = file->error != 0 ? POLLERR : 0;
+    if (stream->state == STREAM_DEFERRED) {
+        return (short)(mask | POLLOUT | POLLWRNORM);
+    }
     if (stream->id == 0) {
         return (short)(mask | POLLOUT | POLLWRNORM | POLLHUP);
     }
@@ -22,7 +25,7 @@ static short stream_mask(struct adapter *adapter, struct file *file)
     bool no_more_out = stream->write_shut || stream->over;
     mask = (short)(mask | (no_more_in && no_more_out ? POLLHUP : 0));
     mask = (short)(mask | (no_more_in ? POLLIN | POLLRDNORM | POLLRDHUP : 0));
-    if (!stream->over && stream->info.state == BERTH_TCP_SYN_SENT) {
+    if (stream_is_opening(stream)) {
         return mask;
     }
     if (stream_is_readable(adapter, file)) {

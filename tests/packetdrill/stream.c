@@ -7,6 +7,7 @@
 #include "adapter.h"
 
 #include <fcntl.h>
+#include <netinet/tcp.h>
 
 static const uint16_t first_free_port = 49152; /* for bind() to port 0 */
 
@@ -185,7 +186,7 @@ static int open_from(struct adapter *adapter, struct file *file,
     return error;
 }
 
-static int start(struct adapter *adapter, struct file *file, const struct berth_endpoint *remote)
+int stream_start(struct adapter *adapter, struct file *file, const struct berth_endpoint *remote)
 {
     struct stream *stream = &file->stream;
     *stream = (struct stream){.remote = *remote};
@@ -210,10 +211,11 @@ static int fail(struct adapter *adapter, struct file *file)
     return error != 0 ? error : -ECONNABORTED;
 }
 
-static bool is_opening(const struct stream *stream)
+bool stream_is_opening(const struct stream *stream)
 {
-    return !stream->over && (stream->info.state == BERTH_TCP_SYN_SENT ||
-                             stream->info.state == BERTH_TCP_SYN_RECEIVED);
+    return stream->state == STREAM_CONNECTING && !stream->over &&
+           (stream->info.state == BERTH_TCP_SYN_SENT ||
+            stream->info.state == BERTH_TCP_SYN_RECEIVED);
 }
 
 int stream_connect(struct adapter *adapter, struct file *file, const struct berth_endpoint *remote)
@@ -223,8 +225,16 @@ int stream_connect(struct adapter *adapter, struct file *file, const struct bert
     if (stream->state == STREAM_CONNECTED || stream->state == STREAM_LISTENING) {
         return -EISCONN;
     }
+    if (stream->state == STREAM_DEFERRED) {
+        return -EISCONN;
+    }
     if (stream->state == STREAM_UNCONNECTED) {
-        int error = start(adapter, file, remote);
+        int error = option_value(file, IPPROTO_TCP, TCP_FASTOPEN_CONNECT) != 0
+                        ? fast_connect(adapter, file, remote)
+                        : stream_start(adapter, file, remote);
+        if (stream->state == STREAM_DEFERRED) {
+            return 0;
+        }
         if (error != 0) {
             return error;
         }
@@ -232,7 +242,7 @@ int stream_connect(struct adapter *adapter, struct file *file, const struct bert
     }
     uint64_t deadline_ns = file_deadline(adapter, file->send_timeout_ns);
     stream_refresh(adapter, file);
-    while (is_opening(stream)) {
+    while (stream_is_opening(stream)) {
         int error = file_wait(adapter, file, file_is_blocking(file, 0), deadline_ns);
         if (error != 0) {
             return error == -EAGAIN ? pending : error;
@@ -286,7 +296,7 @@ int stream_shutdown(struct adapter *adapter, struct file *file, int how)
     if (stream->id == 0 || stream->over) {
         return -ENOTCONN;
     }
-    if (is_opening(stream) && stream->info.state == BERTH_TCP_SYN_SENT) {
+    if (stream_is_opening(stream) && stream->info.state == BERTH_TCP_SYN_SENT) {
         return stream_disconnect(adapter, file);
     }
     stream->read_shut = stream->read_shut || read;
@@ -325,8 +335,8 @@ void stream_close(struct adapter *adapter, struct file *file)
     stream_refresh(adapter, file);
     bool at_once = file->linger.l_onoff != 0 && file->linger.l_linger == 0;
     bool unread = stream->info.receive_queue_bytes > 0;
-    if (file->linger.l_onoff != 0 && !at_once && !unread && !stream->over && !is_opening(stream) &&
-        (file->status & O_NONBLOCK) == 0) {
+    if (file->linger.l_onoff != 0 && !at_once && !unread && !stream->over &&
+        !stream_is_opening(stream) && (file->status & O_NONBLOCK) == 0) {
         linger(adapter, file);
     }
     if (at_once && !stream->over) {

@@ -218,9 +218,7 @@ static int may_send(struct adapter *adapter, struct file *file, int flags, uint6
 {
     struct stream *stream = &file->stream;
     stream_refresh(adapter, file);
-    while (!stream->over && stream->id != 0 && stream->state != STREAM_LISTENING &&
-           (stream->info.state == BERTH_TCP_SYN_SENT ||
-            stream->info.state == BERTH_TCP_SYN_RECEIVED)) {
+    while (stream_is_opening(stream)) {
         int error = file_wait(adapter, file, file_is_blocking(file, flags), deadline_ns);
         if (error != 0) {
             return error;
@@ -260,8 +258,17 @@ ssize_t stream_send(struct adapter *adapter, struct file *file, const struct msg
 {
     size_t bytes = parts_bytes(message);
     uint64_t deadline_ns = file_deadline(adapter, file->send_timeout_ns);
+    bool fast = file->stream.state == STREAM_DEFERRED ||
+                (file->stream.state == STREAM_UNCONNECTED && (flags & MSG_FASTOPEN) != 0);
+    ssize_t begun = fast ? fast_send(adapter, file, message) : 0;
+    if (begun < 0 && (begun != -EINPROGRESS || !file_is_blocking(file, flags))) {
+        return begun;
+    }
+    size_t sent = begun > 0 ? (size_t)begun : 0;
+    if (sent > 0 && !file_is_blocking(file, flags)) {
+        return begun;
+    }
     int error = may_send(adapter, file, flags, deadline_ns);
-    size_t sent = 0;
     while (error == 0 && sent < bytes) {
         ssize_t part = write_some(adapter, file, message, sent);
         if (part > 0) {
