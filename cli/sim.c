@@ -228,6 +228,11 @@ static bool set_time(void *settings, const char *value, struct cli_complaint *co
            (config->time_ns > 0 || expect(complaint, LINK_EXPECT_TIME));
 }
 
+static bool set_from(void *settings, const char *value, struct cli_complaint *complaint)
+{
+    return read_time(&config_of(settings, 0)->from_ns, value, complaint);
+}
+
 static bool set_hosts(void *settings, const char *value, struct cli_complaint *complaint)
 {
     uint64_t pairs;
@@ -312,6 +317,7 @@ static const struct cli_option option_list[] = {
     CALL("flows", "N", set_flows, "connections at once; 1 unless said"),
     CALL("bytes", "N", set_bytes, "per flow, from host A to host B; 1mb unless said"),
     CALL("time", "TIME", set_time, "flows send for so long instead, and are then compared"),
+    CALL("from", "TIME", set_from, "goodput counts what arrives from then on; 0s unless said"),
     CALL("hosts", "N", set_hosts, "pairs of hosts that the flows are spread over; 1 unless said"),
     CALL("cc", "NAME[,NAME]...", set_cc,
          "congestion control (cubic, newreno...), of flows in turn; cubic unless said"),

@@ -453,6 +453,14 @@ void end_on_event(struct world *world, struct end *end, const struct berth_event
     maybe_leave(world, end);
 }
 
+void flow_count_from(const struct world *world, struct flow *flow)
+{
+    flow->from_ns = world->now_ns;
+    for (unsigned i = 0; i < 2; i++) {
+        flow->ends[i].uncounted = flow->ends[i].result.received;
+    }
+}
+
 void flow_stop(struct world *world, struct flow *flow)
 {
     flow->end_ns = world->now_ns;
@@ -460,7 +468,7 @@ void flow_stop(struct world *world, struct flow *flow)
         struct end *end = &flow->ends[i];
 
         note_figures(end);
-        end->result.counted = end->result.received;
+        end->result.counted = end->result.received - end->uncounted;
         end->to_send = end->result.sent;
         end_peer(end)->to_receive = end->result.sent;
     }

@@ -27,6 +27,7 @@
 #define QUEUE_BYTES_MOST ((uint64_t)512 << 20) /* of a connection's queue */
 #define BUFFERS_MOST     1000000U
 #define START_NS         (100 * NS_PER_MS) /* in which flows that have a time begin */
+#define CHECKED_BYTES    (128U << 10) /* under way, for each look at the invariants not taken */
 #define CHECKED_FLOWS    16
 
 /* ---- Paths ----------------------------------------------------------------------------------- */
@@ -208,6 +209,10 @@ static void size_for_path(const struct drawing *drawing, struct berth_config *st
     uint64_t buffers;
 
     bytes = min_u64(bytes, QUEUE_BYTES_MOST);
+    if (drawing->plan->checks_every > 0) { /* a look costs as much as there is in the queues */
+        drawing->plan->checks_every =
+            max_u32(drawing->plan->checks_every, (uint32_t)(bytes / CHECKED_BYTES));
+    }
     stack->tcp.send_bytes_max = max_u32(stack->tcp.send_bytes_max, (uint32_t)bytes);
     stack->tcp.receive_bytes_max = max_u32(stack->tcp.receive_bytes_max, (uint32_t)bytes);
     buffers = 4 * bytes * (1 + drawing->plan->flow_count / drawing->plan->pairs) /
@@ -216,6 +221,10 @@ static void size_for_path(const struct drawing *drawing, struct berth_config *st
         (uint32_t)min_u64(max_u64(stack->limits.buffers, buffers), BUFFERS_MOST);
     stack->limits.tcp_sent_records =
         max_u32(stack->limits.tcp_sent_records, stack->limits.buffers * 2);
+    stack->limits.tcp_reorder_records =
+        max_u32(stack->limits.tcp_reorder_records, stack->limits.buffers);
+    stack->limits.tcp_reorder_per_connection =
+        max_u32(stack->limits.tcp_reorder_per_connection, stack->limits.buffers);
 }
 
 /* Each host's own: any two work together. */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "sim/flood.h"
+#include "base/bytes.h"
 #include "sim/world.h"
 
 #define TITLE_BYTES 256
@@ -61,12 +62,13 @@ static int copy_flows(const struct world *world, struct sim_result *out)
         out->flows[i] = (struct sim_flow_result){
             .version = flow->plan->version,
             .is_simultaneous = flow->plan->opener == PLAN_OPENER_BOTH,
-            .begin_ns = flow->plan->start_ns,
+            .begin_ns = max_u64(flow->plan->start_ns, flow->from_ns),
             .end_ns = flow->end_ns,
             .ends = {flow->ends[0].result, flow->ends[1].result},
         };
         for (unsigned k = 0; config->time_ns == 0 && k < 2; k++) {
-            out->flows[i].ends[k].counted = flow->ends[k].result.received;
+            out->flows[i].ends[k].counted =
+                flow->ends[k].result.received - flow->ends[k].uncounted;
         }
         out->bytes += flow->ends[0].result.received + flow->ends[1].result.received;
         out->gave_up += flow->ends[0].result.error == BERTH_E_TIMED_OUT ||

@@ -73,6 +73,7 @@ struct sim_config {
     uint32_t flows;
     uint64_t bytes;   /* per flow */
     uint64_t time_ns; /* flows go on until then, and then stop; 0: until their bytes are sent */
+    uint64_t from_ns; /* goodput counts what arrives from then on; 0: from the start */
     uint32_t pairs;   /* of hosts */
     /* Its seed is not used. Without `vary` its rate, queue, delay and loss are of the way that all
      * share, each way; else, and what else it has always, of each host's way to it. */

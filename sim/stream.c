@@ -17,7 +17,11 @@ void stream_fill(uint64_t key, uint64_t at, void *out, size_t bytes)
         size_t skip = at % 8;
         size_t part = bytes < 8 - skip ? bytes : 8 - skip;
 
-        memcpy(to, (const uint8_t *)&word + skip, part);
+        if (part == sizeof word) { /* nearly always, and faster with a size that is known */
+            memcpy(to, &word, sizeof word);
+        } else {
+            memcpy(to, (const uint8_t *)&word + skip, part);
+        }
         to += part;
         at += part;
         bytes -= part;

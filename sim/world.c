@@ -73,6 +73,11 @@ static void on_timer(struct world *world, struct timer *timer)
     case TIMER_GUESSER:
         guesser_on_timer(world);
         break;
+    case TIMER_FROM:
+        for (uint32_t i = 0; i < world->plan.flow_count; i++) {
+            flow_count_from(world, &world->flows[i]);
+        }
+        break;
     case TIMER_STOP:
         for (uint32_t i = 0; i < world->plan.flow_count; i++) {
             flow_stop(world, &world->flows[i]);
@@ -289,6 +294,10 @@ int world_init(struct world *world, const struct sim_config *config)
         datagrams_init(world);
         intruder_init(world);
         guesser_init(world);
+    }
+    if (config->from_ns > 0) {
+        world->from_timer.kind = TIMER_FROM;
+        timer_set(&world->timers, &world->from_timer, config->from_ns);
     }
     if (config->time_ns > 0) {
         world->stop_timer.kind = TIMER_STOP;

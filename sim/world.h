@@ -33,6 +33,7 @@ enum timer_kind {
     TIMER_DATAGRAMS,
     TIMER_INTRUDER,
     TIMER_GUESSER,
+    TIMER_FROM,
     TIMER_STOP
 };
 
@@ -62,6 +63,7 @@ struct end {
     uint64_t key_in;
     uint64_t to_send;
     uint64_t to_receive;
+    uint64_t uncounted; /* of received, before goodput is counted */
     uint64_t read_resume_ns;
     uint64_t write_resume_ns;
     bool is_open; /* the handshake is complete */
@@ -87,6 +89,7 @@ struct flow {
     bool waits;                   /* for a place at its opener's: it tries again */
     uint32_t opened;              /* so many were before it, and it */
     struct berth_endpoint opener; /* the opening end's own address and port, once known */
+    uint64_t from_ns; /* when counting began, if not with the flow */
     uint64_t end_ns;
     struct end ends[2];
 };
@@ -122,6 +125,7 @@ struct world {
     uint32_t flows_done; /* so many, from the first on */
     uint32_t timers_set; /* of ends that pause on purpose */
     struct datagrams datagrams;
+    struct timer from_timer; /* from when on goodput is counted */
     struct timer stop_timer; /* when flows that have a time instead of a size stop */
     struct timer intruder_timer;
     struct random intruder;
@@ -168,6 +172,7 @@ void end_fail(struct world *world, const struct end *end, const char *what, int 
 void end_begin(struct world *world, struct end *end);
 void flow_init(struct world *world, struct flow *flow, uint32_t index);
 /* Its ends write no more than they have. */
+void flow_count_from(const struct world *world, struct flow *flow); /* goodput counts from here */
 void flow_stop(struct world *world, struct flow *flow);
 bool flow_is_done(const struct flow *flow);
 void end_on_event(struct world *world, struct end *end, const struct berth_event *event);

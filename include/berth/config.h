@@ -151,11 +151,15 @@ struct berth_tcp_settings {
     uint32_t initial_window;  /* segments (RFC 6928: 10) */
     uint64_t held_ns;         /* a held SYN is dropped after this */
     uint8_t dscp;             /* * RFC 9293 MUST-48, RFC 2474: 0 to 63 */
+    bool timeout_option;      /* * RFC 5482, off by default: user timeouts are told, and a peer's
+                                 is adopted within these limits */
+    uint64_t user_timeout_min_ns; /* RFC 5482 3.1: at least 100 s */
+    uint64_t user_timeout_max_ns;
     enum berth_mtu_probing mtu_probing;
     uint32_t mtu_floor;  /* IPv4: no word of a router's makes packets smaller; 296 to 1280 */
     uint64_t mtu_age_ns; /* after this a path may take more again (RFC 1191 6.3: 10 min) */
     uint8_t hop_limit;   /* * the TTL (RFC 9293 MUST-49): 1 to 255 */
-    char congestion_control[16]; /* * "cubic", or "newreno" */
+    char congestion_control[16]; /* * "cubic", "newreno" or "bbr" */
 };
 
 struct berth_config {

@@ -190,10 +190,11 @@ BERTH_API BERTH_MUST_CHECK int berth_tcp_get(const struct berth *berth, berth_id
                                              enum berth_tcp_option option, uint64_t *value);
 
 /*
- * The connection's congestion control from now on: "cubic" (RFC 9438, with HyStart++, RFC 9406) or
- * "newreno" (RFC 5681, 6582). It goes on with the window that there is. A connection begins with
- * its listener's, that with the stack's (tcp.congestion_control). BERTH_E_INVALID: none of that
- * NAME. BERTH_E_STALE.
+ * The connection's congestion control from now on: "cubic" (RFC 9438, with HyStart++, RFC 9406),
+ * "newreno" (RFC 5681, 6582) or "bbr" (version 3, draft-ietf-ccwg-bbr; with limits.tcp_paced
+ * reached, "cubic" instead). It goes on with the window that there is. A connection begins with its
+ * listener's, that with the stack's (tcp.congestion_control). BERTH_E_INVALID: none of that NAME.
+ * BERTH_E_STALE.
  */
 BERTH_API BERTH_MUST_CHECK int berth_tcp_set_congestion_control(struct berth *berth, berth_id id,
                                                                 const char *name);

@@ -124,6 +124,7 @@ static void control_congestion(struct tcp *tcp, struct tcp_conn *conn,
 {
     if (conn->cc.table->on_sample != NULL) {
         tcp_rate_sample(conn, acked);
+        tcp_tune_sent(conn);
         return;
     }
     if (acked->bytes == 0 || is_told || conn->ecn.reducing || conn_has(conn, CONN_RECOVERY)) {
