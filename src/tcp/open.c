@@ -62,6 +62,8 @@ void tcp_open_begin(struct tcp *tcp, struct tcp_conn *conn, uint32_t iss)
     conn->iss = iss;
     conn->snd_small = conn->iss;
     conn->snd_una = conn->iss;
+    conn->rack_end = conn->iss; /* nothing has arrived yet: seen from 0, half of all are behind */
+    conn->rack_fack = conn->iss;
     conn->snd_nxt = conn->iss;
     conn->snd_end = conn->iss + 1;
     tcp_ecn_begin(tcp, conn);

@@ -57,6 +57,50 @@ static void reordering_is_no_loss(void **state)
     talk_end(&talk);
 }
 
+/* Three are enough at once as long as nothing came out of order, wherever the numbers begin. */
+static void three_are_enough(void **state)
+{
+    (void)state;
+    for (uint16_t i = 0; i < 8; i++) {
+        struct talk talk;
+        talk_begin(&talk, NULL);
+        talk.peer_port = (uint16_t)(talk.peer_port + i); /* another initial sequence number */
+        talk_established(&talk);
+        send_ten(&talk);
+        talk_wait_ms(&talk, TALK_RTT_MS);
+        talk_in(&talk, ". 1 ack 1 sack 1461-2921");
+        talk_in(&talk, ". 1 ack 1 sack 1461-4381");
+        talk_silent(&talk);
+        talk_in(&talk, ". 1 ack 1 sack 1461-5841");
+        talk_out(&talk, ". 1+1460");
+        talk_end(&talk);
+    }
+}
+
+/* RFC 3042: the first two duplicate ACKs each let a new segment out, and change no window. */
+static void limited_transmit(void **state)
+{
+    (void)state;
+    for (unsigned sack = 0; sack < 2; sack++) {
+        struct talk talk;
+        talk_begin(&talk, sack != 0 ? NULL : talk_without_sack);
+        talk_established(&talk);
+        talk_write(&talk, 20000);
+        assert_int_equal(talk.out_count, 10);
+        talk_forget(&talk);
+        uint32_t cwnd = talk_info(&talk).cwnd_bytes;
+        talk_in(&talk, sack != 0 ? ". 1 ack 1 sack 1461-2921" : ". 1 ack 1");
+        talk_out(&talk, ". 14601+1460");
+        talk_silent(&talk);
+        talk_in(&talk, sack != 0 ? ". 1 ack 1 sack 1461-4381" : ". 1 ack 1");
+        talk_out(&talk, ". 16061+1460");
+        talk_silent(&talk);
+        assert_int_equal(talk_info(&talk).cwnd_bytes, cwnd);
+        assert_int_equal(talk_info(&talk).retransmissions, 0);
+        talk_end(&talk);
+    }
+}
+
 static void lost_retransmission_is_found(void **state)
 {
     (void)state;
@@ -355,6 +399,8 @@ int main(void)
         {"RFC 9937 6.2: as much as was delivered", as_much_as_was_delivered, NULL, NULL, NULL},
         {"RFC 8985 6.2: time tells a loss", time_tells_a_loss, NULL, NULL, NULL},
         {"RFC 8985 6.2: reordering is no loss", reordering_is_no_loss, NULL, NULL, NULL},
+        {"RFC 8985 6.2: three are enough at once", three_are_enough, NULL, NULL, NULL},
+        {"RFC 3042 2: limited transmit", limited_transmit, NULL, NULL, NULL},
         {"RFC 8985 6.2: a lost retransmission is found", lost_retransmission_is_found, NULL, NULL,
          NULL},
         {"RFC 8985 7.3: the tail is probed", tail_is_probed, NULL, NULL, NULL},
