@@ -69,7 +69,7 @@ static int call_accept(void *userdata, int fd, struct sockaddr *address, socklen
     if (file != NULL) {
         result = file->kind == FILE_TCP ? stream_accept(userdata, file, &made) : -EOPNOTSUPP;
     }
-    if (result == 0) {
+    if (made != NULL) {
         address_put(made, &made->stream.remote, address, bytes);
         result = made->fd;
     }

@@ -273,7 +273,8 @@ class Runner:
         if kind == "icmp" or kind != segment.kind:
             return kind == segment.kind
         is_new = "S" in segment.flags and "." not in segment.flags
-        if self.local_port is None or (is_new and self.is_answered):
+        other = packet.source_port != self.local_port
+        if self.local_port is None or (is_new and (self.is_answered or other)):
             return not is_new or "S" in packet.flag_text
         return (packet.source_port, packet.destination_port) == (self.local_port,
                                                                  self.remote_port)
@@ -288,7 +289,9 @@ class Runner:
 
     def outbound(self, segment, when):
         packet, sent_us = self.receive(segment)
-        if self.local_port is None or (self.is_answered and "S" in packet.flag_text):
+        is_new = packet.flags & 0x12 == 0x02 and (self.is_answered
+                                                  or packet.source_port != self.local_port)
+        if self.local_port is None or is_new:
             self.begin_flow(packet.source_port, packet.destination_port)
         while segment.kind == "tcp" and 0 < len(packet.payload) < segment.bytes:
             more, _ = self.receive(segment)     # a longer one on paper than on the wire

@@ -146,7 +146,7 @@ static void store(struct berth_config *config, const char *name, const char *tex
             adapter_fail("so_flags: %s=%s: too long", name, text);
         }
         memset(place, 0, setting->bytes);
-        memcpy(place, text, strlen(text));
+        memcpy(place, text, strlen(text) + 1);
         return;
     }
     uint64_t value = number(name, text);

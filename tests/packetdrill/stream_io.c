@@ -260,6 +260,9 @@ ssize_t stream_send(struct adapter *adapter, struct file *file, const struct msg
     uint64_t deadline_ns = file_deadline(adapter, file->send_timeout_ns);
     bool fast = file->stream.state == STREAM_DEFERRED ||
                 (file->stream.state == STREAM_UNCONNECTED && (flags & MSG_FASTOPEN) != 0);
+    if ((flags & MSG_FASTOPEN) != 0 && stream_is_opening(&file->stream)) {
+        return -EALREADY;
+    }
     ssize_t begun = fast ? fast_send(adapter, file, message) : 0;
     if (begun < 0 && (begun != -EINPROGRESS || !file_is_blocking(file, flags))) {
         return begun;
