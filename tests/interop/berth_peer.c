@@ -124,6 +124,15 @@ static void make_stack(struct peer *peer)
     for (unsigned i = 0; error == 0 && i < peer->options.address_count; i++) {
         error = berth_address_add(peer->berth, &peer->options.addresses[i]);
     }
+    /* The kernel at the device's other end may be a router. */
+    for (unsigned i = 0; error == 0 && i < peer->options.address_count; i++) {
+        const struct berth_address *own = &peer->options.addresses[i].address;
+        struct berth_prefix all = {.address = berth_address_is_v4(own) ? berth_address_v4(0)
+                                                                       : berth_address_any(),
+                                   .bits = berth_address_is_v4(own) ? 96 : 0};
+
+        error = berth_route_add(peer->berth, &all);
+    }
     if (error == 0) {
         error = berth_rules_load(peer->berth, RULES, strlen(RULES), NULL);
     }

@@ -48,6 +48,17 @@ def test_run():
     tap.check("run: berth's processor time was found", used and min(used) > 0, used)
 
 
+def test_loss():
+    if not has_namespaces():
+        tap.skip("loss", "namespaces or /dev/net/tun are not permitted here")
+        return
+    got = document("loss", "--loss", "0,1", "--delay", "1", "--directions", "out,in")
+    rows = got.get("loss", {}).get("rows", [])
+    tap.is_equal("loss: all cells are there", len(rows), 4)
+    tap.check("loss: each has a figure for both", rows and all(
+        row["linux"] > 0 and row["berth"] > 0 for row in rows), rows)
+
+
 def test_core():
     rates = document("core").get("core", {}).get("rates", {})
     tap.check("core: five rates", len(rates) == 5 and all(r["median"] > 0 for r in rates.values()),
@@ -63,6 +74,7 @@ def test_options():
 
 
 test_run()
+test_loss()
 test_core()
 test_options()
 tap.done()
