@@ -426,6 +426,13 @@ void end_begin(struct world *world, struct end *end)
     }
 }
 
+void end_write_early(struct world *world, struct end *end)
+{
+    if (end->to_send > 0 && !end->flow->plan->may_break) {
+        (void)write_once(world, end);
+    }
+}
+
 void end_on_event(struct world *world, struct end *end, const struct berth_event *event)
 {
     if (event->id != end->id) {

@@ -84,6 +84,9 @@ static void open_end(struct world *world, struct end *end)
         world->plot.remote_port = is_a ? info.remote.port : info.local.port;
     }
     set_options(world, end);
+    if (world->plan.stacks[end->host->index % 2].tcp.fast_open) {
+        end_write_early(world, end);
+    }
 }
 
 void flow_start(struct world *world, struct flow *flow)

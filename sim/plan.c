@@ -508,6 +508,9 @@ int plan_make(const struct sim_config *config, struct plan *out)
         out->forgeries = (uint32_t)draw_between(&drawing.random, 0, 100);
     }
     plan_draw_scarcity(&drawing);
+    if (drawing.vary && (config->scenario == SIM_MIXED || config->scenario == SIM_TRANSFER)) {
+        plan_opening(config, out);
+    }
     return 0;
 }
 

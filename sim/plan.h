@@ -79,6 +79,8 @@ struct plan {
 /* 0, or -ENOMEM. plan_done frees. */
 int plan_make(const struct sim_config *config, struct plan *out);
 void plan_done(struct plan *plan);
+/* plan_opening.c: inside plan_make. */
+void plan_opening(const struct sim_config *config, struct plan *plan);
 /* plan_ecn.c: inside plan_make. */
 void plan_ecn(const struct sim_config *config, bool vary, struct plan *plan);
 

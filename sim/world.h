@@ -170,6 +170,8 @@ struct end *end_peer(struct end *end);
 void end_fail(struct world *world, const struct end *end, const char *what, int error);
 /* END's connection is open: it reads and writes. */
 void end_begin(struct world *world, struct end *end);
+/* Its connection is being opened: what it writes now goes with the SYN, with Fast Open. */
+void end_write_early(struct world *world, struct end *end);
 void flow_init(struct world *world, struct flow *flow, uint32_t index);
 /* Its ends write no more than they have. */
 void flow_count_from(const struct world *world, struct flow *flow); /* goodput counts from here */

@@ -38,7 +38,8 @@ enum berth_guard {
 /* SYNs answered without keeping anything (RFC 4987 3.6): what a record would hold comes back with
  * the ACK of the SYN,ACK. The MSS is rounded down to one of four; window scale, SACK and, with
  * timestamps, ECN are kept, without timestamps the scale is rounded down to 4, 7 or 8. A SYN that
- * reopens a connection in TIME-WAIT, and one with an MSS below 536 (IPv6: 1220), is not. */
+ * reopens a connection in TIME-WAIT, and one with an MSS below 536, is
+ * not: it needs a place in the queue. */
 enum berth_syn_cookies {
     BERTH_SYN_COOKIES_OFF = 0,
     BERTH_SYN_COOKIES_WHEN_FULL = 1, /* when the SYN queue is full */
@@ -61,8 +62,8 @@ struct berth_limits {
         buffers_reserved; /* kept back for the link: queues keep no buffer when fewer are free */
     uint32_t
         tcp_connections;    /* every state but TIME-WAIT, held SYNs included, half-open passive ones
-                            not. Then SYNs are held no more, and what would complete a handshake is
-                            dropped: it stays half-open */
+                            not. Then SYNs are dropped, and what would complete a handshake: that
+                            stays half-open */
     uint32_t tcp_half_open; /* records of SYNs to listeners that were answered, all listeners. Then
                                as `syn_cookies` says */
     uint32_t tcp_time_wait; /* TIME-WAIT records. Then the oldest goes */

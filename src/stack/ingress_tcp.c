@@ -96,11 +96,11 @@ static enum berth_drop on_unknown(struct berth *berth, const struct wire_packet 
         return on_first_contact(berth, packet, pair, out);
     }
     struct tcp_listener *listener = flags == WIRE_ACK ? listener_at(berth, &pair->local) : NULL;
-    if (listener != NULL && tcp_has_cookies(&berth->tcp, listener) &&
-        tcp_on_cookie(&berth->tcp, listener, pair, packet, out)) {
-        return *out == NULL ? BERTH_DROP_BACKLOG_FULL : BERTH_DROP_NONE;
+    enum berth_drop drop = BERTH_DROP_NO_CONNECTION;
+    if (listener != NULL && tcp_has_cookies(&berth->tcp, listener)) {
+        drop = tcp_on_cookie(&berth->tcp, listener, pair, packet, out);
     }
-    return on_stray(berth, packet, pair);
+    return drop == BERTH_DROP_NO_CONNECTION ? on_stray(berth, packet, pair) : drop;
 }
 
 /* *OUT, unless NULL: the connection that came of the segment, and that has still to take it. */

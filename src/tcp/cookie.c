@@ -3,9 +3,9 @@
  * SYN cookies (RFC 4987 3.6): when there is no room for a record, what it would hold goes out as
  * our initial sequence number, and comes back with the ACK.
  *
- *   sequence number   31      30 29   28 ...                               0
- *   with timestamps   period  MSS     MAC, 29 bits
- *   without           period  MSS     scale (2), SACK (1), MAC, 26 bits
+ *   sequence number   31      30 29   28 ... 21   20 ...                         0
+ *   with timestamps   period  MSS     tag         MAC, 21 bits
+ *   without           period  MSS     tag         scale (2), SACK (1), MAC, 18 bits
  *
  *   timestamp         31 ... 6                  5     4      3 ... 0
  *                     the clock, 64 ms a step   ECN   SACK   window scale, 15: none
@@ -14,13 +14,20 @@
  * them can be changed. A period is 64 s and has a key of its own; a cookie is good in its period
  * and in the next one, so for one to two minutes, and afterwards its key is gone. The scale without
  * timestamps is rounded down to one of three, so that windows are believed smaller, never larger.
+ * The tag is the four-tuple's, by a keyed hash as well, so that 29 or 26 bits have to be guessed. A
+ * segment that shows it, but does not stand where the peer's text begins, is of a connection whose
+ * first segments are lost: it gets no RST, for they come again.
  * A cookie counts only for a listener that has sent one in the last two periods.
  */
 #include "tcp/half.h"
 
 #define PERIOD_NS     (64 * NS_PER_S)
-#define MAC_BITS      29
-#define MAC_BITS_BARE 26
+#define TAG_SHIFT     21
+#define TAG_MASK      255U
+#define SCALE_SHIFT   19
+#define SACK_SHIFT    18
+#define MAC_BITS      21
+#define MAC_BITS_BARE 18
 #define STAMP_MASK    63U
 #define SCALE_NONE    15U
 #define STAMP_SACK    (1U << 4)
@@ -28,7 +35,7 @@
 #define ECN_SETUP     ((unsigned)WIRE_ECE | (unsigned)WIRE_CWR) /* RFC 3168 6.1.1 */
 
 static const uint16_t mss_v4[4] = {536, 1300, 1440, 1460};
-static const uint16_t mss_v6[4] = {1220, 1360, 1420, 1440};
+static const uint16_t mss_v6[4] = {536, 1220, 1360, 1440};
 static const uint8_t scales[4] = {SCALE_NONE, 4, 7, 8};
 
 struct bits {
@@ -59,16 +66,22 @@ static uint32_t mac(const struct tcp *tcp, const struct tcp_syn *syn, const stru
     return (uint32_t)hash & ((1U << (bits->stamped ? MAC_BITS : MAC_BITS_BARE)) - 1);
 }
 
+/* Of the half of the hash that finds the record, bits that no table is large enough to use. */
+static uint32_t tag(const struct tcp_syn *syn)
+{
+    return (uint32_t)(syn->hash >> 24) & TAG_MASK;
+}
+
 static uint32_t sequence(const struct tcp *tcp, const struct tcp_syn *syn, const struct bits *bits,
                          uint64_t period)
 {
-    uint32_t number = (uint32_t)(period % 2) << 31 | bits->mss << 29;
+    uint32_t number = (uint32_t)(period % 2) << 31 | bits->mss << 29 | tag(syn) << TAG_SHIFT;
     if (!bits->stamped) {
         uint32_t scale = 0;
         while (scales[scale] != bits->scale) {
             scale++;
         }
-        number |= scale << 27 | (bits->sack ? 1U << 26 : 0);
+        number |= scale << SCALE_SHIFT | (bits->sack ? 1U << SACK_SHIFT : 0);
     }
     return number | mac(tcp, syn, bits, period);
 }
@@ -100,12 +113,14 @@ static void put_bits(struct tcp_syn *syn, const struct bits *bits)
 bool tcp_cookie_make(struct tcp *tcp, struct tcp_syn *syn)
 {
     const uint16_t *table = mss_table(syn);
+    bool v4 = berth_address_is_v4(&syn->remote.address);
     bool has_mss = (syn->options & WIRE_OPTION_MSS) != 0;
-    struct bits bits = {.mss = has_mss ? 3 : 0, .scale = SCALE_NONE};
-    while (bits.mss > 0 && table[bits.mss] > syn->mss) {
+    uint32_t mss = has_mss ? syn->mss : v4 ? MSS_DEFAULT_V4 : MSS_DEFAULT_V6;
+    struct bits bits = {.mss = 3, .scale = SCALE_NONE};
+    while (bits.mss > 0 && table[bits.mss] > mss) {
         bits.mss--;
     }
-    if (has_mss && table[bits.mss] > syn->mss) {
+    if (table[bits.mss] > mss) {
         return false; /* smaller than any path needs, and than a cookie can say */
     }
     bits.stamped = (syn->options & WIRE_OPTION_TIMESTAMPS) != 0 && tcp->settings.timestamps;
@@ -149,8 +164,8 @@ static bool is_ours(const struct tcp *tcp, struct tcp_syn *syn, const struct wir
         bits.sack = (segment->tsecr & STAMP_SACK) != 0;
         bits.ecn = (segment->tsecr & STAMP_ECN) != 0;
     } else {
-        bits.scale = scales[number >> 27 & 3];
-        bits.sack = (number & 1U << 26) != 0;
+        bits.scale = scales[number >> SCALE_SHIFT & 3];
+        bits.sack = (number & 1U << SACK_SHIFT) != 0;
     }
     put_bits(syn, &bits);
     syn->iss = number;
@@ -159,8 +174,9 @@ static bool is_ours(const struct tcp *tcp, struct tcp_syn *syn, const struct wir
 
 /* Every ACK brings the cookie that stands where the peer's text begins: one that is dropped because
  * the backlog is full comes again with that text. */
-bool tcp_on_cookie(struct tcp *tcp, struct tcp_listener *listener, const struct tcp_pair *pair,
-                   const struct wire_packet *packet, struct tcp_conn **out)
+enum berth_drop tcp_on_cookie(struct tcp *tcp, struct tcp_listener *listener,
+                              const struct tcp_pair *pair, const struct wire_packet *packet,
+                              struct tcp_conn **out)
 {
     struct tcp_syn syn;
     enum berth_drop why = BERTH_DROP_NONE;
@@ -169,15 +185,15 @@ bool tcp_on_cookie(struct tcp *tcp, struct tcp_listener *listener, const struct 
     syn.listener = pool_index(&tcp->listeners, listener) + 1;
     tcp_keys_renew(tcp, &tcp->cookies, PERIOD_NS);
     if (!is_ours(tcp, &syn, &packet->tcp)) {
-        return false;
+        bool tagged = ((packet->tcp.ack - 1) >> TAG_SHIFT & TAG_MASK) == tag(&syn);
+        return tagged ? BERTH_DROP_TCP_OUT_OF_WINDOW : BERTH_DROP_NO_CONNECTION;
     }
     syn.resent = true; /* when it was sent nobody knows: no RTT from it */
     syn.sent_ns = tcp->now_ns;
-    struct tcp_conn *conn = tcp_half_become(tcp, &syn, &why);
-    if (conn == NULL) {
-        return !tcp->settings.abort_on_overflow;
+    *out = tcp_half_become(tcp, &syn, &why);
+    if (*out == NULL) {
+        return tcp->settings.abort_on_overflow ? BERTH_DROP_NO_CONNECTION : why;
     }
     tcp->stats->tcp_cookies_in++;
-    *out = conn;
-    return true;
+    return BERTH_DROP_NONE;
 }

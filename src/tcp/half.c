@@ -173,20 +173,24 @@ static bool has_room(const struct tcp_listener *listener)
     return listener->pending < listener->backlog;
 }
 
-/* The SYN is answered and forgotten. A four-tuple that reopens needs a number past those it used,
- * which no cookie can be. */
-static enum berth_drop answer_with_cookie(struct tcp *tcp, struct tcp_listener *listener,
-                                          struct tcp_syn *syn)
+static bool has_connection(const struct tcp *tcp)
+{
+    return tcp->conns.used < tcp->conns.count;
+}
+
+/* The SYN is answered and forgotten; false: it cannot be. A four-tuple that reopens needs a number
+ * past those it used, which no cookie can be. */
+static bool answer_with_cookie(struct tcp *tcp, struct tcp_listener *listener, struct tcp_syn *syn)
 {
     bool may = tcp->settings.syn_cookies != BERTH_SYN_COOKIES_OFF && !tcp->reopening;
     if (!may || !tcp_cookie_make(tcp, syn)) {
-        return BERTH_DROP_BACKLOG_FULL;
+        return false;
     }
     listener->cookies_ns = max_u64(tcp->now_ns, 1);
     if (send_syn_ack(tcp, syn, true)) {
         tcp->stats->tcp_cookies_out++;
     }
-    return BERTH_DROP_NONE;
+    return true;
 }
 
 /* RFC 9293 3.10.7.2, third: a SYN for a listener. Data on it is left to its retransmission, unless
@@ -198,22 +202,28 @@ enum berth_drop tcp_on_listen(struct tcp *tcp, struct tcp_listener *listener,
     if (!has_room(listener)) {
         return BERTH_DROP_BACKLOG_FULL;
     }
+    if (!has_connection(tcp)) { /* so that nobody believes to be connected and waits for a place */
+        return BERTH_DROP_CONNECTION_LIMIT;
+    }
     bool fast = (packet->tcp.options & WIRE_OPTION_FAST_OPEN) != 0;
     *out = fast ? tcp_fast_accept(tcp, listener, pair, packet) : NULL;
     if (*out != NULL) {
         return BERTH_DROP_NONE;
     }
-    bool always = tcp->settings.syn_cookies == BERTH_SYN_COOKIES_ALWAYS && !tcp->reopening;
-    bool full = always || listener->half_open >= listener->options->syn_queue;
+    struct tcp_syn passing;
+    tcp_half_take(&passing, pair, packet);
+    passing.listener = pool_index(&tcp->listeners, listener) + 1;
+    bool always = tcp->settings.syn_cookies == BERTH_SYN_COOKIES_ALWAYS;
+    if (always && answer_with_cookie(tcp, listener, &passing)) {
+        return BERTH_DROP_NONE;
+    }
+    bool full = listener->half_open >= listener->options->syn_queue;
     struct tcp_syn *syn = full ? NULL : pool_take(&tcp->syns);
     if (syn == NULL) {
-        struct tcp_syn passing;
-        tcp_half_take(&passing, pair, packet);
-        passing.listener = pool_index(&tcp->listeners, listener) + 1;
-        return answer_with_cookie(tcp, listener, &passing);
+        return answer_with_cookie(tcp, listener, &passing) ? BERTH_DROP_NONE
+                                                           : BERTH_DROP_BACKLOG_FULL;
     }
-    tcp_half_take(syn, pair, packet);
-    syn->listener = pool_index(&tcp->listeners, listener) + 1;
+    *syn = passing;
     syn->iss = tcp_initial_sequence(tcp, pair);
     uint32_t *head = table_head(&tcp->syn_table, (uint32_t)syn->hash);
     syn->hash_next = *head;

@@ -13,6 +13,9 @@
 
 #include "tcp/conn.h"
 
+#define MSS_DEFAULT_V4 536U /* RFC 9293 MUST-15 */
+#define MSS_DEFAULT_V6 1220U
+
 struct tcp_syn {
     uint32_t hash_next; /* index + 1; the pool's while free */
     uint32_t listener;  /* index + 1; 0: free */

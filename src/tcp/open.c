@@ -5,8 +5,6 @@
  */
 #include "tcp/fast_open.h"
 
-#define MSS_DEFAULT_V4  536U /* RFC 9293 MUST-15 */
-#define MSS_DEFAULT_V6  1220U
 #define TIMESTAMP_BYTES 12U /* the option with its padding */
 
 /* RFC 9293 3.4.1 (RFC 6528): a 4 us clock plus a keyed hash of the four-tuple. */

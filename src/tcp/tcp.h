@@ -159,9 +159,11 @@ enum berth_drop tcp_fast_text(struct tcp *tcp, struct tcp_conn *conn, struct wir
 /* Does LISTENER have SYN cookies out that may come back? */
 bool tcp_has_cookies(const struct tcp *tcp, const struct tcp_listener *listener);
 /* A segment that no connection sent may bring back a SYN cookie of LISTENER's. *OUT, unless NULL:
- * the connection it stands for, to take this very segment. false: it brings none. */
-bool tcp_on_cookie(struct tcp *tcp, struct tcp_listener *listener, const struct tcp_pair *pair,
-                   const struct wire_packet *packet, struct tcp_conn **out);
+ * the connection it stands for, to take this very segment. BERTH_DROP_NO_CONNECTION: it brings
+ * none. */
+enum berth_drop tcp_on_cookie(struct tcp *tcp, struct tcp_listener *listener,
+                              const struct tcp_pair *pair, const struct wire_packet *packet,
+                              struct tcp_conn **out);
 /* A SYN that the firewall allowed, to be held for the owner. */
 enum berth_drop tcp_hold(struct tcp *tcp, const struct tcp_pair *pair,
                          const struct wire_packet *packet, const struct berth_verdict *verdict);

@@ -140,6 +140,39 @@ static void a_full_backlog_drops_the_last_ack(void **state)
     talk_end(&talk);
 }
 
+static void few_connections(struct berth_config *config)
+{
+    config->limits.tcp_connections = 2;
+}
+
+static void without_a_connection_no_handshake(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, few_connections);
+    talk_listen(&talk);
+    talk_in(&talk, "S 0 win 1000");
+    talk_out(&talk, "S. 0 ack 1");
+    uint32_t iss = talk.iss;
+    for (uint16_t i = 1; i < 3; i++) {
+        talk.peer_port = (uint16_t)(TALK_PEER_PORT + i);
+        talk_in(&talk, "S 0 win 1000");
+        talk_out(&talk, "S. 0 ack 1");
+        talk_in(&talk, ". 1 ack 1 win 1000");
+    }
+    talk.peer_port++;
+    talk_in(&talk, "S 0 win 1000");
+    talk_silent(&talk);
+    assert_int_equal(talk_drops(&talk, BERTH_DROP_CONNECTION_LIMIT), 1);
+    talk.peer_port = TALK_PEER_PORT; /* and what was under way waits */
+    talk.iss = iss;
+    talk_in(&talk, ". 1 ack 1 win 1000");
+    talk_silent(&talk);
+    assert_int_equal(talk_drops(&talk, BERTH_DROP_CONNECTION_LIMIT), 2);
+    assert_int_equal(talk_half_open(&talk), 1);
+    talk_end(&talk);
+}
+
 static void abort_on_overflow(struct berth_config *config)
 {
     config->tcp.abort_on_overflow = true;
@@ -259,15 +292,19 @@ static void a_forged_cookie_is_refused(void **state)
     for (unsigned bit = 0; bit < 32; bit++) { /* of the sequence number */
         uint32_t ack = 1 ^ 1U << bit;
         in_stamped(&talk, ack, tsval);
+        if ((((talk.iss + ack - 1) ^ talk.iss) >> 21 & 255) == 0) {
+            talk_silent(&talk); /* the four-tuple's tag is right: it might be our connection's */
+            continue;
+        }
         (void)snprintf(reset, sizeof reset, "R %u", ack);
         talk_out(&talk, reset);
     }
     for (unsigned bit = 0; bit < 6; bit++) { /* of what the timestamp says: scale, SACK, ECN */
         in_stamped(&talk, 1, tsval ^ 1U << bit);
-        talk_out(&talk, "R 1");
+        talk_silent(&talk);
     }
     talk_in(&talk, ". 2 ack 1 ts 701 0"); /* of the peer's own number */
-    talk_out(&talk, "R 1");
+    talk_silent(&talk);
     talk.peer_port++; /* of the four-tuple */
     in_stamped(&talk, 1, tsval);
     talk_out(&talk, "R 1");
@@ -275,6 +312,55 @@ static void a_forged_cookie_is_refused(void **state)
     assert_int_equal(talk_connections(&talk), 0);
     in_stamped(&talk, 1, tsval); /* and so it is right */
     assert_int_equal(talk_connections(&talk), 1);
+    talk_end(&talk);
+}
+
+/* The ACK and the first text are lost, what follows is not: no RST may answer that. */
+static void a_cookie_waits_for_the_first_text(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, always);
+    talk_listen(&talk);
+    talk_in(&talk, "S 0 win 1000 mss 1460");
+    talk_out(&talk, "S. 0 ack 1");
+    talk_in(&talk, "P. 101+100 ack 1");
+    talk_silent(&talk);
+    assert_int_equal(talk_connections(&talk), 0);
+    talk_in(&talk, ". 1+100 ack 1");
+    talk_out(&talk, ". 1 ack 101");
+    talk_in(&talk, "P. 101+100 ack 1");
+    talk_out(&talk, ". 1 ack 201");
+    talk_accept(&talk);
+    talk_read(&talk, 0, 200);
+    talk_end(&talk);
+}
+
+static void ecn_setup(struct berth_config *config)
+{
+    always(config);
+    config->tcp.ecn = BERTH_TCP_ECN;
+}
+
+static void a_cookie_keeps_ecn(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, ecn_setup);
+    talk_listen(&talk);
+    talk_in(&talk, "SEC 0 win 1000 mss 1460 ts 700 0");
+    talk_out(&talk, "SE. 0 ack 1");
+    in_stamped(&talk, 1, talk.last_tsval);
+    talk_accept(&talk);
+    talk_write(&talk, 10);
+    talk_out(&talk, "P. 1+10 tos 2"); /* ECT(0) */
+    talk.peer_port++;
+    talk_in(&talk, "S 0 win 1000 mss 1460 ts 700 0");
+    talk_out(&talk, "S. 0 ack 1");
+    in_stamped(&talk, 1, talk.last_tsval);
+    talk_accept(&talk);
+    talk_write(&talk, 10);
+    talk_out(&talk, "P. 1+10 tos 0");
     talk_end(&talk);
 }
 
@@ -365,11 +451,18 @@ static void an_mss_too_small_for_a_cookie(void **state)
 {
     (void)state;
     struct talk talk;
-    talk_begin(&talk, always);
+    talk_begin(&talk, full);
     talk_listen(&talk);
+    flood(&talk, 2);
     talk_in(&talk, "S 0 win 1000 mss 200");
     talk_silent(&talk);
     assert_int_equal(talk_drops(&talk, BERTH_DROP_BACKLOG_FULL), 1);
+    talk_end(&talk);
+    talk_begin(&talk, always);
+    talk_listen(&talk);
+    talk_in(&talk, "S 0 win 1000 mss 200"); /* in the queue, as long as there is room */
+    talk_out(&talk, "S. 0 ack 1");
+    assert_int_equal(talk_half_open(&talk), 1);
     talk_end(&talk);
 }
 
@@ -385,6 +478,12 @@ static void cookies_over_ipv6(void **state)
     talk_in(&talk, ". 1 ack 1 win 1000");
     talk_accept(&talk);
     assert_int_equal(talk_info(&talk).mss_send, 1440);
+    talk.peer_port++;
+    talk_in(&talk, "S 0 win 1000"); /* RFC 9293 MUST-15 */
+    talk_out(&talk, "S. 0 ack 1");
+    talk_in(&talk, ". 1 ack 1 win 1000");
+    talk_accept(&talk);
+    assert_int_equal(talk_info(&talk).mss_send, 1220);
     talk_end(&talk);
 }
 
@@ -398,12 +497,16 @@ int main(void)
          NULL},
         {"a full backlog drops the last ACK, and the SYN,ACK goes again",
          a_full_backlog_drops_the_last_ack, NULL, NULL, NULL},
+        {"without a connection no handshake", without_a_connection_no_handshake, NULL, NULL, NULL},
         {"a full backlog may abort", a_full_backlog_may_abort, NULL, NULL, NULL},
         {"RFC 4987 3.6: a cookie opens when the queue is full",
          a_cookie_opens_when_the_queue_is_full, NULL, NULL, NULL},
         {"RFC 4987 3.6: a cookie without timestamps keeps scale and SACK",
          a_cookie_without_timestamps, NULL, NULL, NULL},
         {"RFC 4987 3.6: a forged cookie is refused", a_forged_cookie_is_refused, NULL, NULL, NULL},
+        {"RFC 4987 3.6: a cookie waits for the first text", a_cookie_waits_for_the_first_text, NULL,
+         NULL, NULL},
+        {"RFC 4987 3.6; RFC 3168 6.1.1: a cookie keeps ECN", a_cookie_keeps_ecn, NULL, NULL, NULL},
         {"RFC 4987 3.6: a cookie grows old", a_cookie_grows_old, NULL, NULL, NULL},
         {"RFC 4987 3.6: cookies count only where they were sent",
          cookies_count_only_where_they_were_sent, NULL, NULL, NULL},
