@@ -191,7 +191,8 @@ struct berth_config {
  *                 queues grow to 4 MiB each way, from 64 KiB (received) and 256 KiB (to be
  *                 sent); RTO 1 s, then 200 ms
  *                 to 60 s; delayed ACK 40 ms; TIME-WAIT and orphaned FIN-WAIT-2 60 s; user timeout
- *                 300 s; 7 SYN retries (3 minutes); held SYNs 180 s; keep-alive off, 2 h, 75 s, 9;
+ *                 300 s, told to no peer (one may be let ask for 100 s to 1 h); 7 SYN retries
+ *                 (3 minutes); held SYNs 180 s; keep-alive off, 2 h, 75 s, 9;
  *                 CUBIC, not paced; 4096 connections that are paced or measure their rate; black
  *                 holes are searched, 256 paths remembered for 10 minutes, IPv4 floor 552
  *   datagrams     4096 sockets, 256 KiB queued each; held flows 30 s

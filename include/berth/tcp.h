@@ -177,7 +177,17 @@ enum berth_tcp_option {
     BERTH_TCP_FAST_OPEN_PENDING,
     /* Listeners: half-open connections that are kept, at most 16777216; beyond, as tcp.syn_cookies
        says. */
-    BERTH_TCP_SYN_QUEUE
+    BERTH_TCP_SYN_QUEUE,
+    /* On, off: user timeouts are told to the peer, and the peer's is listened to (RFC 5482,
+       ENABLED). Keep-alive then waits longer than the user timeout. */
+    BERTH_TCP_TIMEOUT_OPTION,
+    /* What is told: 1 s to 30 days, in whole seconds, over 9 hours in minutes; 0: the user timeout
+       (RFC 5482, ADV_UTO). */
+    BERTH_TCP_TIMEOUT_ADVERTISED_NS,
+    /* On, off: what the peer tells becomes the user timeout, within tcp.user_timeout_min_ns and
+       _max_ns (RFC 5482, CHANGEABLE). On at the start; setting USER_TIMEOUT_NS turns it off, to 0
+       on again. */
+    BERTH_TCP_TIMEOUT_CHANGEABLE
 };
 /* ID: a connection or a listener. BERTH_E_INVALID: value out of range, or no such option.
  * BERTH_E_STATE: too late for it; of a listener that has answered a SYN: MSS_BYTES, RECEIVE_BYTES
@@ -223,6 +233,8 @@ struct berth_tcp_info {
     uint64_t min_rtt_ns;      /* of the last five minutes; 0: not measured */
     uint64_t receive_rtt_ns;  /* as the receiver sees it; 0: not known */
     uint64_t delayed_ack_ns;  /* how long an ACK of ours waits at most */
+    uint64_t user_timeout_ns; /* now */
+    uint64_t peer_timeout_ns; /* as the peer last told (RFC 5482); 0: it has not */
     /* How long ago: in units of about a millisecond. */
     uint64_t data_sent_ago_ns;     /* or the SYN */
     uint64_t data_received_ago_ns; /* 0: none has come */

@@ -77,6 +77,8 @@ static void init_tcp(struct berth_tcp_settings *tcp)
         /* 1 + 2 + 4 + 8 + 16 + 32 + 60 + 60 s: 3 minutes (RFC 9293 3.8.3, R2 of a SYN). */
         .syn_retries = 7,
         .user_timeout_ns = 300 * NS_PER_S,
+        .user_timeout_min_ns = 100 * NS_PER_S, /* RFC 5482 3.1 */
+        .user_timeout_max_ns = 3600 * NS_PER_S,
         .initial_window = 10,
         /* Longer than hosts go on sending SYNs, so that it is the peer who gives up. */
         .held_ns = 180 * NS_PER_S,
@@ -169,6 +171,8 @@ static const struct member members[] = {
     MEMBER(tcp.syn_cookies, BERTH_SYN_COOKIES_OFF, BERTH_SYN_COOKIES_ALWAYS),
     MEMBER(tcp.syn_retries, 0, 30),
     MEMBER(tcp.user_timeout_ns, NS_PER_S, 30 * 24 * 3600 * NS_PER_S),
+    MEMBER(tcp.user_timeout_min_ns, NS_PER_S, 30 * 24 * 3600 * NS_PER_S),
+    MEMBER(tcp.user_timeout_max_ns, NS_PER_S, 30 * 24 * 3600 * NS_PER_S),
     MEMBER(tcp.initial_window, 1, 1000),
     MEMBER(tcp.held_ns, NS_PER_MS, 24 * 3600 * NS_PER_S),
     MEMBER(tcp.dscp, 0, 63),
@@ -223,6 +227,9 @@ static const char *find_contradiction(const struct berth_config *config)
     }
     if (tcp->send_bytes_initial > tcp->send_bytes_max) {
         return "tcp.send_bytes_initial";
+    }
+    if (tcp->user_timeout_min_ns > tcp->user_timeout_max_ns) {
+        return "tcp.user_timeout_min_ns";
     }
     if (tcp->rto_initial_ns < tcp->rto_min_ns || tcp->rto_initial_ns > tcp->rto_max_ns) {
         return "tcp.rto_initial_ns";

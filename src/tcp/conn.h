@@ -328,6 +328,7 @@ struct tcp_conn {
     const struct tcp_options *options; /* options.c */
     bool wants_record : 1;             /* there was no sent record for what could leave */
     bool corked : 1;                   /* a segment that is not full waits for more */
+    bool timeout_now : 1;              /* the user timeout is to be told: timeout.c */
     bool more : 1;                     /* the same until the next commit */
     struct tcp_rate *rate; /* NULL: not paced, and nothing is measured: pace.c, rate.c */
     /* links */
@@ -519,6 +520,7 @@ void tcp_conn_check(const struct tcp_conn *conn); /* the invariants above */
 
 /* options.c */
 void tcp_options_inherit(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_options *options);
+struct tcp_options *tcp_options_own(struct tcp *tcp, const struct tcp_options **options);
 void tcp_options_release(struct tcp *tcp, const struct tcp_options **options);
 
 /* open.c */
@@ -611,6 +613,11 @@ void tcp_reorder_clear(struct tcp *tcp, struct tcp_conn *conn);
 uint8_t tcp_reorder_sack(const struct tcp_conn *conn, struct wire_sack *out, uint8_t max);
 
 void tcp_starve(struct tcp *tcp, struct tcp_conn *conn);
+
+/* timeout.c */
+void tcp_timeout_option(const struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet);
+void tcp_on_timeout_option(struct tcp *tcp, struct tcp_conn *conn, const struct wire_tcp *segment);
+uint64_t tcp_keepalive_idle_ns(const struct tcp_conn *conn);
 
 /* tune.c */
 void tcp_tune_arrived(const struct tcp *tcp, struct tcp_conn *conn,

@@ -36,6 +36,8 @@ static void info_time(const struct tcp *tcp, const struct tcp_conn *conn,
     out->receive_rtt_ns = tcp_tune_rtt_us(conn) * (uint64_t)NS_PER_US;
     bool quick = conn_has(conn, CONN_QUICK_ACK) || conn->quick_acks > 0;
     out->delayed_ack_ns = quick ? 0 : tcp->settings.delayed_ack_ns;
+    out->user_timeout_ns = conn->options->user_timeout_ns;
+    out->peer_timeout_ns = conn->options->told_ns;
     out->data_sent_ago_ns = tcp->now_ns - conn->sent_ns;
     out->ack_received_ago_ns = tcp->now_ns - conn->heard_ns;
 }

@@ -236,6 +236,7 @@ static enum berth_drop process(struct tcp *tcp, struct tcp_conn *conn, struct tc
         on_syn_acked(tcp, conn, &packet->tcp);
     }
     conn->heard_ns = tcp->now_ns;
+    tcp_on_timeout_option(tcp, conn, &packet->tcp);
     conn->dscp_received = packet->traffic_class >> 2;
     conn->probes = 0;
     tcp_ecn_on_segment(tcp, conn, packet);

@@ -118,6 +118,7 @@ void tcp_take_syn(struct tcp *tcp, struct tcp_conn *conn, const struct wire_pack
         conn->ts_recent_ns = tcp->now_ns;
     }
     agree_on_limits(conn);
+    tcp_on_timeout_option(tcp, conn, syn);
 }
 
 static void remember_times(struct tcp *tcp, struct tcp_conn *conn)
@@ -163,6 +164,7 @@ void tcp_establish(struct tcp *tcp, struct tcp_conn *conn)
     conn->backoff = 0;
     conn->probes = 0;
     conn->unanswered = 0;
+    conn->timeout_now = true;
     remember_times(tcp, conn);
     if (!controlled) {
         tcp_control(tcp, conn, conn->cc.table, window);

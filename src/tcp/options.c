@@ -45,6 +45,9 @@ static const struct place places[] = {
     [BERTH_TCP_WINDOW_BYTES] = PLACE(window_bytes, QUEUE_BYTES_MIN, QUEUE_BYTES_MAX, true, false),
     [BERTH_TCP_SYN_RETRIES] = PLACE(syn_retries, 0, 30, false, false),
     [BERTH_TCP_FIN_WAIT2_NS] = PLACE(fin_wait2_ns, 0, DAY_NS, false, false),
+    [BERTH_TCP_TIMEOUT_OPTION] = PLACE(timeout_option, 0, 1, false, false),
+    [BERTH_TCP_TIMEOUT_ADVERTISED_NS] = PLACE(advertised_ns, NS_PER_S, 30 * DAY_NS, true, false),
+    [BERTH_TCP_TIMEOUT_CHANGEABLE] = PLACE(timeout_changeable, 0, 1, false, false),
     [BERTH_TCP_LINGER_NS] = PLACE(linger_ns, 0, DAY_NS, false, true),
     [BERTH_TCP_FAST_OPEN] = PLACE(fast_open, 0, 1, false, false),
     [BERTH_TCP_FAST_OPEN_PENDING] = PLACE(fast_open_pending, 0, 65535, false, false),
@@ -95,6 +98,8 @@ void tcp_options_init(struct tcp_options *options, const struct berth_tcp_settin
                                     .fast_open = settings->fast_open,
                                     .fast_open_pending = settings->fast_open_pending,
                                     .syn_queue = settings->syn_queue,
+                                    .timeout_option = settings->timeout_option,
+                                    .timeout_changeable = true,
                                     .cc = cc_find(settings->congestion_control)};
 }
 
@@ -117,7 +122,7 @@ void tcp_options_release(struct tcp *tcp, const struct tcp_options **options)
 }
 
 /* *OPTIONS as a record that nobody else uses. */
-static struct tcp_options *own(struct tcp *tcp, const struct tcp_options **options)
+struct tcp_options *tcp_options_own(struct tcp *tcp, const struct tcp_options **options)
 {
     struct tcp_options *record = record_of(tcp, *options);
     if (record != NULL && record->users == 1) {
@@ -165,9 +170,10 @@ void tcp_options_inherit(struct tcp *tcp, struct tcp_conn *conn, const struct tc
 static void change(struct tcp *tcp, const struct tcp_options **options,
                    enum berth_tcp_option option, uint64_t value)
 {
-    struct tcp_options *record = own(tcp, options);
-    if (option == BERTH_TCP_USER_TIMEOUT_NS && value == 0) {
-        value = tcp->settings.user_timeout_ns;
+    struct tcp_options *record = tcp_options_own(tcp, options);
+    if (option == BERTH_TCP_USER_TIMEOUT_NS) {
+        record->timeout_changeable = value == 0; /* RFC 5482 3 */
+        value = value == 0 ? tcp->settings.user_timeout_ns : value;
     }
     store(record, &places[option], value);
     record->receive_fixed = record->receive_fixed || option == BERTH_TCP_RECEIVE_BYTES;
@@ -226,6 +232,10 @@ static void take_effect(struct tcp *tcp, struct tcp_conn *conn, enum berth_tcp_o
     }
     if (option == BERTH_TCP_KEEPALIVE_IDLE_NS || option == BERTH_TCP_KEEPALIVE_INTERVAL_NS) {
         tcp_timer_idle(tcp, conn);
+    }
+    if (option == BERTH_TCP_USER_TIMEOUT_NS || option == BERTH_TCP_TIMEOUT_OPTION ||
+        option == BERTH_TCP_TIMEOUT_ADVERTISED_NS) {
+        conn->timeout_now = true; /* with the next segment (RFC 5482 3) */
     }
     if (option == BERTH_TCP_SEND_BYTES || option == BERTH_TCP_UNSENT_BYTES) {
         tcp_sendq_wake(tcp, conn);
@@ -290,7 +300,7 @@ int tcp_listener_set_congestion_control(struct tcp *tcp, struct tcp_listener *li
     if (table == NULL) {
         return BERTH_E_INVALID;
     }
-    own(tcp, &listener->options)->cc = table;
+    tcp_options_own(tcp, &listener->options)->cc = table;
     return 0;
 }
 

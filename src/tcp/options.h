@@ -20,6 +20,8 @@ struct tcp_options {
     uint32_t pool_link; /* the pool's, while free */
     uint32_t users;     /* that share it; the stack's own does not count them */
     uint64_t user_timeout_ns;
+    uint64_t advertised_ns; /* RFC 5482, as the rest of it: timeout.c */
+    uint64_t told_ns;       /* by the peer; 0: nothing yet */
     uint64_t keepalive_idle_ns;
     uint64_t keepalive_interval_ns;
     uint64_t fin_wait2_ns;
@@ -39,6 +41,8 @@ struct tcp_options {
     bool quick_ack;
     bool keepalive;
     bool cork;
+    bool timeout_option;
+    bool timeout_changeable;
     bool fast_open;
     uint32_t fast_open_pending; /* of a listener: connections that are open early */
     uint32_t syn_queue;         /* of a listener */

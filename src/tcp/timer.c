@@ -80,8 +80,8 @@ void tcp_timer_idle(struct tcp *tcp, struct tcp_conn *conn)
             conn->idle_ns = add_sat_u64(tcp->now_ns, conn->options->fin_wait2_ns);
         }
     } else if (conn_is_synchronised(conn) && conn_has(conn, CONN_KEEPALIVE)) {
-        uint64_t wait = conn->probes > 0 ? conn->options->keepalive_interval_ns
-                                         : conn->options->keepalive_idle_ns;
+        uint64_t wait =
+            conn->probes > 0 ? conn->options->keepalive_interval_ns : tcp_keepalive_idle_ns(conn);
         uint64_t from = conn->probes > 0 ? tcp->now_ns : conn->heard_ns;
         conn->idle_ns = add_sat_u64(from, wait);
     }
@@ -189,11 +189,11 @@ static void on_idle(struct tcp *tcp, struct tcp_conn *conn)
         tcp_conn_end(tcp, conn, BERTH_E_TIMED_OUT);
         return;
     }
-    bool heard = tcp->now_ns - conn->heard_ns < conn->options->keepalive_idle_ns;
+    bool heard = tcp->now_ns - conn->heard_ns < tcp_keepalive_idle_ns(conn);
     if (heard || conn_has_unsent(conn) || conn->snd_una != conn->snd_nxt) {
         conn->probes = 0; /* what is under way finds out by itself (RFC 9293 MUST-26) */
         conn->idle_ns =
-            add_sat_u64(heard ? conn->heard_ns : tcp->now_ns, conn->options->keepalive_idle_ns);
+            add_sat_u64(heard ? conn->heard_ns : tcp->now_ns, tcp_keepalive_idle_ns(conn));
         return;
     }
     if (conn->probes >= conn->options->keepalive_probes) {

@@ -92,6 +92,7 @@ static void acknowledge(struct tcp *tcp, struct tcp_conn *conn, struct wire_pack
     packet->tcp.window = offer(tcp, conn);
     sack(conn, &packet->tcp);
     tcp_accecn_option(conn, &packet->tcp);
+    tcp_timeout_option(tcp, conn, packet);
     tcp_ecn_acknowledge(conn, packet);
     conn->dsack_owed = false;
     tcp_urgent_point(conn, &packet->tcp);
@@ -128,6 +129,7 @@ void tcp_fill_syn(const struct tcp *tcp, struct tcp_conn *conn, struct wire_pack
         conn->rcv_adv =
             max_u32(conn->rcv_adv, window); /* from 0 on, until the peer's SYN is here */
     }
+    tcp_timeout_option(tcp, conn, packet);
 }
 
 static void fill_syn(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,

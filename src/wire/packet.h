@@ -54,7 +54,8 @@ enum wire_tcp_option { /* which of the options below are there */
                        WIRE_OPTION_TIMESTAMPS = 8,
                        WIRE_OPTION_SACK = 16,
                        WIRE_OPTION_ACCECN = 32,
-                       WIRE_OPTION_FAST_OPEN = 64
+                       WIRE_OPTION_FAST_OPEN = 64,
+                       WIRE_OPTION_USER_TIMEOUT = 128
 };
 
 #define WIRE_SACK_BLOCKS_MAX      4
@@ -93,6 +94,7 @@ struct wire_tcp {
     uint8_t accecn_count;
     bool accecn_reversed;
     uint8_t cookie[WIRE_COOKIE_BYTES_MAX];
+    uint16_t user_timeout; /* RFC 5482 3.3, as on the wire */
 };
 
 struct wire_icmp { /* ICMP and ICMPv6 */

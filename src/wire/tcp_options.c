@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * TCP options: maximum segment size (RFC 9293 3.7.1), window scale and timestamps (RFC 7323), SACK
- * (RFC 2018), Fast Open (RFC 7413 4.1.1), AccECN (RFC 9768 3.2.3).
+ * (RFC 2018), Fast Open (RFC 7413 4.1.1), AccECN (RFC 9768 3.2.3), the user timeout (RFC 5482 3.3).
  *
  * 1. An option that is not known is passed over by its length (RFC 9293 MUST-6).
  * 2. An option that is there twice counts as its last one says.
@@ -18,6 +18,7 @@
 #define KIND_SACK_PERMITTED 4
 #define KIND_SACK           5
 #define KIND_TIMESTAMPS     8
+#define KIND_USER_TIMEOUT   28
 #define KIND_FAST_OPEN      34
 #define KIND_ACCECN0        172
 #define KIND_ACCECN1        174
@@ -26,6 +27,7 @@
 #define WSCALE_BYTES         3
 #define SACK_PERMITTED_BYTES 2
 #define TIMESTAMPS_BYTES     10
+#define USER_TIMEOUT_BYTES   4
 #define SACK_BLOCK_BYTES     8
 #define ACCECN_FIELD_BYTES   3U
 
@@ -110,6 +112,12 @@ static bool parse_option(struct wire_tcp *tcp, const uint8_t *at, uint32_t bytes
     case KIND_FAST_OPEN:
         parse_cookie(tcp, at, bytes);
         return true;
+    case KIND_USER_TIMEOUT: /* advice: one out of shape is no reason to drop the rest */
+        if (bytes == USER_TIMEOUT_BYTES) {
+            tcp->user_timeout = load_be16(at + 2);
+            tcp->options |= WIRE_OPTION_USER_TIMEOUT;
+        }
+        return true;
     default:
         return true;
     }
@@ -126,6 +134,7 @@ enum berth_drop wire_parse_tcp_options(struct wire_tcp *tcp, const uint8_t *at, 
     tcp->wscale = 0;
     tcp->tsval = 0;
     tcp->tsecr = 0;
+    tcp->user_timeout = 0;
     if (bytes == TIMESTAMPS_ALIGNED_BYTES &&
         load_be32(at) == NOP_NOP(KIND_TIMESTAMPS, TIMESTAMPS_BYTES)) {
         tcp->tsval = load_be32(at + 4);
@@ -144,7 +153,8 @@ enum berth_drop wire_parse_tcp_options(struct wire_tcp *tcp, const uint8_t *at, 
         at += at[1];
     }
     if ((tcp->flags & WIRE_SYN) == 0) {
-        tcp->options &= WIRE_OPTION_TIMESTAMPS | WIRE_OPTION_SACK | WIRE_OPTION_ACCECN;
+        tcp->options &= WIRE_OPTION_TIMESTAMPS | WIRE_OPTION_SACK | WIRE_OPTION_ACCECN |
+                        WIRE_OPTION_USER_TIMEOUT;
     } else if ((tcp->flags & WIRE_ACK) == 0) {
         tcp->options &= (uint8_t)~WIRE_OPTION_ACCECN;
     }
@@ -174,6 +184,7 @@ uint32_t wire_tcp_option_bytes(const struct wire_tcp *tcp)
 {
     uint32_t bytes = (tcp->options & WIRE_OPTION_TIMESTAMPS) != 0 ? TIMESTAMPS_ALIGNED_BYTES : 0;
 
+    bytes += (tcp->options & WIRE_OPTION_USER_TIMEOUT) != 0 ? USER_TIMEOUT_BYTES : 0;
     bytes += (tcp->options & WIRE_OPTION_ACCECN) != 0 ? wire_accecn_bytes(tcp->accecn_count) : 0;
 
     if ((tcp->flags & WIRE_SYN) == 0) {
@@ -275,6 +286,10 @@ void wire_emit_tcp_options(uint8_t *out, const struct wire_tcp *tcp)
     bool syn = (tcp->flags & WIRE_SYN) != 0;
 
     out = syn ? emit_syn_options(out, tcp) : emit_segment_options(out, tcp);
+    if ((tcp->options & WIRE_OPTION_USER_TIMEOUT) != 0) {
+        out = put32(out, (uint32_t)KIND_USER_TIMEOUT << 24 | (uint32_t)USER_TIMEOUT_BYTES << 16 |
+                             tcp->user_timeout);
+    }
     if ((tcp->options & WIRE_OPTION_ACCECN) != 0) {
         emit_accecn(out, tcp);
     }

@@ -174,7 +174,7 @@ static void act_on_stream(struct world *world, berth_id id, uint8_t what, uint8_
         result = stack_id_kind(id) == BERTH_KIND_TCP ? berth_tcp_abort(berth, id) : 0;
         break;
     case 6:
-        result = berth_tcp_set(berth, id, (enum berth_tcp_option)(amount % 19), amount & 1);
+        result = berth_tcp_set(berth, id, (enum berth_tcp_option)(amount % 22), amount & 1);
         break;
     default:
         break;

@@ -7,14 +7,15 @@
  *     talk_in(&talk, ". 1 ack 1");
  *
  *     FLAGS SEQ[+BYTES] [ack N] [win N] [urg N] [mss N] [wscale N] [sackok] [ts VAL ECR]
- *           [sack L-R[,L-R]...] [accecn0 N,N,N] [accecn1 N,N,N] [tos N] [ttl N] [fo COOKIE]
+ *           [sack L-R[,L-R]...] [accecn0 N,N,N] [accecn1 N,N,N] [uto N] [tos N] [ttl N]
+ *           [fo COOKIE]
  *
  * FLAGS: S F R P U E C A (ECE, CWR, AE) and '.' for ACK; '-' for none. accecn0 and accecn1 have up
  * to three counters, '-' for none. Numbers are relative: SEQ of what the test
  * sends, and ack of what it expects, count from the test's own initial sequence number; the others
  * from the stack's, learned from its SYN. `win` is as on the wire, 65535 where none is stated.
  * BYTES of payload are checked against the stream of the pattern talk_byte(offset). In talk_out
- * what is not stated is not compared; noaccecn: there is no such option.
+ * what is not stated is not compared; noaccecn, uto 0: there is no such option.
  *
  * COOKIE of Fast Open: hexadecimal; `ask` for none; `any`, of talk_out: one, whichever; `last`, of
  * talk_in: the one that talk_out saw last; `no`, of talk_out: no such option.

@@ -129,6 +129,9 @@ static bool parse_option(const char *word, char **rest, struct wire_tcp *tcp)
     } else if (strcmp(word, "accecn0") == 0 || strcmp(word, "accecn1") == 0) {
         tcp->accecn_reversed = word[6] == '1';
         parse_accecn(strtok_r(NULL, " ", rest), tcp);
+    } else if (strcmp(word, "uto") == 0) {
+        tcp->user_timeout = (uint16_t)parse_number(strtok_r(NULL, " ", rest));
+        tcp->options |= WIRE_OPTION_USER_TIMEOUT;
     } else if (strcmp(word, "sack") == 0) {
         parse_sack(strtok_r(NULL, " ", rest), tcp);
     } else {
@@ -356,6 +359,11 @@ static void check_options(const struct talk *talk, const struct parsed *want,
     if ((want->tcp.options & WIRE_OPTION_WSCALE) != 0) {
         assert_true((got->options & WIRE_OPTION_WSCALE) != 0);
         assert_int_equal(got->wscale, want->tcp.wscale);
+    }
+    if ((want->tcp.options & WIRE_OPTION_USER_TIMEOUT) != 0) {
+        assert_int_equal(got->options & WIRE_OPTION_USER_TIMEOUT,
+                         want->tcp.user_timeout != 0 ? WIRE_OPTION_USER_TIMEOUT : 0);
+        assert_int_equal(got->user_timeout, want->tcp.user_timeout);
     }
     if ((want->tcp.options & WIRE_OPTION_SACK_PERMITTED) != 0) {
         assert_true((got->options & WIRE_OPTION_SACK_PERMITTED) != 0);

@@ -190,6 +190,10 @@ static void ranges_of_tcp(void **state)
     REFUSED(tcp.rto_initial_ns, config.tcp.rto_min_ns - 1);
     REFUSED(tcp.rto_initial_ns, config.tcp.rto_max_ns + 1);
     RANGE(tcp.rto_max_ns, 60 * second, 3600 * second);
+    PASSES(tcp.user_timeout_max_ns, 30 * 24 * 3600 * second);
+    REFUSED(tcp.user_timeout_max_ns, 30 * 24 * 3600 * second + 1);
+    REFUSED(tcp.user_timeout_min_ns, second - 1);
+    REFUSED(tcp.user_timeout_min_ns, config.tcp.user_timeout_max_ns + 1);
     RANGE(tcp.delayed_ack_ns, (uint64_t)0, 500 * ms - 1);
     RANGE(tcp.time_wait_ns, (uint64_t)0, 3600 * second);
     RANGE(tcp.fin_wait2_ns, (uint64_t)0, 24 * 3600 * second);

@@ -72,6 +72,18 @@ static void timestamps(void **state)
     assert_int_equal(parsed.tcp.tsecr, 2);
 }
 
+/* RFC 5482 3.3. */
+static void user_timeout(void **state)
+{
+    (void)state;
+    assert_int_equal(WITH(WIRE_ACK, 28, 4, 0x81, 0x02), BERTH_DROP_NONE);
+    assert_int_equal(parsed.tcp.options, WIRE_OPTION_USER_TIMEOUT);
+    assert_int_equal(parsed.tcp.user_timeout, 0x8102);
+    assert_int_equal(WITH(WIRE_SYN, 28, 3, 0x81, 1), BERTH_DROP_NONE); /* out of shape */
+    assert_int_equal(parsed.tcp.options, 0);
+    assert_int_equal(parsed.tcp.user_timeout, 0);
+}
+
 static void sack_blocks(void **state)
 {
     uint8_t options[40] = {1, 1, 5, 34};
@@ -231,6 +243,7 @@ int main(void)
         cmocka_unit_test(no_options),
         cmocka_unit_test(what_belongs_on_a_syn_is_ignored_elsewhere),
         cmocka_unit_test(timestamps),
+        cmocka_unit_test(user_timeout),
         cmocka_unit_test(sack_blocks),
         cmocka_unit_test(window_scale_beyond_14_is_14),
         cmocka_unit_test(unknown_options_are_passed_over),
