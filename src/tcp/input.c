@@ -219,6 +219,29 @@ static enum berth_drop check_first(struct tcp *tcp, struct tcp_conn *conn,
     return (segment->flags & WIRE_SYN) != 0 ? on_syn_bit(tcp, conn) : BERTH_DROP_NONE;
 }
 
+/* Sixth to eighth: URG, payload, FIN. SEQ: of the payload. */
+static enum berth_drop take_text(struct tcp *tcp, struct tcp_conn *conn,
+                                 struct tcp_arrival *arrival, uint32_t seq)
+{
+    const struct wire_packet *packet = arrival->packet;
+    arrival->payload = packet->payload;
+    arrival->seq = seq;
+    arrival->bytes = packet->payload_bytes;
+    arrival->fin = (packet->tcp.flags & WIRE_FIN) != 0;
+    if ((packet->tcp.flags & WIRE_URG) != 0 && conn_may_receive(conn)) {
+        tcp_on_urgent(tcp, conn, &packet->tcp);
+    }
+    if (arrival->fin) {
+        on_fin_bit(tcp, conn, arrival);
+    }
+    enum berth_drop drop = tcp_on_payload(tcp, conn, arrival);
+    if (conn->state != BERTH_TCP_CLOSED && conn_has(conn, CONN_FIN_SEEN) &&
+        conn->rcv_fin == conn->rcv_nxt) {
+        tcp_on_fin(tcp, conn);
+    }
+    return drop;
+}
+
 /* After the first checks: ACK, payload, FIN. CONN may end on the way (state CLOSED). */
 static enum berth_drop process(struct tcp *tcp, struct tcp_conn *conn, struct tcp_arrival *arrival)
 {
@@ -244,22 +267,7 @@ static enum berth_drop process(struct tcp *tcp, struct tcp_conn *conn, struct tc
     if (conn->state == BERTH_TCP_CLOSED) {
         return drop;
     }
-    arrival->payload = packet->payload;
-    arrival->seq = packet->tcp.seq;
-    arrival->bytes = packet->payload_bytes;
-    arrival->fin = (packet->tcp.flags & WIRE_FIN) != 0;
-    if ((packet->tcp.flags & WIRE_URG) != 0 && conn_may_receive(conn)) {
-        tcp_on_urgent(tcp, conn, &packet->tcp);
-    }
-    if (arrival->fin) {
-        on_fin_bit(tcp, conn, arrival);
-    }
-    drop = tcp_on_payload(tcp, conn, arrival);
-    if (conn->state != BERTH_TCP_CLOSED && conn_has(conn, CONN_FIN_SEEN) &&
-        conn->rcv_fin == conn->rcv_nxt) {
-        tcp_on_fin(tcp, conn);
-    }
-    return drop;
+    return take_text(tcp, conn, arrival, packet->tcp.seq);
 }
 
 /* A segment of a connection whose SYN is held: its repetitions are absorbed, its RST ends it. */
@@ -283,18 +291,14 @@ static enum berth_drop on_held(struct tcp *tcp, struct tcp_conn *conn,
     return BERTH_DROP_TCP_STATE;
 }
 
-/* The text of a SYN,ACK, where Fast Open was asked for (RFC 7413 4.2.2); else it comes again. */
+/* The text of a SYN,ACK (RFC 9293 3.10.7.3, fourth; RFC 7413 4.2.2). */
 static enum berth_drop take_early(struct tcp *tcp, struct tcp_conn *conn,
                                   struct tcp_arrival *arrival)
 {
-    const struct wire_packet *packet = arrival->packet;
-    if (conn->state != BERTH_TCP_ESTABLISHED || !conn->fast_asked || packet->payload_bytes == 0) {
+    if (conn->state != BERTH_TCP_ESTABLISHED || arrival->packet->payload_bytes == 0) {
         return BERTH_DROP_NONE;
     }
-    arrival->payload = packet->payload;
-    arrival->seq = packet->tcp.seq + 1;
-    arrival->bytes = packet->payload_bytes;
-    return tcp_on_payload(tcp, conn, arrival);
+    return take_text(tcp, conn, arrival, arrival->packet->tcp.seq + 1);
 }
 
 enum berth_drop tcp_on_segment(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
