@@ -53,6 +53,11 @@ static void settings(struct berth_config *config, uint8_t choice)
     config->tcp.receive_bytes_max = (choice & 16) != 0 ? 4096 : 1U << 20;
     config->tcp.receive_bytes_initial = (choice & 16) != 0 ? 4096 : 65535;
     config->forward_any = (choice & 32) != 0;
+    config->limits.tcp_half_open = 4;
+    config->tcp.syn_cookies =
+        (choice & 64) != 0 ? BERTH_SYN_COOKIES_ALWAYS : BERTH_SYN_COOKIES_WHEN_FULL;
+    config->tcp.fast_open = (choice & 128) != 0;
+    config->tcp.fast_open_pending = (choice & 128) != 0 ? 4 : 0;
 }
 
 static void transmit(struct world *world)
@@ -128,7 +133,8 @@ static void send_segment(struct world *world, const uint8_t *script, size_t byte
         packet.tcp.seq = conn->rcv_nxt + (uint32_t)(int32_t)(int8_t)field[3] * (field[6] + 1U);
         packet.tcp.ack = conn->snd_nxt - (uint32_t)field[7] * 97U;
     }
-    packet.tcp.options = field[8] & 31;
+    packet.tcp.options = field[8] & (31 | WIRE_OPTION_FAST_OPEN);
+    packet.tcp.cookie_bytes = (field[10] & 16) != 0 ? 8 : 0;
     packet.tcp.mss = (uint16_t)(field[9] << 3);
     packet.tcp.wscale = field[10] % 15;
     packet.tcp.tsval = field[11];
