@@ -39,7 +39,7 @@ void tcp_fast_trust(struct tcp *tcp, const struct tcp_conn *conn);
 void tcp_fast_offer(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
                     struct berth_frame *frame);
 void tcp_fast_answered(struct tcp *tcp, struct tcp_conn *conn, const struct wire_tcp *syn_ack);
-/* The connection stands: what ACK takes of the SYN's text is done with, the rest is unsent again. */
+/* The connection stands: what ACK takes of the SYN's text is done, the rest is unsent again. */
 void tcp_fast_settle(struct tcp *tcp, struct tcp_conn *conn, uint32_t ack);
 /* The server's side: the connection of a SYN with a good cookie; NULL: the handshake is needed. */
 struct tcp_conn *tcp_fast_accept(struct tcp *tcp, struct tcp_listener *listener,
