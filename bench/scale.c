@@ -43,7 +43,10 @@ static void give(struct peer *peer, struct wire_packet *packet)
     struct berth_endpoint there = stacks_endpoint(0, PORT);
     uint8_t *out;
 
-    must(buffer != NULL ? 0 : BERTH_E_LIMIT, "berth_buffer_get");
+    if (buffer == NULL) {
+        must(BERTH_E_LIMIT, "berth_buffer_get");
+        return;
+    }
     packet->source = here.address;
     packet->destination = there.address;
     packet->source_port = here.port;

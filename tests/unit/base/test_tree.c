@@ -28,15 +28,16 @@ static struct random random_of(uint8_t first)
 
 struct model {
     struct tree_node *at[COUNT];
-    bool marked[COUNT];
+    bool marked[COUNT + 1];
     uint32_t count;
 };
 
 static void model_insert(struct model *model, uint32_t place, struct tree_node *node)
 {
-    memmove(&model->at[place + 1], &model->at[place], (model->count - place) * sizeof model->at[0]);
+    memmove(&model->at[place + 1], &model->at[place],
+            (model->count - place) * sizeof(struct tree_node *));
     memmove(&model->marked[place + 1], &model->marked[place],
-            (model->count - place) * sizeof model->marked[0]);
+            (model->count - place) * sizeof(bool));
     model->at[place] = node;
     model->marked[place] = false;
     model->count++;
@@ -45,9 +46,10 @@ static void model_insert(struct model *model, uint32_t place, struct tree_node *
 static void model_remove(struct model *model, uint32_t place)
 {
     model->count--;
-    memmove(&model->at[place], &model->at[place + 1], (model->count - place) * sizeof model->at[0]);
+    memmove(&model->at[place], &model->at[place + 1],
+            (model->count - place) * sizeof(struct tree_node *));
     memmove(&model->marked[place], &model->marked[place + 1],
-            (model->count - place) * sizeof model->marked[0]);
+            (model->count - place) * sizeof(bool));
 }
 
 /* The first marked element of the model at PLACE or behind it. */
