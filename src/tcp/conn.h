@@ -657,7 +657,9 @@ uint32_t tcp_mss_beside_options(const struct tcp_conn *conn);
 static inline uint32_t tcp_mss_now(const struct tcp_conn *conn)
 {
     bool options = conn->reorder_count > 0 || conn->dsack_owed || tcp_accecn_is_due(conn);
-    return options ? tcp_mss_beside_options(conn) : conn->mss;
+    uint32_t mss = options ? tcp_mss_beside_options(conn) : conn->mss;
+    BERTH_CHECK(mss > 0); /* it divides */
+    return mss;
 }
 uint32_t tcp_burst_bytes(const struct tcp *tcp,
                          const struct tcp_conn *conn); /* that the link is given at once */

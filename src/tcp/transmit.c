@@ -315,6 +315,7 @@ static uint32_t new_bytes(struct tcp *tcp, struct tcp_conn *conn)
     bytes = limit_views(tcp, conn, bytes);
     bool last = bytes == waiting && !is_nagled(conn) && !conn_is_corked(conn);
     if (bytes >= mss) {
+        BERTH_CHECK(mss > 0); /* it divides */
         return last ? bytes : bytes - bytes % mss;
     }
     /* RFC 9293 3.8.6.2.1: a short segment only if it empties the queue and Nagle allows it, if it
