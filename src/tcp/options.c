@@ -129,7 +129,7 @@ struct tcp_options *tcp_options_own(struct tcp *tcp, const struct tcp_options **
         return record;
     }
     struct tcp_options *copy = pool_take(&tcp->options);
-    BERTH_CHECK(copy != NULL); /* there is one for each */
+    BERTH_CHECK(copy != NULL && *options != NULL); /* there is one for each */
     *copy = **options;
     copy->users = 1;
     tcp_options_release(tcp, options);

@@ -307,7 +307,8 @@ void tcp_starve(struct tcp *tcp, struct tcp_conn *conn)
     }
 }
 
-/* Does CONN still wait, now that there are more buffers or records? A writer that finds some is told. */
+/* Does CONN still wait, now that there are more buffers or records? A writer that finds some is
+ * told. */
 static bool feed(struct tcp *tcp, struct tcp_conn *conn)
 {
     if (conn_has(conn, CONN_WANT_WRITE) && tcp_sendq_has_room(tcp, conn)) {
@@ -323,7 +324,8 @@ static bool feed(struct tcp *tcp, struct tcp_conn *conn)
            (conn_may_receive(conn) && tcp_receive_window(tcp, conn) < conn->mss_own);
 }
 
-/* Buffers or records are free again: senders that had none, writers that found none, and readers whose window the pool had shut. */
+/* Buffers or records are free again: senders that had none, writers that found none, and readers
+ * whose window the pool had shut. */
 void tcp_feed(struct tcp *tcp)
 {
     uint32_t free = tcp->buffers->free;
