@@ -3,8 +3,8 @@
  * Fast Open as Linux's calls have it: sendto() with MSG_FASTOPEN connects and says how much went
  * with the SYN; nothing may have been queued where no cookie was known. The stack takes text before
  * it knows, so the opening is rehearsed first: once with more text than a SYN can carry, and what
- * comes of it is thrown away. That costs no time, and the stack forgets a connection that is aborted
- * before anybody has answered.
+ * comes of it is thrown away. That costs no time, and the stack forgets a connection that is
+ * aborted before anybody has answered.
  */
 #include "adapter.h"
 
