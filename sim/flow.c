@@ -35,7 +35,8 @@ void end_fail(struct world *world, const struct end *end, const char *what, int 
                end->result.sent, end->result.received);
 }
 
-/* ---- Beginning and end ------------------------------------------------------------------------------- */
+/* ---- Beginning and end
+ * ------------------------------------------------------------------------------- */
 
 void flow_init(struct world *world, struct flow *flow, uint32_t index)
 {

@@ -11,6 +11,8 @@
 
 #include "wire/wire.h"
 
+#define LANES 4
+
 struct tap {
     struct link link;
     struct link *inner;
@@ -37,7 +39,18 @@ static uint64_t mix(uint64_t hash, uint64_t word)
 static uint64_t mix_bytes(uint64_t hash, const void *data, size_t bytes)
 {
     const uint8_t *at = data;
+    uint64_t lanes[LANES] = {hash, hash + 1, hash + 2, hash + 3};
 
+    /* Side by side, for the processor: one multiplication waits for the one before it. */
+    for (; bytes >= LANES * 8; bytes -= LANES * 8, at += LANES * 8) {
+        for (size_t i = 0; i < LANES; i++) {
+            lanes[i] = mix(lanes[i], load_u64(at + 8 * i));
+        }
+    }
+    for (size_t i = 1; i < LANES; i++) {
+        lanes[0] = mix(lanes[0], lanes[i]);
+    }
+    hash = lanes[0];
     for (; bytes >= 8; bytes -= 8, at += 8) {
         hash = mix(hash, load_u64(at));
     }

@@ -103,13 +103,32 @@ static enum berth_drop on_unknown(struct berth *berth, const struct wire_packet 
     return drop == BERTH_DROP_NO_CONNECTION ? on_stray(berth, packet, pair) : drop;
 }
 
+/* A SYN that came twice was answered with a cookie first, for want of a place, and then with a
+ * record of its own: the ACK of the first answer is as good as that of the second. *OUT, unless
+ * NULL: the connection that came of it; the record is gone then. */
+static void take_first_answer(struct berth *berth, const struct wire_packet *packet,
+                              const struct tcp_pair *pair, struct tcp_syn *syn,
+                              struct tcp_conn **out)
+{
+    const struct wire_tcp *segment = &packet->tcp;
+    bool is_ack = (segment->flags & (WIRE_SYN | WIRE_ACK | WIRE_RST)) == WIRE_ACK;
+    struct tcp_listener *listener = listener_at(berth, &pair->local);
+
+    if (is_ack && listener != NULL && tcp_has_cookies(&berth->tcp, listener) &&
+        tcp_half_is_other_answer(syn, segment) &&
+        tcp_on_cookie(&berth->tcp, listener, pair, packet, out) == BERTH_DROP_NONE) {
+        tcp_half_forget(&berth->tcp, syn);
+    }
+}
+
 /* *OUT, unless NULL: the connection that came of the segment, and that has still to take it. */
 static enum berth_drop on_no_connection(struct berth *berth, const struct wire_packet *packet,
                                         const struct tcp_pair *pair, struct tcp_conn **out)
 {
     struct tcp_syn *syn = tcp_find_syn(&berth->tcp, pair);
     if (syn != NULL) {
-        return tcp_on_half_open(&berth->tcp, syn, packet, out);
+        take_first_answer(berth, packet, pair, syn, out);
+        return *out != NULL ? BERTH_DROP_NONE : tcp_on_half_open(&berth->tcp, syn, packet, out);
     }
     struct tcp_time_wait *wait = tcp_find_time_wait(&berth->tcp, pair);
     return wait != NULL ? on_time_wait(berth, packet, pair, wait, out)

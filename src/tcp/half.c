@@ -359,6 +359,16 @@ enum berth_drop tcp_on_half_open(struct tcp *tcp, struct tcp_syn *syn,
     return on_acked(tcp, syn, packet, out);
 }
 
+bool tcp_half_is_other_answer(const struct tcp_syn *syn, const struct wire_tcp *segment)
+{
+    return segment->seq == syn->irs + 1 && segment->ack != syn->iss + 1;
+}
+
+void tcp_half_forget(struct tcp *tcp, struct tcp_syn *syn)
+{
+    remove_record(tcp, syn);
+}
+
 /* ---- Time ------------------------------------------------------------------------------------ */
 
 /* No answer: once more, or given up. */

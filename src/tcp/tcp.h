@@ -136,6 +136,10 @@ struct tcp_time_wait *tcp_find_time_wait(const struct tcp *tcp, const struct tcp
 /* A segment of CONN (RFC 9293 3.10.7.3 and 3.10.7.4). BUFFER is taken. */
 enum berth_drop tcp_on_segment(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
                                struct berth_buffer *buffer);
+/* Does SEGMENT acknowledge another SYN,ACK than SYN's, for the same SYN? */
+bool tcp_half_is_other_answer(const struct tcp_syn *syn, const struct wire_tcp *segment);
+/* SYN is gone without a word: a connection has come of another answer. */
+void tcp_half_forget(struct tcp *tcp, struct tcp_syn *syn);
 /* A segment for a half-open connection. *OUT, unless NULL: the connection that it has become, for
  * tcp_on_segment to take this very segment. */
 enum berth_drop tcp_on_half_open(struct tcp *tcp, struct tcp_syn *syn,
