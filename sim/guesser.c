@@ -13,7 +13,7 @@
 #include "sim/craft.h"
 #include "sim/draw.h"
 #include "stack/stack.h"
-#include "tcp/conn.h"
+#include "tcp/parts.h"
 
 #define PAUSE_NS      (NS_PER_S / 10)
 #define PAYLOAD_BYTES 64

@@ -3,7 +3,7 @@
  * What has happened, told when asked; and the calls on what is held, whichever its protocol.
  */
 #include "stack/stack.h"
-#include "tcp/conn.h"
+#include "tcp/parts.h"
 
 static void of_conn(struct berth *berth, struct event_node *node, struct berth_event *out)
 {

@@ -4,7 +4,7 @@
  * and the port space asked, the rest is tcp/.
  */
 #include "stack/stack.h"
-#include "tcp/conn.h"
+#include "tcp/parts.h"
 
 static struct tcp_conn *conn_of(const struct berth *berth, berth_id id)
 {

@@ -3,7 +3,7 @@
  * The TCP side of the berth_held_... calls: SYNs that wait for their owner's answer.
  */
 #include "stack/stack.h"
-#include "tcp/conn.h"
+#include "tcp/parts.h"
 
 /* A held SYN, or one that ended while it was held and was not yet given back. */
 static struct tcp_conn *held_of(const struct berth *berth, berth_id id)

@@ -14,7 +14,7 @@
  *    assumed that the segments acknowledged allow, but not where an ACK usually covers many: there
  *    it would be wrong nearly always (A.2.1).
  */
-#include "tcp/conn.h"
+#include "tcp/parts.h"
 
 #define ACE_SHIFT        6 /* of the flags AE, CWR, ECE as a number */
 #define ACE_MASK         7U

@@ -3,7 +3,7 @@
  * What an acceptable ACK does: the fifth check of RFC 9293 3.10.7.4, the send window, and the
  * hand-over to loss recovery (recovery.c) and congestion control (cc/).
  */
-#include "tcp/conn.h"
+#include "tcp/parts.h"
 
 /* RFC 9293 3.10.7.4: the window is taken from the newest segment only (WL1, WL2). */
 static void update_window(struct tcp_conn *conn, const struct wire_tcp *segment)

@@ -2,7 +2,7 @@
 /*
  * Closing: half (RFC 9293 3.10.4 while reading on), full, and abort (3.10.5).
  */
-#include "tcp/conn.h"
+#include "tcp/parts.h"
 
 int tcp_shutdown(struct tcp *tcp, struct tcp_conn *conn)
 {

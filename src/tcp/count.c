@@ -3,7 +3,7 @@
  * What a connection counts about itself, for berth_tcp_info alone: nothing is decided by it.
  * A super-segment counts as the segments that it stands for.
  */
-#include "tcp/conn.h"
+#include "tcp/parts.h"
 
 static uint32_t ticks(uint64_t ns)
 {

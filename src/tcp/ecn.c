@@ -19,7 +19,7 @@
  * A SYN that was refused, or lost, goes again without ECN (RFC 3168 6.1.1.1); one that asks for
  * AccECN once more with it before that (RFC 9768 3.1.4.1). A SYN,ACK likewise.
  */
-#include "tcp/conn.h"
+#include "tcp/parts.h"
 
 #define SETUP_SHIFT         6 /* AE, CWR, ECE as a number */
 #define SETUP_MASK          7U

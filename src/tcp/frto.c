@@ -15,7 +15,7 @@
  *   FRTO_NEW    ACK of what was sent before the timeout          FRTO_OFF   (3b), undone
  *   FRTO_NEW    ACK that tells nothing new of that               FRTO_OFF   (3a)
  */
-#include "tcp/conn.h"
+#include "tcp/parts.h"
 
 /* The timer has expired. RECOVERING: it was not the first loss of late. */
 void tcp_frto_begin(const struct tcp *tcp, struct tcp_conn *conn, bool recovering)

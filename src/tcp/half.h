@@ -11,7 +11,7 @@
 #ifndef TCP_HALF_H
 #define TCP_HALF_H
 
-#include "tcp/conn.h"
+#include "tcp/parts.h"
 
 #define MSS_DEFAULT_V4 536U /* RFC 9293 MUST-15 */
 #define MSS_DEFAULT_V6 1220U

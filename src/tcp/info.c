@@ -2,7 +2,7 @@
 /*
  * What a connection's owner may ask.
  */
-#include "tcp/conn.h"
+#include "tcp/parts.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
 /*
  * Making a stack's TCP: its pools and tables, and its secrets.
  */
-#include "tcp/conn.h"
+#include "tcp/parts.h"
 
 /* A rate, and behind it what the neediest controller asks for. */
 static uint32_t rate_bytes(void)

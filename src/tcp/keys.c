@@ -3,7 +3,7 @@
  * Secrets with an end: one for each period, of which this one's and the last one's are kept. What
  * was made with an older one can be neither made nor checked any more.
  */
-#include "tcp/conn.h"
+#include "tcp/parts.h"
 
 static void draw(struct tcp *tcp, struct tcp_keys *keys, uint64_t period)
 {

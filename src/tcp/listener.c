@@ -8,7 +8,7 @@
  * ACK that would complete one is dropped and the SYN,ACK goes again in its time; or, with
  * `abort_on_overflow`, the client is told by RST.
  */
-#include "tcp/conn.h"
+#include "tcp/parts.h"
 
 struct tcp_listener *tcp_listener_new(struct tcp *tcp, const struct berth_endpoint *local,
                                       uint32_t backlog, void *user)

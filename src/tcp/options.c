@@ -3,7 +3,7 @@
  * Setting and asking what an owner may change: a table of the options' places and ranges, records
  * that are copied when they change, and what a change does to a connection that exists already.
  */
-#include "tcp/conn.h"
+#include "tcp/parts.h"
 
 #define DAY_NS (24 * 3600 * NS_PER_S)
 

@@ -9,7 +9,7 @@
  * 2. What may leave later is never forgotten: while is_waiting, pace_ns is one of the connection's
  *    deadlines (timer.c).
  */
-#include "tcp/conn.h"
+#include "tcp/parts.h"
 
 /* Timers may be so late (base/timers.h): what they cost is made up for, no more. */
 #define LATE_NS_MAX ((uint64_t)2 << TIMERS_TICK_SHIFT)

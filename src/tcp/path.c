@@ -8,7 +8,7 @@
  * 3. A connection remembers its record's index; whether the record is still its peer's it asks each
  *    time.
  */
-#include "tcp/conn.h"
+#include "tcp/parts.h"
 
 static uint32_t hash_of(const struct tcp *tcp, const struct berth_address *peer)
 {

@@ -17,7 +17,7 @@
  *   told        mtu_age                                                 none
  *   found       mtu_age                                                 searching
  */
-#include "tcp/conn.h"
+#include "tcp/parts.h"
 
 #define MTU_FLOOR_V6 1280U /* RFC 8200 5 */
 #define BASE_V4      1200U /* RFC 8899 5.1.2: BASE_PLPMTU */

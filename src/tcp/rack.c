@@ -7,7 +7,7 @@
  * rack_ns is one deadline for two timers that never run together: the reordering timer, and (with
  * rack_pto) the probe timeout.
  */
-#include "tcp/conn.h"
+#include "tcp/parts.h"
 
 #define MAX_ACK_DELAY_NS  (200 * NS_PER_MS) /* RFC 8985 7.2: what the peer may delay an ACK */
 #define REO_WINDOW_MIN_NS ((uint64_t)1 << TIMERS_TICK_SHIFT) /* what the timer can tell apart */

@@ -8,7 +8,7 @@
  * 1. rate->delivered never goes back: SACKed bytes count once, when they are SACKed.
  * 2. Of the pieces that one ACK tells of the one that was sent last makes the sample.
  */
-#include "tcp/conn.h"
+#include "tcp/parts.h"
 
 static bool measures(const struct tcp_conn *conn)
 {

@@ -6,7 +6,7 @@
  * A payload stays in the buffer that the link read it into; one that is small against its buffer is
  * copied behind the last one instead, so that a trickle of small segments cannot pin the pool.
  */
-#include "tcp/conn.h"
+#include "tcp/parts.h"
 
 static const uint32_t copy_share = 8; /* copied when it fills less than 1/8 of its buffer */
 

@@ -19,7 +19,7 @@
  * same window of data is the same congestion (RFC 3168 6.1.2): the recovery goes on with that
  * reduction.
  */
-#include "tcp/conn.h"
+#include "tcp/parts.h"
 
 static const uint32_t dup_threshold = 3; /* RFC 5681 3.2 */
 

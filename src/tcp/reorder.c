@@ -16,7 +16,7 @@
  *
  * An arrival costs O(log n) of the ranges there are, and O(1) at either end.
  */
-#include "tcp/conn.h"
+#include "tcp/parts.h"
 
 static const uint32_t copy_share = 8; /* small: it fills less than 1/8 of its buffer */
 

@@ -3,7 +3,7 @@
  * Segments that no connection sends: RST for what belongs to none, and the throttle of challenge
  * ACKs (RFC 5961 7). They go through the outbox, whose limit bounds them.
  */
-#include "tcp/conn.h"
+#include "tcp/parts.h"
 
 /* Sends the headers that PACKET describes. false: no buffer, or too many replies wait; counted. */
 bool tcp_reply(struct tcp *tcp, const struct wire_packet *packet)

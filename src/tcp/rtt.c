@@ -2,7 +2,7 @@
 /*
  * Round-trip time and the retransmission timeout (RFC 6298), and the timestamp clock (RFC 7323).
  */
-#include "tcp/conn.h"
+#include "tcp/parts.h"
 
 #define MIN_RTT_LIFE_NS (300 * NS_PER_S) /* a path may have become longer for good */
 

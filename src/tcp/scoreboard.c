@@ -13,7 +13,7 @@
  *    records than there were segments, however it SACKs, and an ACK costs O(log n), besides what
  *    the records that it is the first to tell of cost once.
  */
-#include "tcp/conn.h"
+#include "tcp/parts.h"
 
 #define RECORDS_KEPT 8 /* one in so many */
 

@@ -7,7 +7,7 @@
  * 2. Bytes once committed do not move: views of them stay right until they are acknowledged.
  * 3. `cursor` is NULL or a buffer of the queue, whose first byte has sequence number cursor_seq.
  */
-#include "tcp/conn.h"
+#include "tcp/parts.h"
 
 static const uint32_t reserve_buffers_max = 8; /* buffers that one reserve may take */
 

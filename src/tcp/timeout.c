@@ -11,7 +11,7 @@
  *   REMOTE_UTO      options->told_ns
  *   L_, U_LIMIT     settings.user_timeout_min_ns, user_timeout_max_ns
  */
-#include "tcp/conn.h"
+#include "tcp/parts.h"
 
 #define FIELD_MINUTES 0x8000U /* G */
 #define FIELD_MAX     0x7fffU

@@ -12,7 +12,7 @@
  * The wheel is not touched when a deadline moves later: it fires early and is set again. So an ACK
  * that restarts the RTO costs one store.
  */
-#include "tcp/conn.h"
+#include "tcp/parts.h"
 
 #define CORK_NS (200 * NS_PER_MS) /* what is held back for more goes after this */
 

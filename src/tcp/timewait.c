@@ -6,7 +6,7 @@
  * All wait equally long, so the records stand in a list by age, with one timer for the oldest. At
  * the limit the oldest goes.
  */
-#include "tcp/conn.h"
+#include "tcp/parts.h"
 
 static struct tcp_time_wait *find(const struct tcp *tcp, uint32_t hash,
                                   const struct berth_endpoint *local,

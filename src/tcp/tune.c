@@ -16,7 +16,7 @@
  *
  * The send queue: twice the congestion window, what is in flight and as much to follow.
  */
-#include "tcp/conn.h"
+#include "tcp/parts.h"
 
 #define ROUND_US_MIN 1000U /* the grain of the timestamp clock */
 

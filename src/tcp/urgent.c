@@ -6,7 +6,7 @@
  * 1. While CONN_URGENT_IN is set, rcv_up lies past what the reader has read.
  * 2. While CONN_URGENT_OUT is set, snd_una < snd_up <= snd_end.
  */
-#include "tcp/conn.h"
+#include "tcp/parts.h"
 
 /* The sequence number that the reader reads next. */
 static uint32_t next_read(const struct tcp_conn *conn)

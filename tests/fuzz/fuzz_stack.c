@@ -11,7 +11,7 @@
  *   3  the owner acts: accept, read, write, shut down, close, abort, decide on what is held
  */
 #include "stack/stack.h"
-#include "tcp/conn.h"
+#include "tcp/parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "tcp/conn.h"
+#include "tcp/parts.h"
 
 #define FIXTURE_CAPACITY 2048
 #define FIXTURE_ISS      (UINT32_MAX - 5000)
