@@ -39,18 +39,18 @@ def function(body_lines, head="int f(int a)"):
 
 HEADER = {"src/base/ring.h": "", "src/tcp/conn.h": ""}
 passes("lower ranks may be included", "lint_layers.py",
-       {**HEADER, "src/tcp/conn.c": '#include <string.h>\n#include "tcp/parts.h"\n#include "base/ring.h"\n'})
+       {**HEADER, "src/tcp/conn.c": '#include <string.h>\n#include "tcp/conn.h"\n#include "base/ring.h"\n'})
 finds("a higher rank may not", "lint_layers.py",
-      {**HEADER, "src/base/ring.c": '#include "tcp/parts.h"\n'}, "src/base/ring.c:1: base/ has rank 0")
+      {**HEADER, "src/base/ring.c": '#include "tcp/conn.h"\n'}, "src/base/ring.c:1: base/ has rank 0")
 finds("nor the same rank", "lint_layers.py",
-      {**HEADER, "src/udp/socket.c": '\n#include "tcp/parts.h"\n'}, "src/udp/socket.c:2:")
+      {**HEADER, "src/udp/socket.c": '\n#include "tcp/conn.h"\n'}, "src/udp/socket.c:2:")
 finds("an include names its folder", "lint_layers.py",
       {**HEADER, "src/tcp/conn.c": '#include "conn.h"\n'}, "names its folder")
 finds("the core includes no system calls", "lint_layers.py",
       {"src/base/a.c": "#include <unistd.h>\n"}, "<unistd.h> is not for the core")
 passes("links may", "lint_layers.py", {"link/tun.c": "#include <unistd.h>\n"})
 finds("a unit test keeps to its rank", "lint_layers.py",
-      {**HEADER, "tests/unit/base/test_ring.c": '#include "tcp/parts.h"\n'}, "test_ring.c:1:")
+      {**HEADER, "tests/unit/base/test_ring.c": '#include "tcp/conn.h"\n'}, "test_ring.c:1:")
 
 passes("a function of 60 lines is right", "lint_sizes.py", {"src/a.c": function(58)})
 finds("one of 61 is not", "lint_sizes.py", {"src/a.c": function(59)}, "src/a.c:2: f: 61 lines")
