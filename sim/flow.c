@@ -198,6 +198,9 @@ static void finish_writing(struct world *world, struct end *end)
         (end->plan->close == PLAN_LAST && !end->has_ended)) {
         return;
     }
+    if (end->plan->close == PLAN_CLOSE && !end->is_open) {
+        return; /* before it is open a close forgets what was written (RFC 9293 3.10.4) */
+    }
     end->has_shut = true;
     world_progress(world);
     if (end->plan->close == PLAN_CLOSE) {
