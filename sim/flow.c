@@ -154,6 +154,8 @@ static void on_error(struct world *world, struct end *end, int error)
         (world->plan.may_time_out || (was_down && !end->is_open)) && error == BERTH_E_TIMED_OUT;
 
     may_time_out |= had_no_place(world, end, error);
+    /* Its peer had given the connection back, and then gave up what was still under way. */
+    may_time_out |= world->plan.may_time_out && end_peer(end)->is_done && error == BERTH_E_RESET;
 
     end->result.error = error;
     if (error == BERTH_E_STALE || !(end->flow->plan->may_break || may_time_out)) {

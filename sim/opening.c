@@ -18,12 +18,14 @@ static uint16_t listening_port(const struct flow *flow)
 static void set_options(struct world *world, struct end *end)
 {
     const struct plan_end *plan = end->plan;
+    /* Where a peer may be gone without a word, who waits asks. */
+    bool asks = plan->keepalive || world->plan.may_time_out;
     int result = 0;
 
     result |= berth_tcp_set(end->host->berth, end->id, BERTH_TCP_NO_DELAY, plan->no_delay);
     result |= berth_tcp_set(end->host->berth, end->id, BERTH_TCP_QUICK_ACK, plan->quick_ack);
-    result |= berth_tcp_set(end->host->berth, end->id, BERTH_TCP_KEEPALIVE, plan->keepalive);
-    if (plan->keepalive && (end->flow->plan->may_break || world->plan.is_scarce)) {
+    result |= berth_tcp_set(end->host->berth, end->id, BERTH_TCP_KEEPALIVE, asks);
+    if (asks && (end->flow->plan->may_break || world->plan.is_scarce || world->plan.may_time_out)) {
         result |=
             berth_tcp_set(end->host->berth, end->id, BERTH_TCP_KEEPALIVE_IDLE_NS, 20 * NS_PER_S);
     }
