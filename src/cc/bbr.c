@@ -52,6 +52,7 @@ void bbr_save_state(struct cc *cc)
     struct bbr *bbr = bbr_of(cc);
 
     bbr_save_cwnd(cc);
+    bbr->has_undo = true;
     bbr->undo_state = BBR_NO_STATE;
     bbr->undo_bw_shortterm = bbr->bw_shortterm;
     bbr->undo_inflight_shortterm = bbr->inflight_shortterm;
@@ -202,6 +203,7 @@ static void on_sample(struct cc *cc, struct cc_sample *sample)
     bbr->delivered = sample->total;
     if (bbr->in_timeout && !sample->recovering) {
         bbr->in_timeout = false;
+        bbr->has_undo = false;
         restore_cwnd(cc);
     }
     bbr_update_signals(cc, sample);
@@ -232,6 +234,7 @@ static void on_recovered(struct cc *cc, uint64_t now_ns)
 {
     (void)now_ns;
     bbr_of(cc)->in_recovery = false;
+    bbr_of(cc)->has_undo = false;
     restore_cwnd(cc);
 }
 
@@ -272,6 +275,7 @@ static void on_spurious(struct cc *cc, uint64_t now_ns)
     (void)now_ns;
     bbr->in_recovery = false;
     bbr->in_timeout = false;
+    bbr->has_undo = false;
     restore_cwnd(cc);
     bbr->is_loss_in_round = false;
     bbr_reset_full_bw(bbr);

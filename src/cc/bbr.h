@@ -100,6 +100,7 @@ struct bbr {
     bool probe_rtt_round_done : 1;
     bool idle_restart : 1;
     bool in_recovery : 1;
+    bool has_undo : 1; /* the undo members are those of the losses under way */
     bool in_timeout : 1;
     bool was_cwnd_limited : 1; /* in the last round */
     bool is_cwnd_limited : 1;  /* in this one */

@@ -104,12 +104,16 @@ bool bbr_is_too_high(uint32_t lost, uint32_t tx_in_flight, bool has_sack)
     return much || (lost > 0 && !has_sack);
 }
 
+/* What may have to be undone is saved once, where an episode of losses begins (5.5.11): NoteLoss in
+ * the draft's code does so in each of its rounds, and would forget what the first one changed. */
 void bbr_note_loss(struct cc *cc)
 {
     struct bbr *bbr = bbr_of(cc);
 
     if (!bbr->is_loss_in_round) {
         bbr->loss_round_delivered = bbr->delivered;
+    }
+    if (!bbr->has_undo) {
         bbr_save_state(cc);
     }
     bbr->is_loss_in_round = true;
