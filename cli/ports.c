@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cli/ports.c: `berth ports`: the registry (berth/registry.h) for people and scripts.
+ * cli/ports.c: `berth ports`: the registry (berth/registry.h) for people and scripts, and the
+ * command line of --free and --ephemeral (ports_host.h).
  *
  * Each operand becomes one question to the registry, and all are understood before the first is
  * asked. A question without an answer is said on standard error, and the exit status is 1.
@@ -18,6 +19,7 @@
 #include "cli/json.h"
 #include "cli/message.h"
 #include "cli/options.h"
+#include "cli/ports_host.h"
 #include "cli/table.h"
 
 #define NAME_BYTES_MAX    15 /* RFC 6335 section 5.1 */
@@ -28,6 +30,8 @@
 struct settings {
     const char *word;
     int protocol; /* index in protocols; -1: any */
+    bool is_free;
+    bool is_ephemeral;
     bool is_json;
 };
 
@@ -54,34 +58,54 @@ static const struct cli_option option_list[] = {
      .choices = protocols,
      .offset = offsetof(struct settings, protocol),
      .help = "only this protocol; none: what IANA lists without one"},
+    {.name = "free",
+     .kind = CLI_FLAG,
+     .offset = offsetof(struct settings, is_free),
+     .help = "print a port that nothing on this host uses, TCP and UDP unless --proto says else; "
+             "with operands, one of each"},
+    {.name = "ephemeral",
+     .kind = CLI_FLAG,
+     .offset = offsetof(struct settings, is_ephemeral),
+     .help = "show the range that this host gives to outgoing connections against IANA's, and how "
+             "much of it is taken towards its busiest peers"},
     {.name = "json",
      .kind = CLI_FLAG,
      .offset = offsetof(struct settings, is_json),
      .help = "one JSON document: an array of objects with port, port_last, protocol, name, "
-             "category, description, reference; null for what is not given"},
+             "category, description, reference; null for what is not given (of --free and "
+             "--ephemeral: berth-ports(1))"},
 };
 
 static const struct cli_options options = {
     .command = "berth ports",
-    .usage = "[OPTION]... [PORT|PORT-PORT|NAME|CATEGORY]...",
+    .usage = "[OPTION]... [PORT|PORT-PORT|NAME|CATEGORY]...\n"
+             "--free [--proto PROTOCOL] [--json] [PORT|PORT-PORT|NAME|CATEGORY]...\n"
+             "--ephemeral [--json]",
     .about = "Shows what IANA's registry says of ports and service names, offline. Of several "
              "names of a port the familiar one comes first. Without an operand or --search the "
-             "whole registry is shown.",
+             "whole registry is shown.\nA free port is never a registered one, unless the operand "
+             "names the ports themselves (8080, 8000-8010, http-alt) and no other of them is free; "
+             "and one of the host's ephemeral range only where there is no other.",
     .options = option_list,
     .count = sizeof option_list / sizeof option_list[0],
-    .notes = "Operands:\n"
-             "  PORT, PORT-PORT  0 to 65535; with /tcp, /udp, /sctp or /dccp only that protocol\n"
-             "  NAME             a service name, whatever its case\n"
-             "  CATEGORY         system (0-1023), user (1024-49151) or ephemeral (49152-65535)\n"
-             "\n"
-             "Exit status: 0 found; 1 nothing is registered for one of the operands; 2 a mistake.\n"
-             "\n"
-             "Examples:\n"
-             "  berth ports 443\n"
-             "  berth ports postgresql\n"
-             "  berth ports 8000-8010 --json\n"
-             "  berth ports system --proto tcp\n"
-             "  berth ports --search kerberos\n",
+    .notes =
+        "Operands:\n"
+        "  PORT, PORT-PORT  0 to 65535; with /tcp, /udp, /sctp or /dccp only that protocol\n"
+        "  NAME             a service name, whatever its case\n"
+        "  CATEGORY         system (0-1023), user (1024-49151) or ephemeral (49152-65535)\n"
+        "\n"
+        "Exit status: 0 found; 1 for one of the operands nothing is registered, or none is free;\n"
+        "2 a mistake.\n"
+        "\n"
+        "Examples:\n"
+        "  berth ports 443\n"
+        "  berth ports postgresql\n"
+        "  berth ports 8000-8010 --json\n"
+        "  berth ports system --proto tcp\n"
+        "  berth ports --search kerberos\n"
+        "  berth ports --free\n"
+        "  berth ports --free 8000-8100 --proto tcp\n"
+        "  berth ports --ephemeral\n",
 };
 
 static int refuse(const char *operand)
@@ -297,6 +321,65 @@ static int answer_all(const struct question *questions, size_t count,
     return status;
 }
 
+/* The questions as wishes for a port. */
+static int find_free(const struct question *questions, size_t count,
+                     const struct settings *settings)
+{
+    struct ports_wanted *wanted = cli_memory(NULL, count * sizeof *wanted);
+    int status = -1;
+
+    for (size_t i = 0; i < count && status < 0; i++) {
+        const struct berth_registry_query *query = &questions[i].query;
+        struct berth_registry_cursor cursor;
+        struct berth_service service;
+        enum berth_category category;
+
+        wanted[i] = (struct ports_wanted){
+            .operand = questions[i].operand,
+            .query = *query,
+            .transports = query->has_transports ? query->transports
+                                                : BERTH_TRANSPORT_TCP | BERTH_TRANSPORT_UDP,
+            .may_be_registered = questions[i].operand != NULL &&
+                                 berth_category_parse(questions[i].name, &category) != BERTH_OK};
+        wanted[i].query.has_transports = false;
+        berth_registry_start(&cursor, &wanted[i].query);
+        if (query->name != NULL && !berth_registry_next(&cursor, &service)) {
+            say_nothing_found(&questions[i], settings);
+            status = CLI_NOTHING;
+        }
+    }
+    if (status < 0) {
+        status = ports_free(wanted, count, settings->is_json);
+    }
+    free(wanted);
+    return status;
+}
+
+/* Do the options go together? -1, or the exit status. */
+static int check_settings(const struct settings *settings, const struct cli_words *operands)
+{
+    static const int none = sizeof protocols / sizeof protocols[0] - 2;
+
+    if (settings->word != NULL && *settings->word == '\0') {
+        cli_message("ports: --search '': expected a word");
+        return CLI_ERROR;
+    }
+    if (settings->is_free && settings->is_ephemeral) {
+        return cli_options_refuse(&options, "--ephemeral", "it or --free, not both");
+    }
+    if (settings->word != NULL && (settings->is_free || settings->is_ephemeral)) {
+        return cli_options_refuse(&options, "--search", "none with --free or --ephemeral");
+    }
+    if (settings->is_free && settings->protocol == none) {
+        return cli_options_refuse(&options, "none", "tcp, udp, sctp or dccp with --free");
+    }
+    if (settings->is_ephemeral && (settings->protocol >= 0 || operands->count > 0)) {
+        return cli_options_refuse(&options, operands->count > 0 ? operands->words[0] : "--proto",
+                                  "no option but --json and no operand with --ephemeral");
+    }
+    return -1;
+}
+
 int cli_ports_main(int argc, char **argv)
 {
     struct settings settings = {.protocol = -1};
@@ -305,12 +388,14 @@ int cli_ports_main(int argc, char **argv)
     size_t count;
     int status = cli_options_parse(&options, argc, argv, &settings, &operands);
 
+    if (status < 0) {
+        status = check_settings(&settings, &operands);
+    }
+    if (status < 0 && settings.is_ephemeral) {
+        status = ports_ephemeral(settings.is_json);
+    }
     if (status >= 0) {
         return status;
-    }
-    if (settings.word != NULL && *settings.word == '\0') {
-        cli_message("ports: --search '': expected a word");
-        return CLI_ERROR;
     }
     count = operands.count == 0 ? 1 : (size_t)operands.count;
     questions = cli_memory(NULL, count * sizeof *questions);
@@ -325,7 +410,8 @@ int cli_ports_main(int argc, char **argv)
         }
     }
     if (status < 0) {
-        status = answer_all(questions, count, &settings);
+        status = settings.is_free ? find_free(questions, count, &settings)
+                                  : answer_all(questions, count, &settings);
     }
     free(questions);
     return status;
