@@ -145,7 +145,9 @@ void tcp_on_too_big(struct tcp *tcp, struct tcp_conn *conn, uint32_t seq, uint32
     }
     struct tcp_path *path = tcp_path_make(tcp, conn);
     if (path != NULL) {
-        tcp_path_told(tcp, path, mtu);
+        if (mtu < path->mtu) { /* else another connection of the path knows more than CONN did */
+            tcp_path_told(tcp, path, mtu);
+        }
         tcp_pmtu_sync(tcp, conn);
         repair(tcp, conn);
     }

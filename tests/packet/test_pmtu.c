@@ -150,6 +150,40 @@ static void the_next_connection_knows(void **state)
     talk_end(&talk);
 }
 
+static void a_message_makes_no_path_larger(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    talk_write(&talk, 1460);
+    talk_out(&talk, "P. 1+1460");
+    berth_id first = talk.id;
+    uint32_t first_iss = talk.iss;
+    talk.peer_port++;
+    talk.iss_known = false;
+    talk_in(&talk, "S 0 win 65535 mss 1460 sackok");
+    talk_out(&talk, "S. 0 ack 1 mss 1460");
+    talk_in(&talk, ". 1 ack 1");
+    talk_accept(&talk);
+    talk_write(&talk, 1460);
+    talk_out(&talk, "P. 1+1460");
+    told(&talk, 1, 1000);
+    talk_forget(&talk);
+    assert_int_equal(talk_info(&talk).mss_send, 960);
+    talk.peer_port--;
+    talk.iss = first_iss;
+    told(&talk, 1, 1400); /* of a segment that left before */
+    talk_out(&talk, ". 1+960");
+    talk_out(&talk, "P. 961+500");
+    talk_in(&talk, ". 1 ack 1461");
+    berth_id second = talk.id;
+    talk.id = first;
+    assert_int_equal(talk_info(&talk).mss_send, 960);
+    talk.id = second;
+    talk_end(&talk);
+}
+
 static void what_was_told_grows_old(void **state)
 {
     (void)state;
@@ -440,6 +474,8 @@ int main(void)
         {"RFC 8201 4: never below what IPv6 links take", never_below_what_ipv6_links_take, NULL,
          NULL, NULL},
         {"RFC 1191 5: a router that names no size", a_router_that_names_no_size, NULL, NULL, NULL},
+        {"RFC 1191 3: a message makes no path larger that another connection knows better",
+         a_message_makes_no_path_larger, NULL, NULL, NULL},
         {"RFC 1191 6.2; RFC 8201 5.2: the next connection knows", the_next_connection_knows, NULL,
          NULL, NULL},
         {"RFC 1191 6.3; RFC 8201 4: what was told grows old", what_was_told_grows_old, NULL, NULL,
