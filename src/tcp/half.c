@@ -312,6 +312,27 @@ static enum berth_drop on_acked(struct tcp *tcp, struct tcp_syn *syn,
     return BERTH_DROP_NONE;
 }
 
+/* Not of our SYN,ACK. It may bring a cookie: an earlier SYN came when there was no room for a
+ * record, and its answer was late. */
+static enum berth_drop on_other_ack(struct tcp *tcp, struct tcp_syn *syn,
+                                    const struct wire_packet *packet, struct tcp_conn **out)
+{
+    struct tcp_pair pair = {.local = syn->local, .remote = syn->remote, .hash = syn->hash};
+    struct tcp_listener *listener = listener_of(tcp, syn);
+    enum berth_drop drop = BERTH_DROP_NO_CONNECTION;
+    if (tcp_has_cookies(tcp, listener)) {
+        drop = tcp_on_cookie(tcp, listener, &pair, packet, out);
+    }
+    if (drop == BERTH_DROP_NO_CONNECTION) {
+        tcp_reset_for(tcp, packet);
+        return BERTH_DROP_TCP_BAD_ACK;
+    }
+    if (*out != NULL) {
+        remove_record(tcp, syn);
+    }
+    return drop;
+}
+
 /* Our SYN,ACK was lost, or is late; but a RST where the SYNs contradict each other (RFC 9768
  * 3.1.5). */
 static enum berth_drop on_syn_again(struct tcp *tcp, struct tcp_syn *syn,
@@ -352,11 +373,8 @@ enum berth_drop tcp_on_half_open(struct tcp *tcp, struct tcp_syn *syn,
     if (flags != WIRE_ACK) {
         return BERTH_DROP_TCP_BAD_ACK;
     }
-    if (segment->ack != syn->iss + 1) {
-        tcp_reset_for(tcp, packet);
-        return BERTH_DROP_TCP_BAD_ACK;
-    }
-    return on_acked(tcp, syn, packet, out);
+    return segment->ack == syn->iss + 1 ? on_acked(tcp, syn, packet, out)
+                                        : on_other_ack(tcp, syn, packet, out);
 }
 
 bool tcp_half_is_other_answer(const struct tcp_syn *syn, const struct wire_tcp *segment)

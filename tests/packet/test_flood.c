@@ -58,6 +58,43 @@ static void the_syn_queue_is_bounded(void **state)
     talk_end(&talk);
 }
 
+static void small_queue_with_cookies(struct berth_config *config)
+{
+    config->tcp.syn_queue = 3;
+}
+
+/* A SYN is answered with a cookie, late; the client asks again, and now there is room. It takes the
+ * first answer. */
+static void a_cookie_counts_beside_a_record(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, small_queue_with_cookies);
+    talk_listen(&talk);
+    flood(&talk, 3);
+    talk.iss_known = false;
+    talk_in(&talk, "S 0 win 1000 mss 1460");
+    talk_out(&talk, "S. 0 ack 1");
+    assert_int_equal(cookies_out(&talk), 1);
+    talk.peer_port = 20000;
+    talk_in(&talk, "R 1");
+    assert_int_equal(talk_half_open(&talk), 2);
+    talk.peer_port = TALK_PEER_PORT;
+    talk_in(&talk, "S 0 win 1000 mss 1460");
+    talk_forget(&talk); /* another SYN,ACK, of a record */
+    assert_int_equal(talk_half_open(&talk), 3);
+    talk_in(&talk, ". 1 ack 400000000 win 1000"); /* of neither */
+    talk_out(&talk, "R 400000000");
+    assert_int_equal(talk_half_open(&talk), 3);
+    talk_in(&talk, ". 1 ack 1 win 1000");
+    talk_silent(&talk);
+    assert_int_equal(talk_half_open(&talk), 2);
+    assert_int_equal(cookies_in(&talk), 1);
+    talk_accept(&talk);
+    assert_int_equal(talk_state(&talk), BERTH_TCP_ESTABLISHED);
+    talk_end(&talk);
+}
+
 static void few_records(struct berth_config *config)
 {
     config->limits.tcp_half_open = 2;
@@ -491,6 +528,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         {"RFC 4987 3.5: the SYN queue is bounded", the_syn_queue_is_bounded, NULL, NULL, NULL},
+        {"RFC 4987 3.6: a cookie counts also where a later SYN has a record",
+         a_cookie_counts_beside_a_record, NULL, NULL, NULL},
         {"RFC 4987 3.5: so are the stack's records", the_stacks_records_are_bounded, NULL, NULL,
          NULL},
         {"RFC 4987 3.3, 3.5: a half-open connection is given up", half_open_is_given_up, NULL, NULL,
