@@ -191,7 +191,8 @@ void tcp_fast_offer(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *
         return;
     }
     memcpy(syn->cookie, peer->cookie, cookie_bytes);
-    uint32_t bytes = text_bytes(conn, peer, syn);
+    bool urgent = conn_has(conn, CONN_URGENT_OUT); /* a SYN does not point to the mark */
+    uint32_t bytes = urgent ? 0 : text_bytes(conn, peer, syn);
     if (bytes == 0 || !tcp_score_sent(tcp, conn, bytes)) {
         return;
     }
@@ -208,12 +209,13 @@ void tcp_fast_answered(struct tcp *tcp, struct tcp_conn *conn, const struct wire
     if (!conn->fast_asked) {
         return;
     }
-    bool has_cookie = (syn_ack->options & WIRE_OPTION_FAST_OPEN) != 0 && syn_ack->cookie_bytes > 0;
-    if (has_cookie) {
+    const struct tcp_fast_peer *peer = tcp_fast_find(tcp, conn);
+    bool asked = conn->probes == 1 && (peer == NULL || peer->cookie_bytes == 0);
+    if ((syn_ack->options & WIRE_OPTION_FAST_OPEN) != 0 && syn_ack->cookie_bytes > 0) {
         tcp_fast_learn(tcp, conn, syn_ack);
     } else if (syn_ack->ack != conn->iss + 1) {
         tcp_fast_trust(tcp, conn);
-    } else if (conn->fast_text || conn->probes == 1) {
+    } else if (conn->fast_text || asked) {
         tcp_fast_shun(tcp, conn); /* text not taken, no cookie for who asked */
     }
 }

@@ -319,6 +319,42 @@ static void text_goes_with_the_syn(void **state)
     talk_end(&talk);
 }
 
+static void a_syn_without_text_tells_nothing(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, fast);
+    learn_cookie(&talk);
+    open_with(&talk, 0);
+    talk_out(&talk, "S 0+0 fo " COOKIE);
+    talk_in(&talk, "S. 0 ack 1 win 5000 mss 1000"); /* there was no text to take, no cookie to ask */
+    talk_out(&talk, ". 1 ack 1");
+    talk.port++;
+    open_with(&talk, 50);
+    talk_out(&talk, "S 0+50 fo " COOKIE);
+    talk_end(&talk);
+}
+
+/* A SYN does not point to the mark. */
+static void urgent_text_waits(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, fast);
+    learn_cookie(&talk);
+    struct berth_endpoint to = {.address = talk_peer(&talk), .port = talk.peer_port};
+    struct berth_endpoint from = {.address = talk_stack(&talk), .port = talk.port};
+    uint8_t text[50] = {0};
+    size_t taken;
+    assert_int_equal(berth_tcp_connect(talk.berth, &from, &to, NULL, &talk.id), 0);
+    assert_int_equal(berth_tcp_write(talk.berth, talk.id, text, sizeof text, &taken), 0);
+    assert_int_equal(berth_tcp_urgent(talk.berth, talk.id), 0);
+    talk_collect(&talk);
+    talk_out(&talk, "S 0+0 fo " COOKIE);
+    talk.port++;
+    talk_end(&talk);
+}
+
 static void no_more_than_the_servers_mss(void **state)
 {
     (void)state;
@@ -483,6 +519,10 @@ int main(void)
         {"RFC 7413 4.2.1: a cookie is asked for first", a_cookie_is_asked_for_first, NULL, NULL,
          NULL},
         {"RFC 7413 4.1.3, 4.2.2: text goes with the SYN", text_goes_with_the_syn, NULL, NULL, NULL},
+        {"RFC 7413 4.2.2: a SYN without text tells nothing of the server",
+         a_syn_without_text_tells_nothing, NULL, NULL, NULL},
+        {"RFC 9293 MUST-31; RFC 7413 4.2.2: urgent text waits for the handshake", urgent_text_waits,
+         NULL, NULL, NULL},
         {"RFC 7413 4.2.2: no more than the server's MSS", no_more_than_the_servers_mss, NULL, NULL,
          NULL},
         {"RFC 7413 4.2.2: text that is not taken goes again", text_that_is_not_taken_goes_again,
