@@ -289,6 +289,7 @@ int tcp_set_congestion_control(struct tcp *tcp, struct tcp_conn *conn, const cha
         conn->cc.table = table; /* not established: tcp_establish starts it */
     } else if (conn->cc.table != table) {
         tcp_control(tcp, conn, table, 0);
+        tcp_conn_ready(tcp, conn); /* what waited for its pace may go now */
     }
     return 0;
 }

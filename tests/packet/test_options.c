@@ -121,6 +121,33 @@ static void connections_begin_with_the_listeners(void **state)
     talk_end(&talk);
 }
 
+static void paced(struct berth_config *config)
+{
+    memcpy(config->tcp.congestion_control, "bbr", 4);
+}
+
+/* What waited for the pace of the controller that there was does not wait any more. */
+static void another_controller_does_not_wait(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, paced);
+    talk_established(&talk);
+    talk_write(&talk, 14600);
+    talk_forget(&talk); /* a quantum */
+    char ack[32];
+    uint64_t sent = talk_info(&talk).bytes_sent;
+    assert_in_range(sent, 1460, 14599);
+    (void)snprintf(ack, sizeof ack, ". 1 ack %u", (unsigned)sent + 1);
+    talk_in(&talk, ack);
+    talk_silent(&talk); /* not yet */
+    assert_int_equal(berth_tcp_set_congestion_control(talk.berth, talk.id, "cubic"), 0);
+    talk_collect(&talk);
+    (void)snprintf(ack, sizeof ack, ". %u+1460", (unsigned)sent + 1);
+    talk_out(&talk, ack);
+    talk_end(&talk);
+}
+
 static void before_the_syn_leaves(void **state)
 {
     (void)state;
@@ -392,6 +419,8 @@ int main(void)
         {"RFC 9293 3.9.1: options have ranges", ranges_of_options, NULL, NULL, NULL},
         {"RFC 9293 3.9.1: connections begin with their listener's options",
          connections_begin_with_the_listeners, NULL, NULL, NULL},
+        {"another controller does not wait for the pace of the one before",
+         another_controller_does_not_wait, NULL, NULL, NULL},
         {"RFC 9293 3.7.1: options that the SYN tells", before_the_syn_leaves, NULL, NULL, NULL},
         {"RFC 9293 3.9.1.2: cork", cork_waits_for_full_segments, NULL, NULL, NULL},
         {"RFC 9293 3.9.1.2: cork gives way", cork_gives_way_after_200_ms, NULL, NULL, NULL},
