@@ -130,7 +130,7 @@ static const struct member members[] = {
     MEMBER(limits.buffers_reserved, 0, 1000000),
     MEMBER(limits.tcp_connections, 0, RECORDS_MAX),
     MEMBER(limits.tcp_half_open, 0, RECORDS_MAX),
-    MEMBER(limits.tcp_time_wait, 0, RECORDS_MAX),
+    MEMBER(limits.tcp_time_wait, 1, RECORDS_MAX),
     MEMBER(limits.tcp_listeners, 0, RECORDS_MAX),
     MEMBER(limits.tcp_held, 0, RECORDS_MAX),
     MEMBER(limits.tcp_fast_open_servers, 0, RECORDS_MAX),

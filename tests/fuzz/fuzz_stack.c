@@ -6,9 +6,11 @@
  * The input is a script: records of one byte (what), one byte (how long), and that many bytes.
  *   0  a raw packet, checksums taken as good
  *   1  a TCP segment to the listener or to an open connection: header fields from the bytes,
- *      sequence numbers relative to what the stack expects
- *   2  time goes on
+ *      sequence numbers relative to what the stack expects, or to its last SYN,ACK, whose Fast Open
+ *      cookie comes back too; or an ICMP error about such a segment
+ *   2  time goes on, and once nothing is due and nothing wants to leave the deadline lies ahead
  *   3  the owner acts: accept, read, write, shut down, close, abort, decide on what is held
+ * The first and the last byte choose the settings besides.
  */
 #include "stack/stack.h"
 #include "tcp/parts.h"
@@ -17,13 +19,18 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#define IDS 32
+#define IDS          32
+#define FRAME_VIEWED 128 /* bytes of a frame that are looked at: the headers */
+#define IDLE_TURNS   1000
 
 struct world {
     struct berth *berth;
     uint64_t now_ns;
     berth_id ids[IDS];
     unsigned next;
+    struct wire_packet syn_ack; /* the last; version 0: none yet */
+    uint8_t cookie[WIRE_COOKIE_BYTES_MAX];
+    uint8_t cookie_bytes;
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
@@ -33,9 +40,18 @@ static struct berth_address address(uint32_t value)
     return berth_address_v4(value);
 }
 
-static void settings(struct berth_config *config, uint8_t choice)
+static const char *const controllers[] = {"cubic", "newreno", "bbr", "bbr"};
+
+static void settings(struct berth_config *config, uint8_t choice, uint8_t more)
 {
     berth_config_init(config);
+    memcpy(config->tcp.congestion_control, controllers[more & 3],
+           strlen(controllers[more & 3]) + 1);
+    config->tcp.pacing = (more & 4) != 0;
+    config->tcp.ecn = (uint8_t)((more >> 3 & 7) % (BERTH_TCP_ACCECN_ACCEPT + 1));
+    config->tcp.mtu_probing = (enum berth_mtu_probing)((more >> 6) % 3);
+    config->limits.tcp_paced = 2;
+    config->limits.tcp_paths = 2;
     config->limits.buffers = 64;
     config->limits.buffers_reserved = 8;
     config->limits.buffer_bytes = (choice & 1) != 0 ? 69632 : 2048;
@@ -60,10 +76,33 @@ static void settings(struct berth_config *config, uint8_t choice)
     config->tcp.fast_open_pending = (choice & 128) != 0 ? 4 : 0;
 }
 
-static void transmit(struct world *world)
+/* A SYN,ACK tells the peer what it needs to go on. */
+static void look_at(struct world *world, const struct berth_frame *frame)
+{
+    uint8_t data[FRAME_VIEWED];
+    struct berth_offload good = {.checksum_good = 1};
+    struct wire_packet packet;
+    if (frame->bytes > sizeof data || frame->view_count != 1) {
+        return;
+    }
+    memcpy(data, frame->views[0].data, frame->bytes);
+    if (wire_parse(&packet, data, frame->bytes, &good) != BERTH_DROP_NONE ||
+        packet.protocol != WIRE_TCP ||
+        (packet.tcp.flags & (WIRE_SYN | WIRE_ACK)) != (WIRE_SYN | WIRE_ACK)) {
+        return;
+    }
+    world->syn_ack = packet;
+    if (packet.tcp.cookie_bytes > 0) {
+        memcpy(world->cookie, packet.tcp.cookie, packet.tcp.cookie_bytes);
+        world->cookie_bytes = packet.tcp.cookie_bytes;
+    }
+}
+
+static bool transmit(struct world *world)
 {
     struct berth_frame frames[4];
     uint32_t count = berth_transmit(world->berth, frames, 4, world->now_ns);
+    bool any = count > 0;
     for (unsigned turns = 0; count > 0 && turns < 10000; turns++) {
         for (uint32_t i = 0; i < count; i++) {
             uint64_t sum = 0; /* touches every byte that a link would */
@@ -71,8 +110,24 @@ static void transmit(struct world *world)
                 sum = wire_sum(sum, frames[i].views[v].data, frames[i].views[v].bytes);
             }
             BERTH_CHECK(frames[i].bytes <= BERTH_PACKET_BYTES_MAX && sum != UINT64_MAX);
+            look_at(world, &frames[i]);
         }
         count = berth_transmit(world->berth, frames, 4, world->now_ns);
+    }
+    return any;
+}
+
+/* Time goes on; what is due is done, and then no more is due: a caller that sleeps until the
+ * deadline does not turn in a circle. */
+static void go_on(struct world *world, uint64_t ns)
+{
+    world->now_ns += ns;
+    unsigned turns = 0;
+    bool busy = true;
+    while (busy) {
+        BERTH_CHECK(turns++ < IDLE_TURNS);
+        berth_advance(world->berth, world->now_ns);
+        busy = transmit(world) || berth_deadline(world->berth) <= world->now_ns;
     }
 }
 
@@ -111,10 +166,56 @@ static const struct tcp_conn *some_conn(const struct world *world, uint8_t pick)
     return (conn->generation & 1U) != 0 && conn->state != BERTH_TCP_CLOSED ? conn : NULL;
 }
 
+/* What a router says of PACKET, which CONN sent, or may have sent. */
+static void send_icmp(struct world *world, const struct wire_packet *packet, const uint8_t *field)
+{
+    bool v6 = packet->version == 6;
+    struct wire_packet icmp = {.source = packet->source,
+                               .destination = packet->destination,
+                               .version = packet->version,
+                               .protocol = v6 ? WIRE_ICMP6 : WIRE_ICMP,
+                               .hop_limit = 64};
+    icmp.icmp.type = v6 ? 1 + field[8] % 2 : 3;
+    icmp.icmp.code = v6 ? 0 : field[8] % 16;
+    icmp.icmp.mtu = (uint32_t)field[9] << 3;
+    struct wire_packet quoted = *packet;
+    quoted.source = packet->destination;
+    quoted.destination = packet->source;
+    quoted.source_port = packet->destination_port;
+    quoted.destination_port = packet->source_port;
+    quoted.tcp.seq = packet->tcp.ack;
+    uint8_t quote[256] = {0};
+    uint32_t quote_bytes = wire_emit_tcp(quote, &quoted);
+    uint8_t out[512] = {0};
+    icmp.payload_bytes = quote_bytes;
+    uint32_t header = wire_emit_icmp(out, &icmp);
+    memcpy(out + header, quote, quote_bytes);
+    receive(world, out, header + quote_bytes);
+}
+
+/* PACKET goes on from the stack's last SYN,ACK. */
+static void answer_syn_ack(const struct world *world, struct wire_packet *packet,
+                           const uint8_t *field)
+{
+    const struct wire_packet *answered = &world->syn_ack;
+    if (answered->version == 0) {
+        return;
+    }
+    packet->version = answered->version;
+    packet->source = answered->destination;
+    packet->destination = answered->source;
+    packet->source_port = answered->destination_port;
+    packet->destination_port = answered->source_port;
+    packet->tcp.seq = answered->tcp.ack + field[3] % 4;
+    packet->tcp.ack = answered->tcp.seq + 1;
+    packet->tcp.tsecr = answered->tcp.tsval;
+}
+
 static void send_segment(struct world *world, const uint8_t *script, size_t bytes)
 {
     uint8_t field[16] = {0};
     memcpy(field, script, bytes < sizeof field ? bytes : sizeof field);
+    bool answers = (field[0] & 0x40) != 0;
     struct wire_packet packet = {.version = 4, .protocol = WIRE_TCP, .hop_limit = 64};
     packet.source = address(0x0a090002);
     packet.destination = address(0x0a090001);
@@ -123,7 +224,10 @@ static void send_segment(struct world *world, const uint8_t *script, size_t byte
     packet.tcp.flags = field[1];
     packet.tcp.seq = 1000U + field[3];
     packet.tcp.window = (uint16_t)(field[4] << 8 | field[5]);
-    const struct tcp_conn *conn = some_conn(world, field[2]);
+    const struct tcp_conn *conn = answers ? NULL : some_conn(world, field[2]);
+    if (answers) {
+        answer_syn_ack(world, &packet, field);
+    }
     if (conn != NULL) {
         packet.source = conn->remote.address;
         packet.destination = conn->local.address;
@@ -134,7 +238,10 @@ static void send_segment(struct world *world, const uint8_t *script, size_t byte
         packet.tcp.ack = conn->snd_nxt - (uint32_t)field[7] * 97U;
     }
     packet.tcp.options = field[8] & (31 | WIRE_OPTION_FAST_OPEN);
-    packet.tcp.cookie_bytes = (field[10] & 16) != 0 ? 8 : 0;
+    if ((field[10] & 16) != 0) {
+        packet.tcp.cookie_bytes = world->cookie_bytes != 0 ? world->cookie_bytes : 8;
+        memcpy(packet.tcp.cookie, world->cookie, sizeof world->cookie);
+    }
     packet.tcp.mss = (uint16_t)(field[9] << 3);
     packet.tcp.wscale = field[10] % 15;
     packet.tcp.tsval = field[11];
@@ -143,10 +250,49 @@ static void send_segment(struct world *world, const uint8_t *script, size_t byte
         packet.tcp.sack[i].left = packet.tcp.ack + field[13] * 50U * (i + 1);
         packet.tcp.sack[i].right = packet.tcp.sack[i].left + field[14] * 30U;
     }
+    if ((field[0] & 0x20) != 0) {
+        send_icmp(world, &packet, field);
+        return;
+    }
+    packet.traffic_class = field[8] >> 6;
     uint8_t out[2048] = {0};
     packet.payload_bytes = field[15] * 5U;
     uint32_t header = wire_emit_tcp(out, &packet);
     receive(world, out, header + packet.payload_bytes);
+}
+
+/* What is done more seldom. */
+static int act_seldom(struct world *world, berth_id id, uint8_t what)
+{
+    struct berth *berth = world->berth;
+    struct berth_endpoint any = {.port = 80};
+    struct berth_tcp_info info;
+    int result = 0;
+    switch (what % 8) {
+    case 0:
+        result = berth_tcp_urgent(berth, id);
+        break;
+    case 1:
+    case 2:
+        result = berth_tcp_set_congestion_control(berth, id, controllers[what / 8 % 3]);
+        break;
+    case 3:
+        result = berth_tcp_more(berth, id);
+        break;
+    case 4:
+        result = berth_tcp_info(berth, id, &info);
+        break;
+    case 5:
+        result = berth_set_mtu(berth, 576 + what / 8 * 30U);
+        break;
+    case 6: /* another listener takes the place of the one there was */
+        (void)berth_tcp_close(berth, world->ids[0]);
+        result = berth_tcp_listen(berth, &any, 1 + what / 8U, NULL, &world->ids[0]);
+        break;
+    default:
+        break;
+    }
+    return result;
 }
 
 static void act_on_stream(struct world *world, berth_id id, uint8_t what, uint8_t amount)
@@ -180,9 +326,10 @@ static void act_on_stream(struct world *world, berth_id id, uint8_t what, uint8_
         result = stack_id_kind(id) == BERTH_KIND_TCP ? berth_tcp_abort(berth, id) : 0;
         break;
     case 6:
-        result = berth_tcp_set(berth, id, (enum berth_tcp_option)(amount % 22), amount & 1);
+        result = berth_tcp_set(berth, id, (enum berth_tcp_option)(amount % 24), amount & 1);
         break;
     default:
+        result = act_seldom(world, id, amount);
         break;
     }
     (void)result;
@@ -248,15 +395,14 @@ static void step(struct world *world, uint8_t what, const uint8_t *script, size_
         send_segment(world, script, bytes);
         break;
     case 2:
-        world->now_ns += bytes > 0 ? (uint64_t)1 << (script[0] % 48) : 1;
-        berth_advance(world->berth, world->now_ns);
+        go_on(world, bytes > 0 ? (uint64_t)1 << (script[0] % 48) : 1);
         break;
     default:
         act(world, script, bytes);
         break;
     }
     stack_check(world->berth);
-    transmit(world);
+    (void)transmit(world);
     stack_check(world->berth);
     drain_events(world);
 }
@@ -283,7 +429,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     }
     struct world world = {.now_ns = 1000 * NS_PER_S};
     struct berth_config config;
-    settings(&config, data[0]);
+    settings(&config, data[0], data[bytes - 1]);
     config.system_ports_bindable = true;
     const char *what = "";
     if (berth_config_check(&config, &what) != 0) {

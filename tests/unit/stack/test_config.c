@@ -148,7 +148,7 @@ static void ranges_of_limits(void **state)
     PASSES(limits.buffer_bytes, 131072);
     REFUSED(limits.buffer_bytes, 131073);
     RANGE(limits.tcp_connections, 0U, 1U << 24);
-    RANGE(limits.tcp_time_wait, 0U, 1U << 24);
+    RANGE(limits.tcp_time_wait, 1U, 1U << 24);
     RANGE(limits.tcp_listeners, 0U, 1U << 24);
     RANGE(limits.tcp_held, 0U, 1U << 24);
     RANGE(limits.tcp_sent_records, 0U, 1U << 24);
