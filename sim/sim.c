@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/flood.h"
 #include "base/bytes.h"
+#include "sim/flood.h"
 #include "sim/world.h"
 
 #define TITLE_BYTES 256
@@ -67,8 +67,7 @@ static int copy_flows(const struct world *world, struct sim_result *out)
             .ends = {flow->ends[0].result, flow->ends[1].result},
         };
         for (unsigned k = 0; config->time_ns == 0 && k < 2; k++) {
-            out->flows[i].ends[k].counted =
-                flow->ends[k].result.received - flow->ends[k].uncounted;
+            out->flows[i].ends[k].counted = flow->ends[k].result.received - flow->ends[k].uncounted;
         }
         out->bytes += flow->ends[0].result.received + flow->ends[1].result.received;
         out->gave_up += flow->ends[0].result.error == BERTH_E_TIMED_OUT ||

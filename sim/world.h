@@ -89,7 +89,7 @@ struct flow {
     bool waits;                   /* for a place at its opener's: it tries again */
     uint32_t opened;              /* so many were before it, and it */
     struct berth_endpoint opener; /* the opening end's own address and port, once known */
-    uint64_t from_ns; /* when counting began, if not with the flow */
+    uint64_t from_ns;             /* when counting began, if not with the flow */
     uint64_t end_ns;
     struct end ends[2];
 };

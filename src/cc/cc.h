@@ -2,8 +2,8 @@
 /*
  * Congestion control: one const table of functions per controller, one small state per connection.
  * A controller changes cwnd and ssthresh (bytes) and, if it paces, pacing_bps; nothing else. From
- * on_loss or on_ecn to on_recovered or on_spurious cwnd belongs to loss recovery, which reduces it to
- * ssthresh in proportion to what arrives (RFC 9937); but not that of a controller that measures.
+ * on_loss or on_ecn to on_recovered or on_spurious cwnd belongs to loss recovery, which reduces it
+ * to ssthresh in proportion to what arrives (RFC 9937); but not that of a controller that measures.
  * Adding one: a file of its own and a line in cc.c's table.
  *
  * A controller that measures has on_sample (and on_lost, and a state of its own beside the
@@ -17,7 +17,7 @@
  *   a piece is believed lost           on_lost         draft-ietf-ccwg-bbr 5.2.4
  *   loss detected, recovery begins     on_loss         5681 3.2, 6582, 6675
  *   recovery point acknowledged        on_recovered    6582 3.2 (3)
- *   marks tell of congestion           on_ecn          3168 6.1.2, 8511; once a window, on_recovered
+ *   marks tell of congestion           on_ecn          3168 6.1.2, 8511; once a window: on_recovered
  *                                                      follows, on_loss in between does not
  *   retransmission timeout             on_timeout      5681 3.1 (4)
  *   idle for longer than an RTO        on_idle         5681 4.1; of one that measures: data leaves,

@@ -210,10 +210,10 @@ static void on_conn_timer(struct tcp *tcp, struct tcp_conn *conn)
 {
     if (conn->rate != NULL) {
         tcp_rate_check(tcp, conn);
-    }
-    if (conn_pace_ns(conn) <= tcp->now_ns) {
-        conn->rate->is_waiting = false;
-        tcp_conn_ready(tcp, conn);
+        if (conn_pace_ns(conn) <= tcp->now_ns) {
+            conn->rate->is_waiting = false;
+            tcp_conn_ready(tcp, conn);
+        }
     }
     if (conn->ack_ns <= tcp->now_ns) {
         conn->ack_ns = BERTH_NEVER;
