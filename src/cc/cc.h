@@ -17,8 +17,9 @@
  *   a piece is believed lost           on_lost         draft-ietf-ccwg-bbr 5.2.4
  *   loss detected, recovery begins     on_loss         5681 3.2, 6582, 6675
  *   recovery point acknowledged        on_recovered    6582 3.2 (3)
- *   marks tell of congestion           on_ecn          3168 6.1.2, 8511; once a window: on_recovered
- *                                                      follows, on_loss in between does not
+ *   marks tell of congestion           on_ecn          3168 6.1.2, 8511; once a window:
+ *                                                      on_recovered follows, on_loss in between
+ *                                                      does not
  *   retransmission timeout             on_timeout      5681 3.1 (4)
  *   idle for longer than an RTO        on_idle         5681 4.1; of one that measures: data leaves,
  *                                                      none is in flight, there was none to send

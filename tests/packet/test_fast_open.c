@@ -327,7 +327,7 @@ static void a_syn_without_text_tells_nothing(void **state)
     learn_cookie(&talk);
     open_with(&talk, 0);
     talk_out(&talk, "S 0+0 fo " COOKIE);
-    talk_in(&talk, "S. 0 ack 1 win 5000 mss 1000"); /* there was no text to take, no cookie to ask */
+    talk_in(&talk, "S. 0 ack 1 win 5000 mss 1000"); /* no text to take, no cookie asked */
     talk_out(&talk, ". 1 ack 1");
     talk.port++;
     open_with(&talk, 50);
