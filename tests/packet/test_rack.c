@@ -194,6 +194,21 @@ static void loss_behind_a_probe_is_heard_of(void **state)
     talk_end(&talk);
 }
 
+static void nothing_of_it_without_sack(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, talk_without_sack);
+    talk_established(&talk);
+    talk_write(&talk, 2920);
+    talk_forget(&talk);
+    uint64_t waited_ms = talk_wait_out_ms(&talk, 2000);
+    assert_in_range(waited_ms, 200, 230); /* the timeout, no probe after two round trips */
+    talk_out(&talk, ". 1+1460");
+    assert_int_equal(talk_info(&talk).timeouts, 1);
+    talk_end(&talk);
+}
+
 static void needless_probe_costs_nothing(void **state)
 {
     (void)state;
@@ -396,12 +411,15 @@ static void as_much_as_was_delivered(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        {"RFC 9937 6.2: as much as was delivered", as_much_as_was_delivered, NULL, NULL, NULL},
+        {"RFC 9937 6.2; RFC 8985 9.3: as much as was delivered", as_much_as_was_delivered, NULL,
+         NULL, NULL},
         {"RFC 8985 6.2: time tells a loss", time_tells_a_loss, NULL, NULL, NULL},
         {"RFC 8985 6.2: reordering is no loss", reordering_is_no_loss, NULL, NULL, NULL},
         {"RFC 8985 6.2: three are enough at once", three_are_enough, NULL, NULL, NULL},
         {"RFC 3042 2: limited transmit", limited_transmit, NULL, NULL, NULL},
         {"RFC 8985 6.2: a lost retransmission is found", lost_retransmission_is_found, NULL, NULL,
+         NULL},
+        {"RFC 8985 4: without SACK there is no probe", nothing_of_it_without_sack, NULL, NULL,
          NULL},
         {"RFC 8985 7.3: the tail is probed", tail_is_probed, NULL, NULL, NULL},
         {"RFC 8985 7.3: a probe prefers new data", probe_prefers_new_data, NULL, NULL, NULL},
