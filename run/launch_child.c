@@ -15,11 +15,14 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "run/launch_filter.h"
 #include "run/mounts.h"
 #include "run/tun_setup.h"
+
+enum { TUN_MAJOR = 10, TUN_MINOR = 200 }; /* Linux's devices.txt */
 
 static void say(const struct launch_child *child, enum launch_said said,
                 const struct launch_error *error)
@@ -104,22 +107,33 @@ static void report_ready(const struct launch_child *child, const struct tun_setu
     close(diag_fd);
 }
 
-/* A socket of the host's network that the caller left open would be a way round the gate. */
-static void keep_from_exec(int fd)
+/* Does writing to FD reach the host's network, past the gate? Sockets, Unix ones apart, and TUN and
+ * TAP devices: their node is the same everywhere. */
+static bool is_way_out(int fd)
 {
     struct stat st;
     int domain = 0;
     socklen_t length = sizeof(domain);
 
-    if (fd <= STDERR_FILENO || fstat(fd, &st) < 0 || !S_ISSOCK(st.st_mode)) {
-        return;
+    if (fstat(fd, &st) < 0) {
+        return false;
     }
-    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) < 0 || domain != AF_UNIX) {
+    if (S_ISCHR(st.st_mode)) {
+        return st.st_rdev == makedev(TUN_MAJOR, TUN_MINOR);
+    }
+    return S_ISSOCK(st.st_mode) &&
+           (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) < 0 || domain != AF_UNIX);
+}
+
+static void keep_from_exec(int fd)
+{
+    if (fd > STDERR_FILENO && is_way_out(fd)) {
         (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
     }
 }
 
-static void keep_sockets_from_exec(void)
+/* What the caller left open. */
+static void keep_ways_from_exec(void)
 {
     DIR *directory = opendir("/proc/self/fd");
     const struct dirent *entry = NULL;
@@ -184,7 +198,7 @@ _Noreturn void launch_child_run(const struct launch_child *child)
     }
     report_ready(child, &tun, diag_fd);
     await(child, LAUNCH_SAID_GO);
-    keep_sockets_from_exec();
+    keep_ways_from_exec();
     restore_signals(child);
     execute(child->config->argv);
     (void)launch_error_set(&error, LAUNCH_STEP_EXEC, child->config->argv[0]);

@@ -52,8 +52,13 @@ static int add_architectures(scmp_filter_ctx filter)
 static int add_rules(scmp_filter_ctx filter)
 {
     static const unsigned requests[] = {TIOCSTI, TIOCLINUX};
-    int result = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(io_uring_setup), 0);
+    static const int rings[] = {SCMP_SYS(io_uring_setup), SCMP_SYS(io_uring_enter),
+                                SCMP_SYS(io_uring_register)};
+    int result = 0;
 
+    for (size_t i = 0; i < sizeof(rings) / sizeof(rings[0]) && result == 0; i++) {
+        result = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), rings[i], 0);
+    }
     for (int family = 0; family < FAMILIES && result == 0; family++) {
         if (!is_family_allowed(family)) {
             result = seccomp_rule_add(
