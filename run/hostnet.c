@@ -100,6 +100,30 @@ static int on_attribute(const struct nlattr *attribute, void *data)
     return MNL_CB_OK;
 }
 
+/* The last address of an IPv4 network is its broadcast address, also where nobody has set one. */
+static void add_broadcasts(struct list *list, const struct ifaddrmsg *message,
+                           const struct nlattr *const *attributes)
+{
+    const struct nlattr *set = attributes[IFA_BROADCAST];
+    const struct nlattr *network = attributes[IFA_ADDRESS];
+
+    if (message->ifa_family != AF_INET) {
+        return;
+    }
+    if (set != NULL && mnl_attr_get_payload_len(set) == sizeof(uint32_t)) {
+        struct berth_address address = address_of(mnl_attr_get_payload(set), sizeof(uint32_t));
+
+        list_add(list, &address);
+    }
+    if (network != NULL && mnl_attr_get_payload_len(network) == sizeof(uint32_t) &&
+        message->ifa_prefixlen < 31) {
+        uint32_t last = mnl_attr_get_u32(network) | htonl(UINT32_MAX >> message->ifa_prefixlen);
+        struct berth_address address = address_of(&last, sizeof(last));
+
+        list_add(list, &address);
+    }
+}
+
 static int on_address(const struct nlmsghdr *header, void *data)
 {
     struct hostnet *hostnet = data;
@@ -120,13 +144,7 @@ static int on_address(const struct nlmsghdr *header, void *data)
 
         list_add(&hostnet->next_addresses, &address);
     }
-    if (attributes[IFA_BROADCAST] != NULL &&
-        mnl_attr_get_payload_len(attributes[IFA_BROADCAST]) == length) {
-        struct berth_address address =
-            address_of(mnl_attr_get_payload(attributes[IFA_BROADCAST]), length);
-
-        list_add(&hostnet->next_broadcasts, &address);
-    }
+    add_broadcasts(&hostnet->next_broadcasts, message, attributes);
     return MNL_CB_OK;
 }
 

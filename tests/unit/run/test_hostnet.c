@@ -154,6 +154,12 @@ static void lists_follow_the_host(void **state)
     assert_true(has(hostnet_addresses(hostnet), "192.0.2.7"));
     assert_true(has(hostnet_broadcasts(hostnet), "192.0.2.255"));
 
+    /* Nobody has said what its broadcast address is: it has one all the same. */
+    assert_int_equal(system("ip addr add 203.0.113.66/26 dev lo"), 0);
+    assert_true(wait_update(hostnet));
+    assert_true(has(hostnet_broadcasts(hostnet), "203.0.113.127"));
+    assert_false(has(hostnet_broadcasts(hostnet), "203.0.113.255"));
+
     assert_int_equal(system("ip addr add 198.51.100.1 peer 198.51.100.2 dev lo && "
                             "ip addr add 2001:db8::7/64 nodad dev lo"),
                      0);
