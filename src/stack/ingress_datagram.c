@@ -252,12 +252,8 @@ static enum berth_drop on_error(struct berth *berth, const struct wire_packet *p
     }
     switch (quote.protocol) {
     case WIRE_TCP:
-        if (is_too_big(packet)) {
-            stack_on_tcp_too_big(berth, &quote, packet->icmp.mtu);
-        } else {
-            stack_on_tcp_unreachable(berth, &quote, error);
-        }
-        return BERTH_DROP_NONE;
+        return is_too_big(packet) ? stack_on_tcp_too_big(berth, &quote, packet->icmp.mtu)
+                                  : stack_on_tcp_unreachable(berth, &quote, error);
     case WIRE_UDP:
         return on_datagram_error(berth, &quote, error);
     default:

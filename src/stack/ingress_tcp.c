@@ -165,18 +165,24 @@ static struct tcp_conn *conn_quoted(const struct berth *berth, const struct wire
     return quote->has_tcp_seq ? tcp_find(&berth->tcp, &pair) : NULL;
 }
 
-void stack_on_tcp_unreachable(struct berth *berth, const struct wire_quote *quote, int error)
+enum berth_drop stack_on_tcp_unreachable(struct berth *berth, const struct wire_quote *quote,
+                                         int error)
 {
     struct tcp_conn *conn = conn_quoted(berth, quote);
-    if (conn != NULL) {
-        tcp_on_unreachable(&berth->tcp, conn, quote->tcp_seq, error);
+    if (conn == NULL) {
+        return BERTH_DROP_NO_CONNECTION;
     }
+    tcp_on_unreachable(&berth->tcp, conn, quote->tcp_seq, error);
+    return BERTH_DROP_NONE;
 }
 
-void stack_on_tcp_too_big(struct berth *berth, const struct wire_quote *quote, uint32_t mtu)
+enum berth_drop stack_on_tcp_too_big(struct berth *berth, const struct wire_quote *quote,
+                                     uint32_t mtu)
 {
     struct tcp_conn *conn = conn_quoted(berth, quote);
-    if (conn != NULL) {
-        tcp_on_too_big(&berth->tcp, conn, quote->tcp_seq, mtu);
+    if (conn == NULL) {
+        return BERTH_DROP_NO_CONNECTION;
     }
+    tcp_on_too_big(&berth->tcp, conn, quote->tcp_seq, mtu);
+    return BERTH_DROP_NONE;
 }

@@ -98,10 +98,12 @@ enum berth_drop stack_on_tcp(struct berth *berth, struct wire_packet *packet,
                              struct berth_buffer *buffer);
 /* ICMP error about a TCP segment of ours. ERROR: BERTH_E_... it stands for; HARD: not a hint only.
  */
-void stack_on_tcp_unreachable(struct berth *berth, const struct wire_quote *quote, int error);
+enum berth_drop stack_on_tcp_unreachable(struct berth *berth, const struct wire_quote *quote,
+                                         int error);
 /* Fragmentation needed (RFC 1191), packet too big (RFC 8201). MTU: what the router said, 0 if
  * nothing. */
-void stack_on_tcp_too_big(struct berth *berth, const struct wire_quote *quote, uint32_t mtu);
+enum berth_drop stack_on_tcp_too_big(struct berth *berth, const struct wire_quote *quote,
+                                     uint32_t mtu);
 
 /* datagram_held.c and tcp_held.c: the two sides of the berth_held_... calls. REASON < 0: silence.
  */
