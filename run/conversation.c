@@ -274,3 +274,30 @@ void conversation_name_refused(struct run *run, const char *name)
         write_line(run, line);
     }
 }
+
+/* ---- What was never a conversation ---------------------------------------------------------- */
+
+/* Of refused first contacts there are lines already; the rest is TCP's everyday, and limits. */
+static bool is_told(enum berth_drop reason)
+{
+    return (reason > BERTH_DROP_NONE && reason < BERTH_DROP_DENIED) ||
+           reason == BERTH_DROP_NO_CONNECTION || reason == BERTH_DROP_NO_ECHO;
+}
+
+void conversation_tell_drops(struct run *run)
+{
+    struct berth_stats stats;
+
+    berth_stats(run->berth, &stats);
+    for (int i = 0; i < BERTH_DROP_COUNT && journal_is_on(&run->journal); i++) {
+        enum berth_drop reason = (enum berth_drop)i;
+
+        if (is_told(reason) && stats.drops[i] > 0) {
+            json_t *line = line_new("dropped");
+
+            put(line, "reason", json_string(berth_drop_name(reason)));
+            put(line, "packets", json_integer((json_int_t)stats.drops[i]));
+            write_line(run, line);
+        }
+    }
+}

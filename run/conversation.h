@@ -40,4 +40,8 @@ void conversation_refused(struct run *run, const struct berth_contact *contact);
 /* NAME was not resolved. */
 void conversation_name_refused(struct run *run, const char *name);
 
+/* At the end: how many packets were dropped that belong to no conversation, a line for each reason.
+ */
+void conversation_tell_drops(struct run *run);
+
 #endif

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "run/conversation.h"
 #include "run/inside.h"
 #include "run/relay_tcp.h"
 #include "run/run_setup.h"
@@ -216,5 +217,6 @@ int run_go(struct run *run, struct launch_failure *failure)
     deliver_rest(run);
     run_setup_end_conversations(run);
     transmit(run);
+    conversation_tell_drops(run);
     return BERTH_OK;
 }
