@@ -52,6 +52,8 @@ static inline uint32_t drawing_pick(struct random *random, const uint32_t *value
 
 /* plan_network.c: what the hosts share, after the paths are drawn, before the stacks are. */
 void plan_draw_network(struct drawing *drawing);
+/* plan_hole.c: routers that say nothing, when all flows are drawn. */
+void plan_draw_holes(struct drawing *drawing);
 /* plan_network.c: limits that are too small for what is asked, and guesses, after all else. */
 void plan_draw_scarcity(struct drawing *drawing);
 

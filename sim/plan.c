@@ -500,6 +500,7 @@ int plan_make(const struct sim_config *config, struct plan *out)
     for (uint32_t i = 0; i < out->flow_count; i++) {
         draw_flow(&drawing, &out->flows[i]);
     }
+    plan_draw_holes(&drawing);
     plan_ecn(config, drawing.vary, out);
     if (config->scenario == SIM_MIXED) {
         drawing_begin(&drawing, "sim-mixture");

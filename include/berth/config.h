@@ -49,7 +49,7 @@ enum berth_syn_cookies {
 /* Does TCP look for a path's MTU itself, where routers do not tell (RFC 4821, RFC 8899)? */
 enum berth_mtu_probing {
     BERTH_MTU_PROBING_OFF = 0,
-    BERTH_MTU_PROBING_BLACK_HOLE = 1, /* once three timeouts say that large packets vanish */
+    BERTH_MTU_PROBING_BLACK_HOLE = 1, /* once timeouts, three to five, say that packets vanish */
     BERTH_MTU_PROBING_ALWAYS = 2      /* every path, from 1200 bytes (IPv6: 1280) up */
 };
 

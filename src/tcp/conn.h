@@ -272,7 +272,7 @@ struct tcp_path {
     uint8_t failures; /* probes of the size that is tried that were lost */
     bool narrowed;    /* the largest was tried in vain: halves from here */
     bool searching;
-    bool probed; /* its routers say nothing: only probes raise it */
+    bool probed; /* its routers say nothing: only probes raise it, not its age */
 };
 
 /* What the pieces of one arriving segment's processing hand to each other. */

@@ -258,6 +258,7 @@ struct tcp_path *tcp_path_of(struct tcp *tcp, struct tcp_conn *conn);
 struct tcp_path *tcp_path_make(struct tcp *tcp, struct tcp_conn *conn);
 void tcp_path_told(const struct tcp *tcp, struct tcp_path *path, uint32_t mtu);
 void tcp_path_search(const struct tcp *tcp, struct tcp_path *path);
+void tcp_path_forget_later(const struct tcp *tcp, struct tcp_path *path);
 void tcp_path_found(const struct tcp *tcp, struct tcp_path *path);
 
 /* pmtu.c */

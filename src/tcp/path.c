@@ -126,9 +126,18 @@ void tcp_path_search(const struct tcp *tcp, struct tcp_path *path)
     path->until_ns = BERTH_NEVER;
 }
 
+/* Who asked for the search sends no probes. Should nobody else find out, the path is taken for a
+ * plain one again after a while: perhaps it was an outage. */
+void tcp_path_forget_later(const struct tcp *tcp, struct tcp_path *path)
+{
+    path->probed = false;
+    path->until_ns = add_sat_u64(tcp->now_ns, tcp->settings.mtu_age_ns);
+}
+
 /* The search is over, for a while. */
 void tcp_path_found(const struct tcp *tcp, struct tcp_path *path)
 {
     path->searching = false;
+    path->probed = true;
     path->until_ns = add_sat_u64(tcp->now_ns, tcp->settings.mtu_age_ns);
 }

@@ -11,6 +11,8 @@
  *   none        "too big"                                               told, until mtu_age
  *   any         three timeouts in a row of one segment larger than BASE mtu BASE, searching
  *   searching   three and more, of one larger than the floor            mtu floor, searching
+ *   any         five of one larger than the floor                       mtu floor, searching
+ *   searching   mtu_age, if who had the timeouts cannot probe           none
  *   searching   the probe arrives                                       mtu is its size
  *   searching   three probes of a size are lost                         high is less than it
  *   searching   high is no more than a little larger than mtu           found, until mtu_age
@@ -23,10 +25,11 @@
 #define BASE_V4      1200U /* RFC 8899 5.1.2: BASE_PLPMTU */
 #define TIMESTAMPS   12U
 
-static const uint32_t probes_max = 3;    /* RFC 8899 5.1.2: MAX_PROBES */
-static const uint32_t hole_timeouts = 3; /* the same, for what is in use */
-static const uint32_t search_step = 16;  /* bytes: closer than this is found */
-static const uint32_t behind_probe = 4;  /* segments that follow a probe: their SACKs tell */
+static const uint32_t probes_max = 3;     /* RFC 8899 5.1.2: MAX_PROBES */
+static const uint32_t hole_timeouts = 3;  /* the same, for what is in use */
+static const uint32_t floor_timeouts = 5; /* of what is no larger than BASE: mostly an outage */
+static const uint32_t search_step = 16;   /* bytes: closer than this is found */
+static const uint32_t behind_probe = 4;   /* segments that follow a probe: their SACKs tell */
 
 static bool is_v4(const struct tcp_conn *conn)
 {
@@ -172,6 +175,19 @@ void tcp_set_mtu(struct tcp *tcp, uint32_t mtu)
 
 /* ---- What nobody says ----------------------------------------------------------------------- */
 
+/* SIZE has vanished so often: what should pass then, or SIZE if that says nothing. */
+static uint32_t size_after_timeouts(struct tcp *tcp, struct tcp_conn *conn, uint32_t size)
+{
+    uint32_t base = base_of(tcp, conn);
+    if (size > base) {
+        return base;
+    }
+    const struct tcp_path *path = path_of(tcp, conn);
+    bool suspect = path != NULL && path->searching;
+    bool lower = suspect || conn->unanswered >= floor_timeouts;
+    return lower ? min_u32(size, floor_of(tcp, conn)) : size;
+}
+
 /* The timer has expired again. Is it that large packets vanish? */
 void tcp_pmtu_on_timeout(struct tcp *tcp, struct tcp_conn *conn)
 {
@@ -185,12 +201,14 @@ void tcp_pmtu_on_timeout(struct tcp *tcp, struct tcp_conn *conn)
     }
     uint32_t bytes = min_u32(first->end - first->seq, conn->mss);
     uint32_t size = bytes + header_bytes(conn);
-    uint32_t base = base_of(tcp, conn);
-    struct tcp_path *path = size > base ? tcp_path_make(tcp, conn) : path_of(tcp, conn);
-    uint32_t next = size > base ? base : floor_of(tcp, conn);
-    if (path != NULL && size > next && (size > base || path->searching)) {
+    uint32_t next = size_after_timeouts(tcp, conn, size);
+    struct tcp_path *path = next < size ? tcp_path_make(tcp, conn) : NULL;
+    if (path != NULL) {
         path->mtu = (uint16_t)min_u32(path->mtu, next);
         tcp_path_search(tcp, path);
+        if (!conn_has(conn, CONN_SACK)) {
+            tcp_path_forget_later(tcp, path);
+        }
         tcp_pmtu_sync(tcp, conn);
     }
 }
@@ -221,8 +239,9 @@ static bool is_calm(const struct tcp_conn *conn)
 uint32_t tcp_pmtu_probe_bytes(struct tcp *tcp, struct tcp_conn *conn)
 {
     bool off = tcp->settings.mtu_probing == BERTH_MTU_PROBING_OFF;
-    struct tcp_path *path = off || !is_calm(conn) ? NULL : path_of(tcp, conn);
-    uint32_t size = path != NULL && path->searching ? next_size(tcp, conn, path) : 0;
+    struct tcp_path *path = path_of(tcp, conn); /* it grows old also where nobody probes */
+    bool may = path != NULL && path->searching && !off && is_calm(conn);
+    uint32_t size = may ? next_size(tcp, conn, path) : 0;
     if (size <= conn->mss + header_bytes(conn)) {
         return 0;
     }

@@ -375,6 +375,89 @@ static void a_very_black_hole(void **state)
     talk_end(&hole.talk);
 }
 
+/* What is sent is no larger than BASE, so nothing larger vanished before it. */
+static void a_small_black_hole(void **state)
+{
+    (void)state;
+    static struct hole hole;
+    hole_begin(&hole, NULL, 600);
+    transfer(&hole, 900);
+    assert_int_equal(talk_info(&hole.talk).timeouts, 5);
+    transfer(&hole, 1200000);
+    assert_int_equal(talk_info(&hole.talk).timeouts, 5);
+    assert_in_range(hole.largest, 600 - 16, 600);
+    talk_end(&hole.talk);
+}
+
+/* 900 bytes meet an outage that lasts for so many TIMEOUTS, and arrive. */
+static void lose_small_segments(struct hole *hole, unsigned timeouts)
+{
+    hole->limit = 100; /* nothing passes */
+    talk_write(&hole->talk, 900);
+    while (talk_info(&hole->talk).timeouts < timeouts) {
+        talk_forget(&hole->talk);
+        talk_wait_out_ms(&hole->talk, 70000);
+    }
+    hole->limit = 1500;
+    for (unsigned turns = 0; hole->acked < 900; turns++) {
+        assert_true(turns < 20);
+        turn(hole);
+    }
+}
+
+static void a_short_outage_is_no_small_black_hole(void **state)
+{
+    (void)state;
+    static struct hole hole;
+    hole_begin(&hole, NULL, 1500);
+    lose_small_segments(&hole, 4);
+    assert_int_equal(talk_info(&hole.talk).mss_send, 1460);
+    talk_end(&hole.talk);
+}
+
+/* No probe would tell that it was an outage: age does. */
+static void without_probes_a_path_is_forgotten(void **state)
+{
+    (void)state;
+    static struct hole hole;
+    hole_begin(&hole, talk_without_sack, 1500);
+    lose_small_segments(&hole, 5);
+    assert_int_equal(talk_info(&hole.talk).mss_send, 552 - 40);
+    talk_wait_ms(&hole.talk, AGE_MS - 10000);
+    transfer(&hole, 900);
+    assert_int_equal(talk_info(&hole.talk).mss_send, 552 - 40);
+    talk_wait_ms(&hole.talk, 20000);
+    transfer(&hole, 900);
+    assert_int_equal(talk_info(&hole.talk).mss_send, 1460);
+    talk_end(&hole.talk);
+}
+
+static void one_record(struct berth_config *config)
+{
+    config->limits.tcp_sent_records = 1;
+}
+
+static void one_record_without_sack(struct berth_config *config)
+{
+    talk_without_sack(config);
+    one_record(config);
+}
+
+/* There is no record to cut what was sent: its first bytes go alone. */
+static void a_black_hole_without_records(void **state)
+{
+    (void)state;
+    static struct hole hole;
+    hole_begin(&hole, one_record, 1400);
+    transfer(&hole, 20000);
+    assert_in_range(hole.largest, 1160, 1400);
+    talk_end(&hole.talk);
+    hole_begin(&hole, one_record_without_sack, 1400);
+    transfer(&hole, 20000);
+    assert_int_equal(hole.largest, 1200);
+    talk_end(&hole.talk);
+}
+
 static void an_outage_is_no_black_hole(void **state)
 {
     (void)state;
@@ -485,6 +568,13 @@ int main(void)
         {"RFC 8899 3: a lost probe is no congestion", a_lost_probe_is_no_congestion, NULL, NULL,
          NULL},
         {"RFC 8899 4.3: a very black hole", a_very_black_hole, NULL, NULL, NULL},
+        {"RFC 8899 4.3: a small black hole", a_small_black_hole, NULL, NULL, NULL},
+        {"RFC 8899 4.3: a short outage is no small black hole",
+         a_short_outage_is_no_small_black_hole, NULL, NULL, NULL},
+        {"RFC 8201 4: without probes a path is forgotten", without_probes_a_path_is_forgotten, NULL,
+         NULL, NULL},
+        {"RFC 8899 4.3: a black hole without records", a_black_hole_without_records, NULL, NULL,
+         NULL},
         {"RFC 8899 5.2: an outage is no black hole", an_outage_is_no_black_hole, NULL, NULL, NULL},
         {"RFC 8899 5.1.1: the path takes more later", the_path_takes_more_later, NULL, NULL, NULL},
         {"RFC 8899 4.3: it can be turned off", it_can_be_turned_off, NULL, NULL, NULL},
