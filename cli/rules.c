@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cli/rules.c: `berth rules`: the command line of check and explain. Called by cli/main.c.
+ * cli/rules.c: `berth rules`: the command line of check, explain and export. Called by cli/main.c.
  */
 #include "cli/rules.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -44,7 +45,6 @@ static bool add_host(void *context, const char *value, struct cli_complaint *com
     struct rules_settings *settings = context;
     struct berth_address address;
 
-    settings->has_policy = true;
     if (settings->host_count == RULES_HOST_MAX) {
         (void)snprintf(complaint->expected, sizeof complaint->expected, "at most %d of them",
                        RULES_HOST_MAX);
@@ -57,6 +57,8 @@ static bool add_host(void *context, const char *value, struct cli_complaint *com
     settings->host[settings->host_count++] = address;
     return true;
 }
+
+static const char *const targets[] = {"nftables", "kubernetes", "cilium", NULL};
 
 static const struct cli_option option_list[] = {
     {.name = "policy",
@@ -82,8 +84,14 @@ static const struct cli_option option_list[] = {
      .kind = CLI_CALL,
      .value = "ADDRESS",
      .call = add_host,
-     .help = "explain: an address that counts as the host's own, besides those that it holds now; "
-             "repeatable"},
+     .help = "explain, export: an address that counts as the host's own, besides those that it "
+             "holds; repeatable"},
+    {.name = "to",
+     .kind = CLI_CHOICE,
+     .value = "nftables|kubernetes|cilium",
+     .choices = targets,
+     .offset = offsetof(struct rules_settings, target),
+     .help = "export: in whose words"},
     {.name = "json",
      .kind = CLI_FLAG,
      .offset = offsetof(struct rules_settings, is_json),
@@ -92,24 +100,32 @@ static const struct cli_option option_list[] = {
 
 static const struct cli_options options = {
     .command = "berth rules",
-    .usage = "check [--json] FILE...\nexplain [OPTION]... CONNECTION",
-    .about = "check reads files of rules, names every mistake in them, and warns of rules that "
-             "never decide.\nexplain prints what rules decide on a connection, which of them "
-             "decides, and why those before it do not. The language is in berth-policy(5).",
+    .usage = "check [--json] FILE...\nexplain [OPTION]... CONNECTION\n"
+             "export --to nftables|kubernetes|cilium [--host ADDRESS]... FILE",
+    .about =
+        "check reads files of rules, names every mistake in them, and warns of rules that "
+        "never decide.\nexplain prints what rules decide on a connection, which of them "
+        "decides, and why those before it do not.\nexport prints the rules of FILE as a ruleset of "
+        "nftables, a NetworkPolicy of Kubernetes or a CiliumNetworkPolicy; what those cannot "
+        "say is listed on standard error and in its comments. The language is in "
+        "berth-policy(5).",
     .options = option_list,
     .count = sizeof option_list / sizeof option_list[0],
-    .notes = "CONNECTION is one word for the shell, in either of two forms:\n"
-             "  'out tcp 10.0.0.7:8443'      direction, protocol, address:port (icmp: no port)\n"
-             "  'out https to 10.0.0.7'      a rule without its first word, for one peer\n"
-             "The port is the peer's for out, the program's for in. The word host may stand for\n"
-             "the address: it is the gateway, 10.0.2.2.\n"
-             "\n"
-             "Exit status: 0 good, or allowed; 1 denied or dropped; 2 a mistake.\n"
-             "\n"
-             "Examples:\n"
-             "  berth rules check policy.txt\n"
-             "  berth rules explain --policy policy.txt 'out tcp 10.0.0.7:8443'\n"
-             "  berth rules explain -a 'out https' 'out 443/tcp to 169.254.169.254'\n",
+    .notes =
+        "CONNECTION is one word for the shell, in either of two forms:\n"
+        "  'out tcp 10.0.0.7:8443'      direction, protocol, address:port (icmp: no port)\n"
+        "  'out https to 10.0.0.7'      a rule without its first word, for one peer\n"
+        "The port is the peer's for out, the program's for in. The word host may stand for\n"
+        "the address: it is the gateway, 10.0.2.2.\n"
+        "\n"
+        "Exit status: 0 good, allowed, or all of it exported; 1 denied or dropped, or the target\n"
+        "cannot say all of the policy; 2 a mistake.\n"
+        "\n"
+        "Examples:\n"
+        "  berth rules check policy.txt\n"
+        "  berth rules explain --policy policy.txt 'out tcp 10.0.0.7:8443'\n"
+        "  berth rules explain -a 'out https' 'out 443/tcp to 169.254.169.254'\n"
+        "  berth rules export --to nftables policy.txt | nft -c -f -\n",
 };
 
 static int refuse(const char *word, const char *expected)
@@ -140,39 +156,64 @@ static int explain(const struct rules_settings *settings, const struct cli_words
     return count == 0 ? refuse(text, complaint.expected) : rules_explain(settings, queries, count);
 }
 
-static int dispatch(const struct rules_settings *settings, const struct cli_words *operands)
+static int check(const struct rules_settings *settings, const struct cli_words *operands)
 {
-    static const char *const verbs[] = {"check", "explain"};
+    if (operands->count < 2) {
+        return refuse("check", "a file after it");
+    }
+    if (settings->has_policy || settings->host_count > 0 || settings->target >= 0) {
+        return refuse("check", "no option but --json with it");
+    }
+    return rules_check(operands->words + 1, operands->count - 1, settings->is_json);
+}
+
+static int export(struct rules_settings *settings, const struct cli_words *operands)
+{
+    if (settings->target < 0) {
+        return refuse("export", "--to nftables, kubernetes or cilium with it");
+    }
+    if (operands->count != 2) {
+        return operands->count < 2 ? refuse("export", "a file after it")
+                                   : refuse(operands->words[2], "one file");
+    }
+    if (settings->has_policy || settings->is_json) {
+        return refuse("export", "no option but --to and --host with it");
+    }
+    return rules_export(settings, operands->words[1]);
+}
+
+static int dispatch(struct rules_settings *settings, const struct cli_words *operands)
+{
+    static const char *const verbs[] = {"check", "explain", "export"};
     const char *verb = operands->count == 0 ? "" : operands->words[0];
     const char *nearest;
 
     if (strcmp(verb, "explain") == 0) {
-        return explain(settings, operands);
+        return settings->target >= 0 ? refuse("--to", "it with export only")
+                                     : explain(settings, operands);
     }
     if (strcmp(verb, "check") == 0) {
-        if (operands->count < 2) {
-            return refuse(verb, "a file after it");
-        }
-        if (settings->has_policy) {
-            return refuse(verb, "no option but --json with it");
-        }
-        return rules_check(operands->words + 1, operands->count - 1, settings->is_json);
+        return check(settings, operands);
+    }
+    if (strcmp(verb, "export") == 0) {
+        return export(settings, operands);
     }
     if (operands->count == 0) {
-        cli_message("rules: expected check or explain; see berth rules --help");
+        cli_message("rules: expected check, explain or export; see berth rules --help");
         return CLI_ERROR;
     }
-    nearest = cli_text_nearest(verb, verbs, 2);
+    nearest = cli_text_nearest(verb, verbs, 3);
     if (nearest != NULL) {
-        cli_message("rules: '%s': expected check or explain (did you mean %s?)", verb, nearest);
+        cli_message("rules: '%s': expected check, explain or export (did you mean %s?)", verb,
+                    nearest);
         return CLI_ERROR;
     }
-    return refuse(verb, "check or explain");
+    return refuse(verb, "check, explain or export");
 }
 
 int cli_rules_main(int argc, char **argv)
 {
-    struct rules_settings settings = {.policy = cli_policy_new()};
+    struct rules_settings settings = {.policy = cli_policy_new(), .target = -1};
     struct cli_words operands;
     int status = cli_options_parse(&options, argc, argv, &settings, &operands);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cli/rules.h: between the files of `berth rules`: rules.c reads the command line, rules_check.c
- * and rules_explain.c answer, rules_query.c reads what is asked.
+ * cli/rules.h: between the files of `berth rules`: rules.c reads the command line, rules_check.c,
+ * rules_explain.c and rules_export.c answer, rules_query.c reads what is asked.
  */
 #ifndef BERTH_CLI_RULES_H
 #define BERTH_CLI_RULES_H
@@ -16,7 +16,8 @@ struct rules_settings {
     struct berth_address host[RULES_HOST_MAX];
     size_t host_count;
     bool is_policy_bad; /* a file of --policy was, and it has been said */
-    bool has_policy;    /* any of --policy, --allow, --deny, --host */
+    bool has_policy;    /* any of --policy, --allow, --deny */
+    int target;         /* --to: enum export_target; -1: not said */
     bool is_json;
 };
 
@@ -31,5 +32,7 @@ int rules_check(char **files, int count, bool is_json);
 /* rules_explain.c: the exit status. QUERIES: of rules_query_parse. */
 int rules_explain(const struct rules_settings *settings, const struct berth_contact_query *queries,
                   size_t count);
+/* rules_export.c: the rules of the file PATH in the words of settings->target. The exit status. */
+int rules_export(struct rules_settings *settings, const char *path);
 
 #endif

@@ -68,9 +68,9 @@ QUESTIONS = [
 
 # (arguments, words that the one line has)
 REFUSED = [
-    ([], ["check or explain"]),
+    ([], ["check, explain or export"]),
     (["chek"], ["'chek'", "did you mean check?"]),
-    (["frobnicate"], ["'frobnicate'", "check or explain"]),
+    (["frobnicate"], ["'frobnicate'", "check, explain or export"]),
     (["check"], ["a file after it"]),
     (["check", "-a", "out", "FILE"], ["no option but --json"]),
     (["check", "/no/such/file"], ["/no/such/file", "No such file"]),
