@@ -170,7 +170,8 @@ enum berth_drop tcp_on_time_wait(struct tcp *tcp, struct tcp_time_wait *wait,
     if ((segment->flags & WIRE_RST) != 0) {
         return BERTH_DROP_TCP_STATE; /* RFC 1337 3: not ended by a RST */
     }
-    if ((segment->flags & WIRE_FIN) != 0) {
+    uint32_t end = segment->seq + packet->payload_bytes + 1;
+    if ((segment->flags & WIRE_FIN) != 0 && end == wait->rcv_nxt) {
         start_clock(tcp, wait); /* RFC 9293 3.10.7.4: the FIN came again, 2 MSL from now */
     }
     if ((segment->flags & (WIRE_FIN | WIRE_SYN)) != 0 || packet->payload_bytes > 0 ||
