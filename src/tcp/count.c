@@ -10,15 +10,9 @@ static uint32_t ticks(uint64_t ns)
     return (uint32_t)(ns >> TCP_TICK_SHIFT); /* differences count */
 }
 
-static uint32_t segments_of(const struct wire_packet *packet)
-{
-    uint32_t each = packet->segment_bytes;
-    return each == 0 || packet->payload_bytes == 0 ? 1 : (packet->payload_bytes + each - 1) / each;
-}
-
 void tcp_count_in(const struct tcp *tcp, struct tcp_conn *conn, const struct wire_packet *packet)
 {
-    uint32_t segments = segments_of(packet);
+    uint32_t segments = wire_pieces(packet);
     conn->counts.segments_in += segments;
     if (packet->payload_bytes > 0) {
         conn->counts.data_in += segments;
@@ -28,7 +22,7 @@ void tcp_count_in(const struct tcp *tcp, struct tcp_conn *conn, const struct wir
 
 void tcp_count_out(struct tcp_conn *conn, const struct wire_packet *packet)
 {
-    uint32_t segments = segments_of(packet);
+    uint32_t segments = wire_pieces(packet);
     conn->counts.segments_out += segments;
     conn->counts.data_out += packet->payload_bytes > 0 ? segments : 0;
 }
