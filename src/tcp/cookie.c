@@ -11,7 +11,7 @@
  *                     the clock, 64 ms a step   ECN   SACK   window scale, 15: none
  *
  * The MAC (SipHash) is over both ends, the peer's sequence number and all of these bits, so none of
- * them can be changed. A period is 64 s and has a key of its own; a cookie is good in its period
+ * them can be changed, and which listener it was, whose options the SYN,ACK told. A period is 64 s and has a key of its own; a cookie is good in its period
  * and in the next one, so for one to two minutes, and afterwards its key is gone. The scale without
  * timestamps is rounded down to one of three, so that windows are believed smaller, never larger.
  * The tag is the four-tuple's, by a keyed hash as well, so that 29 or 26 bits have to be guessed. A
@@ -60,8 +60,10 @@ static uint32_t mac(const struct tcp *tcp, const struct tcp_syn *syn, const stru
         uint32_t bits;
     } input = {.pair = syn->hash, .irs = syn->irs};
     _Static_assert(sizeof input == 16, "no padding in what is hashed");
-    input.bits = bits->mss | bits->scale << 2 | (bits->sack ? 1U << 6 : 0) |
-                 (bits->ecn ? 1U << 7 : 0) | (bits->stamped ? 1U << 8 : 0);
+    const struct tcp_listener *listener = pool_at(&tcp->listeners, syn->listener - 1);
+    input.bits = listener->generation << 9 | bits->mss | bits->scale << 2 |
+                 (bits->sack ? 1U << 6 : 0) | (bits->ecn ? 1U << 7 : 0) |
+                 (bits->stamped ? 1U << 8 : 0);
     uint64_t hash = hash_keyed(&tcp->cookies.keys[period % 2], &input, sizeof input);
     return (uint32_t)hash & ((1U << (bits->stamped ? MAC_BITS : MAC_BITS_BARE)) - 1);
 }

@@ -95,6 +95,30 @@ static void a_cookie_counts_beside_a_record(void **state)
     talk_end(&talk);
 }
 
+static void always_cookies(struct berth_config *config)
+{
+    config->tcp.syn_cookies = BERTH_SYN_COOKIES_ALWAYS;
+}
+
+/* The next listener of the port may have said other things in its SYN,ACKs. */
+static void a_cookie_is_its_listeners(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, always_cookies);
+    talk_listen(&talk);
+    talk_in(&talk, "S 0 win 1000 mss 1460");
+    talk_out(&talk, "S. 0 ack 1");
+    assert_int_equal(berth_tcp_close(talk.berth, talk.listener), 0);
+    talk_listen(&talk);
+    flood(&talk, 1); /* this one has cookies out, too */
+    assert_int_equal(cookies_out(&talk), 2);
+    talk_in(&talk, ". 1 ack 1 win 1000");
+    assert_int_equal(cookies_in(&talk), 0);
+    assert_int_equal(talk_connections(&talk), 0);
+    talk_end(&talk);
+}
+
 static void few_records(struct berth_config *config)
 {
     config->limits.tcp_half_open = 2;
@@ -530,6 +554,8 @@ int main(void)
         {"RFC 4987 3.5: the SYN queue is bounded", the_syn_queue_is_bounded, NULL, NULL, NULL},
         {"RFC 4987 3.6: a cookie counts also where a later SYN has a record",
          a_cookie_counts_beside_a_record, NULL, NULL, NULL},
+        {"RFC 4987 3.6: a cookie is its listener's alone", a_cookie_is_its_listeners, NULL, NULL,
+         NULL},
         {"RFC 4987 3.5: so are the stack's records", the_stacks_records_are_bounded, NULL, NULL,
          NULL},
         {"RFC 4987 3.3, 3.5: a half-open connection is given up", half_open_is_given_up, NULL, NULL,
