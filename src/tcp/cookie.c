@@ -11,9 +11,10 @@
  *                     the clock, 64 ms a step   ECN   SACK   window scale, 15: none
  *
  * The MAC (SipHash) is over both ends, the peer's sequence number and all of these bits, so none of
- * them can be changed, and which listener it was, whose options the SYN,ACK told. A period is 64 s and has a key of its own; a cookie is good in its period
- * and in the next one, so for one to two minutes, and afterwards its key is gone. The scale without
- * timestamps is rounded down to one of three, so that windows are believed smaller, never larger.
+ * them can be changed, and over which listener it was, whose options the SYN,ACK told. A period is
+ * 64 s and has a key of its own; a cookie is good in its period and in the next one, so for one to
+ * two minutes, and afterwards its key is gone. The scale without timestamps is rounded down to one
+ * of three, so that windows are believed smaller, never larger.
  * The tag is the four-tuple's, by a keyed hash as well, so that 29 or 26 bits have to be guessed. A
  * segment that shows it, but does not stand where the peer's text begins, is of a connection whose
  * first segments are lost: it gets no RST, for they come again.
