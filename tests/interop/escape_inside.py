@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The program that tries to get out, for test_escape.py. It runs inside `berth run`, takes one way
-a line, ["NAME", argument...] in JSON, and answers each with what it saw: the name of an errno,
-"no answer", or what the way brought. Standard library only."""
+a line, [seconds that silence lasts, "NAME", argument...] in JSON, and answers each with what it saw:
+the name of an errno, "no answer", or what the way brought. Standard library only."""
 
 import ctypes
 import errno
@@ -16,7 +16,7 @@ import subprocess
 import sys
 
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET = 0x20000, 0x10000000, 0x40000000
-SILENCE_S = 0.12
+silence_s = 0.0
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -33,7 +33,7 @@ def family_of(address):
 
 def want_errors(sock, family):
     """A datagram socket that is told of every ICMP error."""
-    sock.settimeout(SILENCE_S)
+    sock.settimeout(silence_s)
     if family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, 25, 1)  # IPV6_RECVERR
         sock.setsockopt(socket.IPPROTO_IP, 11, 1)  # IP_RECVERR, for mapped addresses
@@ -59,9 +59,9 @@ def socket_to(address, kind, protocol=0):
 # ---- The network ------------------------------------------------------------------------------
 
 
-def way_tcp(address, port, protocol=0, seconds=1.0):
+def way_tcp(address, port, protocol=0):
     with socket.socket(family_of(address), socket.SOCK_STREAM, protocol) as sock:
-        sock.settimeout(seconds)
+        sock.settimeout(silence_s)
         try:
             sock.connect((address, port))
         except socket.timeout:
@@ -72,7 +72,7 @@ def way_tcp(address, port, protocol=0, seconds=1.0):
 def way_fast_open(address, port):
     """Payload in the very first segment."""
     with socket.socket(family_of(address)) as sock:
-        sock.settimeout(1)
+        sock.settimeout(silence_s)
         sock.setsockopt(socket.IPPROTO_TCP, 34, 1)  # TCP_FASTOPEN_NO_COOKIE
         sock.sendto(b"escape", socket.MSG_FASTOPEN, (address, port))
         return answer_of(sock)
@@ -187,7 +187,6 @@ def way_dns(server, name, kind=1, is_tcp=False, opcode=0, port=53):
     query = struct.pack(">HHHHHH", 77, opcode << 11 | 0x100, 1, 0, 0, 0) + labels + b"\0"
     query += struct.pack(">HH", kind, 1)
     with socket_to(server, socket.SOCK_STREAM if is_tcp else socket.SOCK_DGRAM) as sock:
-        sock.settimeout(1)
         sock.connect((server, port))
         sock.send(struct.pack(">H", len(query)) + query if is_tcp else query)
         try:
@@ -415,15 +414,23 @@ def way_unix(name):
 
 
 def way_kill_berth(address, port):
-    pid = os.getppid()
-    os.kill(pid, signal.SIGKILL)
-    while os.getppid() == pid or os.path.exists("/sys/class/net/none"):
-        pass
-    for _ in range(200):  # the device goes when its last descriptor is closed
+    os.kill(os.getppid(), signal.SIGKILL)
+    return without_link(address, port)
+
+
+def way_left_behind(address, port):
+    """By a process that the program leaves when it ends."""
+    if os.fork() > 0:
+        os._exit(0)
+    return without_link(address, port)
+
+
+def without_link(address, port):
+    for _ in range(500):  # the device goes when its last descriptor is closed
         if "berth0" not in [name for _, name in socket.if_nameindex()]:
-            break
+            return way_tcp(address, port)
         libc.usleep(10000)
-    return way_tcp(address, port)
+    return "berth0 is still there"
 
 
 # ---- One way a line ---------------------------------------------------------------------------
@@ -441,7 +448,8 @@ def tried(work):
 def main():
     print(os.getpid(), flush=True)
     for line in sys.stdin:
-        name, *arguments = json.loads(line)
+        global silence_s
+        silence_s, name, *arguments = json.loads(line)
         print(json.dumps(tried(lambda: WAYS[name](*arguments))), flush=True)
 
 

@@ -164,4 +164,6 @@ def descriptors():
 
 def killed():
     return [Way("berth killed: its link goes, and nothing takes its place",
-                SPACE, ("ENETUNREACH", "EADDRNOTAVAIL"), NOTHING, "kill_berth", PUBLIC4, 80)]
+                SPACE, ("ENETUNREACH", "EADDRNOTAVAIL"), NOTHING, "kill_berth", PUBLIC4, 80),
+            Way("by a process that outlives the program, and so berth", SPACE,
+                ("ENETUNREACH", "EADDRNOTAVAIL"), NOTHING, "left_behind", PUBLIC4, 80)]

@@ -42,6 +42,8 @@ import tap  # noqa: E402
 
 QUIET4, QUIET6 = "169.254.9.9", "64:ff9b::a9fe:909"  # never allowed: its refusal ends a row
 OUTGOING = 4  # PACKET_OUTGOING
+SILENCE_S = 0.15  # for rows that may get no answer
+LAST = ("kill_berth", "left_behind")  # ways that end the run, each in one of its own
 CONTROLS = {  # what a policy does allow must arrive, or nothing that does not is a proof
     rows.NARROW: [("tcp", rows.GATE4, 7000), ("udp", rows.GATE6, 7001)],
     rows.NETWORK: [("udp", rows.PUBLIC4, 80), ("udp", rows.PUBLIC6, 80)],
@@ -211,10 +213,11 @@ class Prisoner:
             os.close(own)
             os.close(inner)
 
-    def ask(self, *call):
+    def ask(self, *call, silence_s=5.0):
+        """What the program says of a way. SILENCE_S: so long it waits for an answer."""
         words = [self.left[word[1:]] if isinstance(word, str) and word.startswith("$") else word
                  for word in call]
-        self.process.stdin.write(json.dumps(words) + "\n")
+        self.process.stdin.write(json.dumps([silence_s, *words]) + "\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()
         return json.loads(line) if line else "the program has ended"
@@ -278,8 +281,11 @@ def check_row(world, prisoner, kind, row, settles=True):
         prisoner.put(row.call[0])
         events = prisoner.settle()
         saw = answer_words(prisoner.link.packets(is_incoming=True))
+        if saw not in row.sees:  # written after what ended the row
+            time.sleep(0.3)
+            saw = answer_words(prisoner.link.packets(is_incoming=True))
     else:
-        saw = prisoner.ask(*row.call)
+        saw = prisoner.ask(*row.call, silence_s=SILENCE_S if rows.NO_ANSWER in row.sees else 5)
         events = prisoner.settle() if settles else []
     arrived = [each for each in world.sniffer.arrived() if not is_allowed(row, each)]
     expected = [entry for entry in row.logged if not is_count(entry)]
@@ -299,7 +305,7 @@ def check_controls(world, prisoner, kind, policy):
     """What is allowed does arrive: by the program, and by packets on its link."""
     world.sniffer.arrived()
     for way, address, port in CONTROLS.get(policy, []):
-        prisoner.ask(way, address, port)
+        prisoner.ask(way, address, port, silence_s=SILENCE_S if way == "udp" else 5)
         prisoner.settle()
         seen = world.sniffer.arrived()
         real = {rows.GATE4: "127.0.0.1", rows.GATE6: "::1"}.get(address, address)
@@ -309,15 +315,22 @@ def check_controls(world, prisoner, kind, policy):
         prisoner.link.packets()
         port = 7000 if policy == rows.NARROW else 80
         prisoner.put(rows.syn(rows.GATE4, port, source_port=50000))
-        prisoner.settle()
+        seen = []
+
+        def has_arrived():
+            seen.extend(world.sniffer.arrived())
+            seen.append(answer_words(prisoner.link.packets(is_incoming=True)))
+            return (f"tcp 127.0.0.1 {port}" in seen
+                    and any("SYN,ACK" in each for each in seen))
         tap.check(f"{kind}, {policy}: and so does a packet on the link",
-                  host.wait_until(lambda: f"tcp 127.0.0.1 {port}" in world.sniffer.arrived(), 2)
-                  and "SYN,ACK" in answer_words(prisoner.link.packets(is_incoming=True)))
+                  host.wait_until(has_arrived, 5), seen)
     world.taken()  # which ends those connections
-    for _ in range(3):
+    quiet = 0
+    for _ in range(100):
         time.sleep(0.05)
-        prisoner.settle()
-    world.sniffer.arrived()
+        quiet = 0 if prisoner.settle() or world.sniffer.arrived() else quiet + 1
+        if quiet == 2:
+            break
 
 
 def check_policy(world, directory, kind, prefix, policy, groups):
@@ -328,7 +341,7 @@ def check_policy(world, directory, kind, prefix, policy, groups):
     with_link = kind == KINDS[0][0]  # the link is the same whoever the program is
     for _, _, group in groups:
         for row in group:
-            if (row.is_link and not with_link) or row.call[0] == "kill_berth":
+            if (row.is_link and not with_link) or row.call[0] in LAST:
                 continue
             saw = check_row(world, prisoner, kind, row)
             for entry in row.logged:
@@ -346,7 +359,7 @@ def check_policy(world, directory, kind, prefix, policy, groups):
 def check_killed(world, directory, kind, prefix, groups):
     for _, _, group in groups:
         for row in group:
-            if row.call[0] == "kill_berth":
+            if row.call[0] in LAST:
                 prisoner = Prisoner(world, directory, prefix, row.rules)
                 check_row(world, prisoner, kind, row, settles=False)
                 prisoner.end()
