@@ -116,7 +116,9 @@ void tree_remove(struct tree *tree, struct tree_node *node)
     }
     struct tree_node *parent = node->parent;
     replace_child(tree, parent, node, node->left != NULL ? node->left : node->right);
-    lift(parent);
+    if (node->any) { /* what it had to say of marks, nobody above says now */
+        lift(parent);
+    }
     list_remove(&node->order);
     node->parent = NULL;
     node->left = NULL;

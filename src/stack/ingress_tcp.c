@@ -112,10 +112,12 @@ static void take_first_answer(struct berth *berth, const struct wire_packet *pac
 {
     const struct wire_tcp *segment = &packet->tcp;
     bool is_ack = (segment->flags & (WIRE_SYN | WIRE_ACK | WIRE_RST)) == WIRE_ACK;
-    struct tcp_listener *listener = listener_at(berth, &pair->local);
 
-    if (is_ack && listener != NULL && tcp_has_cookies(&berth->tcp, listener) &&
-        tcp_half_is_other_answer(syn, segment) &&
+    if (!is_ack || !tcp_half_is_other_answer(syn, segment)) {
+        return;
+    }
+    struct tcp_listener *listener = listener_at(berth, &pair->local);
+    if (listener != NULL && tcp_has_cookies(&berth->tcp, listener) &&
         tcp_on_cookie(&berth->tcp, listener, pair, packet, out) == BERTH_DROP_NONE) {
         tcp_half_forget(&berth->tcp, syn);
     }
@@ -157,7 +159,7 @@ enum berth_drop stack_on_tcp(struct berth *berth, struct wire_packet *packet,
 }
 
 /* The connection of a segment that was QUOTEd; NULL: none of ours. */
-static struct tcp_conn *conn_quoted(const struct berth *berth, const struct wire_quote *quote)
+static struct tcp_conn *conn_quoted(struct berth *berth, const struct wire_quote *quote)
 {
     struct berth_endpoint local = {quote->source, quote->source_port};
     struct berth_endpoint remote = {quote->destination, quote->destination_port};

@@ -152,13 +152,18 @@ enum berth_drop tcp_on_ack(struct tcp *tcp, struct tcp_conn *conn, const struct 
     struct tcp_acked acked = {0};
     uint32_t window_before = conn->snd_wnd;
     take_in(tcp, conn, packet, &acked);
-    bool is_told = tcp_ecn_is_told(conn, packet, &acked);
+    bool has_ecn = conn->ecn.mode != TCP_ECN_NONE;
+    bool is_told = has_ecn && tcp_ecn_is_told(conn, packet, &acked);
     if (acked.bytes > 0 || acked.sacked > 0 || acked.duplicate || acked.dsack) {
         tcp_recovery_react(tcp, conn, &acked);
         control_congestion(tcp, conn, &acked, is_told);
-        tcp_pace_set(conn);
+        if (conn->rate != NULL) {
+            tcp_pace_set(conn);
+        }
     }
-    tcp_ecn_react(tcp, conn, &acked, is_told);
+    if (has_ecn) {
+        tcp_ecn_react(tcp, conn, &acked, is_told);
+    }
     if (acked.bytes > 0 && conn->path != 0) {
         tcp_pmtu_sync(tcp, conn);
     }

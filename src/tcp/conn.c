@@ -5,14 +5,26 @@
  */
 #include "tcp/fast_open.h"
 
-struct tcp_pair tcp_pair(const struct tcp *tcp, const struct berth_endpoint *local,
+/* As berth_endpoint_is_equal, here in place: it is asked for every segment. */
+static bool is_same(const struct berth_endpoint *a, const struct berth_endpoint *b)
+{
+    uint64_t high = load_u64(a->address.bytes) ^ load_u64(b->address.bytes);
+    uint64_t low = load_u64(a->address.bytes + 8) ^ load_u64(b->address.bytes + 8);
+    return (high | low) == 0 && a->port == b->port;
+}
+
+struct tcp_pair tcp_pair(struct tcp *tcp, const struct berth_endpoint *local,
                          const struct berth_endpoint *remote)
 {
-    struct tcp_pair pair = {.local = *local, .remote = *remote};
+    struct tcp_pair *pair = &tcp->pair_last;
     _Static_assert(offsetof(struct tcp_pair, remote) == 18 && sizeof *remote == 18,
                    "no padding in what is hashed");
-    pair.hash = hash_keyed(&tcp->table_key, &pair, 2 * sizeof *local);
-    return pair;
+    if (!is_same(&pair->remote, remote) || !is_same(&pair->local, local)) {
+        pair->local = *local;
+        pair->remote = *remote;
+        pair->hash = hash_keyed(&tcp->table_key, pair, 2 * sizeof *local);
+    }
+    return *pair;
 }
 
 struct tcp_conn *tcp_find(const struct tcp *tcp, const struct tcp_pair *pair)
@@ -21,8 +33,8 @@ struct tcp_conn *tcp_find(const struct tcp *tcp, const struct tcp_pair *pair)
     uint32_t at = *table_head(&tcp->table, hash);
     while (at != 0) {
         struct tcp_conn *conn = pool_at(&tcp->conns, at - 1);
-        if (conn->hash == hash && berth_endpoint_is_equal(&conn->remote, &pair->remote) &&
-            berth_endpoint_is_equal(&conn->local, &pair->local)) {
+        if (conn->hash == hash && is_same(&conn->remote, &pair->remote) &&
+            is_same(&conn->local, &pair->local)) {
             return conn;
         }
         at = conn->hash_next;

@@ -42,8 +42,7 @@ static enum tcp_busy busy_with(const struct tcp_conn *conn)
     return conn_has(conn, CONN_WANT_WRITE) ? TCP_BUSY_QUEUE : TCP_BUSY;
 }
 
-/* Something was sent, written or acknowledged. */
-void tcp_count_busy(const struct tcp *tcp, struct tcp_conn *conn)
+void tcp_count_change(const struct tcp *tcp, struct tcp_conn *conn)
 {
     struct tcp_counts *counts = &conn->counts;
     enum tcp_busy now = busy_with(conn);

@@ -54,6 +54,9 @@ void tcp_seed(struct tcp *tcp, uint64_t now_ns)
 {
     random_fill(tcp->random, &tcp->table_key, sizeof tcp->table_key);
     random_fill(tcp->random, &tcp->isn_key, sizeof tcp->isn_key);
+    tcp->pair_last = (struct tcp_pair){0};
+    tcp->pair_last.hash =
+        hash_keyed(&tcp->table_key, &tcp->pair_last, 2 * sizeof tcp->pair_last.local);
     static const char dice[] = "tree";
     tree_dice_init(&tcp->dice, hash_keyed(&tcp->table_key, dice, sizeof dice));
     tcp->now_ns = now_ns;

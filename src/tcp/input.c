@@ -259,12 +259,17 @@ static enum berth_drop process(struct tcp *tcp, struct tcp_conn *conn, struct tc
         on_syn_acked(tcp, conn, &packet->tcp);
     }
     conn->heard_ns = tcp->now_ns;
-    tcp_on_timeout_option(tcp, conn, &packet->tcp);
+    if ((packet->tcp.options & WIRE_OPTION_USER_TIMEOUT) != 0) {
+        tcp_on_timeout_option(tcp, conn, &packet->tcp);
+    }
     conn->dscp_received = packet->traffic_class >> 2;
     conn->probes = 0;
-    tcp_ecn_on_segment(tcp, conn, packet);
+    if (conn->ecn.mode != TCP_ECN_NONE) {
+        tcp_ecn_on_segment(tcp, conn, packet);
+    }
     drop = tcp_on_ack(tcp, conn, packet);
-    if (conn->state == BERTH_TCP_CLOSED) {
+    bool bare = packet->payload_bytes == 0 && (packet->tcp.flags & (WIRE_FIN | WIRE_URG)) == 0;
+    if (conn->state == BERTH_TCP_CLOSED || bare) {
         return drop;
     }
     return take_text(tcp, conn, arrival, packet->tcp.seq);

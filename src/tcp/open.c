@@ -22,11 +22,8 @@ static uint8_t own_wscale(const struct tcp_options *options)
 {
     uint32_t most = options->receive_bytes;
     most = options->window_bytes != 0 ? min_u32(most, options->window_bytes) : most;
-    uint8_t scale = 0;
-    while (scale < 14 && ((uint64_t)65535 << scale) < most) {
-        scale++;
-    }
-    return scale;
+    uint32_t windows = most / 65535 + (most % 65535 != 0 ? 1 : 0); /* rounded up: to a power of 2 */
+    return windows <= 1 ? 0 : (uint8_t)min_u32(32U - (uint32_t)__builtin_clz(windows - 1), 14);
 }
 
 /* The peer's SYN is here: what both sides take. */

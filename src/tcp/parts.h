@@ -126,13 +126,26 @@ void tcp_tune_arrived(const struct tcp *tcp, struct tcp_conn *conn,
 void tcp_tune_taken(const struct tcp *tcp, struct tcp_conn *conn);
 void tcp_tune_sent(struct tcp_conn *conn);
 uint32_t tcp_tune_rtt_us(const struct tcp_conn *conn);
-uint32_t tcp_receive_limit(const struct tcp *tcp, const struct tcp_conn *conn); /* of the queue */
+static inline uint32_t tcp_receive_limit(const struct tcp *tcp, const struct tcp_conn *conn)
+{
+    uint32_t most = conn->options->receive_bytes; /* of the queue */
+    uint32_t tuned = max_u32(conn->tune.receive_bytes, tcp->settings.receive_bytes_initial);
+    return conn->options->receive_fixed ? most : min_u32(most, tuned);
+}
 uint32_t tcp_send_limit(const struct tcp *tcp, const struct tcp_conn *conn);
 
 /* count.c */
 void tcp_count_in(const struct tcp *tcp, struct tcp_conn *conn, const struct wire_packet *packet);
 void tcp_count_out(struct tcp_conn *conn, const struct wire_packet *packet);
-void tcp_count_busy(const struct tcp *tcp, struct tcp_conn *conn);
+void tcp_count_change(const struct tcp *tcp, struct tcp_conn *conn);
+/* Something was sent, written or acknowledged: what holds the sender up may be something else. */
+static inline void tcp_count_busy(const struct tcp *tcp, struct tcp_conn *conn)
+{
+    bool idle = conn->snd_una == conn->snd_nxt && conn->snd_nxt == conn->snd_end;
+    if (!idle || conn->counts.busy != TCP_IDLE) {
+        tcp_count_change(tcp, conn);
+    }
+}
 void tcp_count_tell(const struct tcp *tcp, const struct tcp_conn *conn, struct berth_tcp_info *out);
 
 /* sendq.c */
@@ -187,7 +200,10 @@ bool tcp_score_sent(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes); /* 
 void tcp_score_acked(struct tcp *tcp, struct tcp_conn *conn, uint32_t ack, struct tcp_acked *acked);
 void tcp_score_sacked(struct tcp *tcp, struct tcp_conn *conn, const struct wire_tcp *segment,
                       struct tcp_acked *acked);
-bool tcp_score_has_lost(const struct tcp_conn *conn);
+static inline bool tcp_score_has_lost(const struct tcp_conn *conn)
+{
+    return conn->lost_bytes > 0;
+}
 /* The next piece to send again, [*seq, *end), at most MAX bytes; false: none. It is marked as
  * sent. */
 bool tcp_score_resend(struct tcp *tcp, struct tcp_conn *conn, uint32_t max, uint32_t *seq,

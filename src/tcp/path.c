@@ -64,6 +64,10 @@ static bool is_of(const struct tcp_path *path, const struct tcp_conn *conn)
 /* The record of CONN's path; NULL: there is none. */
 struct tcp_path *tcp_path_of(struct tcp *tcp, struct tcp_conn *conn)
 {
+    if (list_is_empty(&tcp->path_order)) { /* the usual case */
+        conn->path = 0;
+        return NULL;
+    }
     struct tcp_path *path = conn->path != 0 ? pool_at(&tcp->paths, conn->path - 1U) : NULL;
     if (path == NULL || !is_of(path, conn)) {
         path = find(tcp, &conn->remote.address);

@@ -328,6 +328,9 @@ static bool feed(struct tcp *tcp, struct tcp_conn *conn)
  * whose window the pool had shut. */
 void tcp_feed(struct tcp *tcp)
 {
+    if (list_is_empty(&tcp->starved)) {
+        return; /* whoever comes is asked once for nothing, at worst */
+    }
     uint32_t free = tcp->buffers->free;
     bool more = free > tcp->fed_free || free_records(tcp) > tcp->fed_records;
     tcp->fed_free = free;

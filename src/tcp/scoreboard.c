@@ -117,10 +117,13 @@ bool tcp_score_sent(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes)
     if (sent == NULL) {
         return false;
     }
-    *sent = (struct tcp_sent){.sent_ns = tcp->now_ns,
-                              .seq = conn->snd_nxt,
-                              .end = conn->snd_nxt + bytes,
-                              .segment = (uint16_t)tcp_mss_now(conn)};
+    /* Not the whole record: its links are set below, its mark is rate.c's. */
+    sent->sent_ns = tcp->now_ns;
+    sent->seq = conn->snd_nxt;
+    sent->end = conn->snd_nxt + bytes;
+    sent->segment = (uint16_t)tcp_mss_now(conn);
+    sent->flags = 0;
+    sent->app_limited = false;
     tree_add_after(&conn->sent, tree_last(&conn->sent), &sent->node, &tcp->dice);
     list_add_last(&conn->in_flight, &sent->by_time);
     if (conn->rate != NULL) {
@@ -285,11 +288,6 @@ void tcp_score_sacked(struct tcp *tcp, struct tcp_conn *conn, const struct wire_
             mark_block(tcp, conn, block, acked);
         }
     }
-}
-
-bool tcp_score_has_lost(const struct tcp_conn *conn)
-{
-    return conn->lost_bytes > 0;
 }
 
 bool tcp_score_resend(struct tcp *tcp, struct tcp_conn *conn, uint32_t max, uint32_t *seq,

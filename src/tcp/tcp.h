@@ -82,6 +82,7 @@ struct tcp {
     struct list ready;           /* connections that may have something to send */
     struct list time_wait_order; /* oldest first */
     struct hash_key table_key;
+    struct tcp_pair pair_last; /* its hash is right: segments come in bursts */
     struct hash_key isn_key;
     struct random *random;   /* the stream "tcp" */
     struct buffers *buffers; /* borrowed, as the rest */
@@ -128,7 +129,7 @@ void tcp_options_init(struct tcp_options *options, const struct berth_tcp_settin
 
 /* ---- Segments ------------------------------------------------------------------------------- */
 
-struct tcp_pair tcp_pair(const struct tcp *tcp, const struct berth_endpoint *local,
+struct tcp_pair tcp_pair(struct tcp *tcp, const struct berth_endpoint *local,
                          const struct berth_endpoint *remote);
 struct tcp_conn *tcp_find(const struct tcp *tcp, const struct tcp_pair *pair);
 struct tcp_syn *tcp_find_syn(const struct tcp *tcp, const struct tcp_pair *pair);

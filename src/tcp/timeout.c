@@ -47,10 +47,13 @@ void tcp_timeout_option(const struct tcp *tcp, struct tcp_conn *conn, struct wir
 {
     struct wire_tcp *out = &packet->tcp;
     bool syn = (out->flags & WIRE_SYN) != 0;
+    if (!conn->options->timeout_option || !(syn || conn->timeout_now)) {
+        return;
+    }
     bool room = wire_tcp_option_bytes(out) + OPTION_BYTES <= WIRE_TCP_OPTION_BYTES_MAX &&
                 packet->segment_bytes == 0 &&
                 packet->payload_bytes + OPTION_BYTES <= tcp_mss_now(conn);
-    if (conn->options->timeout_option && room && (syn || conn->timeout_now)) {
+    if (room) {
         out->options |= WIRE_OPTION_USER_TIMEOUT;
         out->user_timeout = field_of(advertised_ns(tcp, conn->options));
         conn->timeout_now = conn->timeout_now && syn;

@@ -39,12 +39,11 @@ void tcp_describe(const struct tcp *tcp, const struct tcp_conn *conn, uint32_t s
 
 /* The window field for OFFERED bytes: rounded up, so that rounding never shrinks the window. Each
  * rounding moves the edge a little; a peer that sends a byte at a time to a reader that sleeps
- * would so be offered more and more: only up to a share of the limit. */
-static uint32_t scaled(const struct tcp *tcp, const struct tcp_conn *conn, uint32_t offered)
+ * would so be offered more and more: only up to a share of LIMIT. */
+static uint32_t scaled(const struct tcp_conn *conn, uint32_t offered, uint64_t limit)
 {
     uint32_t down = offered >> conn->rcv_wscale;
     uint32_t up = (offered + (1U << conn->rcv_wscale) - 1) >> conn->rcv_wscale;
-    uint64_t limit = tcp_receive_limit(tcp, conn);
     uint64_t held = (uint64_t)conn->receive_bytes + ((uint64_t)up << conn->rcv_wscale);
     return held > limit + limit / 16 ? down : up;
 }
@@ -54,14 +53,15 @@ static uint16_t offer(struct tcp *tcp, struct tcp_conn *conn)
 {
     uint32_t window = tcp_receive_window(tcp, conn);
     uint32_t edge = conn->rcv_nxt + window;
-    uint32_t step = min_u32(tcp_receive_limit(tcp, conn) / 2, conn->mss_own);
+    uint32_t limit = tcp_receive_limit(tcp, conn);
+    uint32_t step = min_u32(limit / 2, conn->mss_own);
     if (seq_geq(edge, conn->rcv_adv + step)) {
         conn->rcv_adv = edge;
     } else if (window < conn->mss_own) {
         tcp_starve(tcp, conn); /* told again when the pool has more */
     }
     uint32_t offered = seq_gt(conn->rcv_adv, conn->rcv_nxt) ? conn->rcv_adv - conn->rcv_nxt : 0;
-    uint32_t field = min_u32(scaled(tcp, conn, offered), 65535);
+    uint32_t field = min_u32(scaled(conn, offered, limit), 65535);
     conn->rcv_adv = seq_max(conn->rcv_adv, conn->rcv_nxt + (field << conn->rcv_wscale));
     return (uint16_t)field;
 }
@@ -91,9 +91,15 @@ static void acknowledge(struct tcp *tcp, struct tcp_conn *conn, struct wire_pack
     packet->tcp.ack = conn->rcv_nxt;
     packet->tcp.window = offer(tcp, conn);
     sack(conn, &packet->tcp);
-    tcp_accecn_option(conn, &packet->tcp);
-    tcp_timeout_option(tcp, conn, packet);
-    tcp_ecn_acknowledge(conn, packet);
+    if (tcp_accecn_is_due(conn)) {
+        tcp_accecn_option(conn, &packet->tcp);
+    }
+    if (conn->options->timeout_option) {
+        tcp_timeout_option(tcp, conn, packet);
+    }
+    if (conn->ecn.mode != TCP_ECN_NONE) {
+        tcp_ecn_acknowledge(conn, packet);
+    }
     conn->dsack_owed = false;
     tcp_urgent_point(conn, &packet->tcp);
     conn->rcv_acked = conn->rcv_nxt;
@@ -154,6 +160,9 @@ static void fill_syn(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
 
 static bool may_cut(const struct tcp *tcp, const struct tcp_conn *conn)
 {
+    if ((tcp->offloads & (BERTH_LINK_TSO4 | BERTH_LINK_TSO6)) == 0) {
+        return false;
+    }
     bool v4 = berth_address_is_v4(&conn->remote.address);
     return (tcp->offloads & (v4 ? BERTH_LINK_TSO4 : BERTH_LINK_TSO6)) != 0;
 }
@@ -180,8 +189,8 @@ uint32_t tcp_mss_beside_options(const struct tcp_conn *conn)
 static uint32_t burst_max(const struct tcp *tcp, const struct tcp_conn *conn)
 {
     uint32_t mss = tcp_mss_now(conn);
-    bool whole = conn_has(conn, CONN_FORCE_NOW | CONN_URGENT_OUT) || tcp_accecn_is_whole(conn);
-    if (!may_cut(tcp, conn) || whole) {
+    if (!may_cut(tcp, conn) || conn_has(conn, CONN_FORCE_NOW | CONN_URGENT_OUT) ||
+        tcp_accecn_is_whole(conn)) {
         return mss;
     }
     uint32_t most = max_u32(tcp->segment_bytes_max, mss);
@@ -210,7 +219,9 @@ static void fill_data(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet
         BERTH_CHECK(covered == bytes);
     }
     conn->sent_ns = tcp->now_ns;
-    tcp_pace_sent(tcp, conn, bytes);
+    if (conn->rate != NULL) {
+        tcp_pace_sent(tcp, conn, bytes);
+    }
     if (conn_has(conn, CONN_RECOVERY) || conn->ecn.reducing) {
         conn->prr_out += bytes;
     }
@@ -219,11 +230,11 @@ static void fill_data(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet
 /* Bytes of [seq, seq + bytes) that fit the views of one frame. */
 static uint32_t limit_views(const struct tcp *tcp, const struct tcp_conn *conn, uint32_t bytes)
 {
-    uint64_t most = (uint64_t)tcp->buffers->capacity * (BERTH_FRAME_VIEWS_MAX - 3);
-    uint32_t mss = tcp_mss_now(conn);
-    if (tcp->buffers->capacity >= 65536 || bytes <= mss) {
+    if (bytes <= conn->mss || tcp->buffers->capacity >= 65536) {
         return bytes;
     }
+    uint64_t most = (uint64_t)tcp->buffers->capacity * (BERTH_FRAME_VIEWS_MAX - 3);
+    uint32_t mss = tcp_mss_now(conn);
     uint32_t limited = (uint32_t)min_u64(bytes, most);
     return max_u32(limited - limited % mss, mss);
 }
@@ -244,10 +255,11 @@ static void send_again(struct tcp *tcp, struct tcp_conn *conn, struct wire_packe
     tcp->stats->tcp_retransmissions++;
 }
 
+/* Something is believed lost. */
 static bool fill_lost(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
                       struct berth_frame *frame)
 {
-    if (!tcp_score_has_lost(conn) || tcp_frto_holds_old(conn)) {
+    if (tcp_frto_holds_old(conn)) {
         return false;
     }
     uint32_t pipe = conn_pipe(conn);
@@ -274,10 +286,12 @@ static bool fill_lost(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet
 /* RFC 5681 4.1: a window that has not been used for an RTO says nothing about the path. */
 static void restart_if_idle(struct tcp *tcp, struct tcp_conn *conn)
 {
-    bool idle = conn->snd_una == conn->snd_nxt;
-    bool due = conn->cc.table->on_sample != NULL ? conn->rate->is_limited
-                                                 : tcp->now_ns - conn->sent_ns > tcp_rto(tcp, conn);
-    if (idle && due) {
+    if (conn->snd_una != conn->snd_nxt) {
+        return;
+    }
+    bool measures = conn->rate != NULL && conn->cc.table->on_sample != NULL;
+    bool due = measures ? conn->rate->is_limited : tcp->now_ns - conn->sent_ns > tcp_rto(tcp, conn);
+    if (due) {
         conn->cc.table->on_idle(&conn->cc, tcp->now_ns);
     }
 }
@@ -357,7 +371,9 @@ static bool send_new(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
     tcp_describe(tcp, conn, conn->snd_nxt, packet);
     packet->payload_bytes = bytes;
     packet->tcp.flags = fin ? WIRE_FIN : 0;
-    tcp_ecn_send_new(conn, packet);
+    if (conn->ecn.mode != TCP_ECN_NONE) {
+        tcp_ecn_send_new(conn, packet);
+    }
     conn->snd_nxt += bytes + (fin ? 1 : 0);
     conn->bytes_sent += bytes;
     conn->snd_small = bytes % tcp_mss_now(conn) != 0 ? conn->snd_nxt : conn->snd_small;
@@ -380,13 +396,22 @@ static bool goes_on(const struct tcp *tcp, const struct tcp_conn *conn)
     return sent != NULL && sent->end == conn->snd_nxt && sent->sent_ns == tcp->now_ns;
 }
 
+/* The window and cwnd take another segment, and there is one: what new_bytes would find. */
+static bool has_full_segment(const struct tcp_conn *conn)
+{
+    uint32_t used = conn->snd_nxt - conn->snd_una;
+    uint32_t pipe = conn_pipe(conn);
+    return conn->snd_end - conn->snd_nxt >= conn->mss && conn->snd_wnd >= used + conn->mss &&
+           conn->cc.cwnd >= pipe + conn->mss;
+}
+
 /* PSH also where a burst ends that the window or cwnd has cut off, of two segments and more: so a
    receiver that gathers segments hands them on. A single one may well be followed soon. */
 static void push_burst(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
                        bool many)
 {
     if (packet->payload_bytes > 0 && (many || packet->segment_bytes != 0) &&
-        !conn_is_corked(conn) && new_bytes(tcp, conn) == 0) {
+        !has_full_segment(conn) && !conn_is_corked(conn) && new_bytes(tcp, conn) == 0) {
         packet->tcp.flags |= WIRE_PSH;
     }
 }
@@ -394,11 +419,11 @@ static void push_burst(struct tcp *tcp, struct tcp_conn *conn, struct wire_packe
 static bool fill_new(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
                      struct berth_frame *frame)
 {
-    bool many = goes_on(tcp, conn);
-    if (!conn_has_unsent(conn) || tcp_frto_holds_new(conn) ||
+    if (!conn_has_unsent(conn) || (conn->frto != FRTO_OFF && tcp_frto_holds_new(conn)) ||
         (conn->ecn.paused && !conn_has(conn, CONN_FORCE_NOW))) {
         return false;
     }
+    bool many = goes_on(tcp, conn);
     restart_if_idle(tcp, conn);
     conn_clear(conn, CONN_CWND_LIMITED);
     packet->payload_bytes = conn->path != 0 ? tcp_pmtu_probe_bytes(tcp, conn) : 0;
@@ -432,10 +457,8 @@ static bool fill_new(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
 static bool fill_tail_probe(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
                             struct berth_frame *frame)
 {
-    bool wanted = conn->tlp_now && conn->snd_una != conn->snd_nxt &&
-                  !conn_has(conn, CONN_RECOVERY | CONN_TIMEOUT);
     conn->tlp_now = false;
-    if (!wanted) {
+    if (conn->snd_una == conn->snd_nxt || conn_has(conn, CONN_RECOVERY | CONN_TIMEOUT)) {
         return false;
     }
     uint32_t used = conn->snd_nxt - conn->snd_una;
@@ -492,18 +515,20 @@ static void wait_for_pace(struct tcp *tcp, struct tcp_conn *conn)
 static bool fill_synchronised(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
                               struct berth_frame *frame)
 {
-    if (!tcp_pace_is_due(tcp, conn)) {
+    if (conn->rate != NULL && !tcp_pace_is_due(tcp, conn)) {
         wait_for_pace(tcp, conn);
         return fill_probe(tcp, conn, packet) || fill_ack(tcp, conn, packet);
     }
     if (conn->ecn.answer && fill_ack(tcp, conn, packet)) {
         return true; /* before data (RFC 9768 3.2.2.1) */
     }
-    if (fill_tail_probe(tcp, conn, packet, frame) || fill_lost(tcp, conn, packet, frame) ||
+    if ((conn->tlp_now && fill_tail_probe(tcp, conn, packet, frame)) ||
+        (tcp_score_has_lost(conn) && fill_lost(tcp, conn, packet, frame)) ||
         fill_new(tcp, conn, packet, frame)) {
         return true;
     }
-    if (tcp_frto_unstick(conn) && fill_lost(tcp, conn, packet, frame)) {
+    if (conn->frto != FRTO_OFF && tcp_frto_unstick(conn) && tcp_score_has_lost(conn) &&
+        fill_lost(tcp, conn, packet, frame)) {
         return true;
     }
     if (conn->rto_ns == BERTH_NEVER && conn_has_unsent(conn)) {

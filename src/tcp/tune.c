@@ -115,13 +115,6 @@ void tcp_tune_sent(struct tcp_conn *conn)
     conn->tune.send_bytes = max_u32(conn->tune.send_bytes, (uint32_t)min_u64(want, most));
 }
 
-uint32_t tcp_receive_limit(const struct tcp *tcp, const struct tcp_conn *conn)
-{
-    uint32_t most = conn->options->receive_bytes;
-    uint32_t tuned = max_u32(conn->tune.receive_bytes, tcp->settings.receive_bytes_initial);
-    return conn->options->receive_fixed ? most : min_u32(most, tuned);
-}
-
 uint32_t tcp_send_limit(const struct tcp *tcp, const struct tcp_conn *conn)
 {
     uint32_t most = conn->options->send_bytes;
