@@ -104,10 +104,12 @@ static enum berth_drop on_reset(struct tcp *tcp, struct tcp_conn *conn,
     return BERTH_DROP_NONE;
 }
 
-/* Fourth check, the SYN bit. */
+/* Fourth check, the SYN bit. What a Fast Open cookie has opened its owner uses already: as in the
+ * synchronised states. */
 static enum berth_drop on_syn_bit(struct tcp *tcp, struct tcp_conn *conn)
 {
-    if (conn->state == BERTH_TCP_SYN_RECEIVED && !conn_has(conn, CONN_ACTIVE)) {
+    bool passive = !conn_has(conn, CONN_ACTIVE) && !conn->fast_early;
+    if (conn->state == BERTH_TCP_SYN_RECEIVED && passive) {
         tcp_conn_end(tcp, conn, BERTH_E_RESET); /* the peer begins anew: back to LISTEN */
         return BERTH_DROP_TCP_STATE;
     }

@@ -257,6 +257,24 @@ static void the_listener_may_go_first(void **state)
     talk_end(&talk);
 }
 
+static void a_syn_is_challenged_already(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, fast);
+    get_cookie(&talk);
+    talk_in(&talk, "S 0+20 win 5000 mss 1460 fo last");
+    talk_out(&talk, "S. 0+0 ack 21");
+    talk_accept(&talk);
+    talk_in(&talk, "S 1000 win 5000"); /* in the window: anyone may guess that */
+    talk_out(&talk, ". 1 ack 21");
+    assert_int_equal(talk_state(&talk), BERTH_TCP_SYN_RECEIVED);
+    talk_read(&talk, 0, 20);
+    talk_in(&talk, "R 21"); /* of a client that has begun anew */
+    assert_int_equal(talk_state(&talk), BERTH_TCP_CLOSED);
+    talk_end(&talk);
+}
+
 /* ---- The client ------------------------------------------------------------------------------ */
 
 static void open_with(struct talk *talk, uint32_t bytes)
@@ -519,6 +537,8 @@ int main(void)
         {"RFC 7413 4.2.1: a cookie is asked for first", a_cookie_is_asked_for_first, NULL, NULL,
          NULL},
         {"RFC 7413 4.1.3, 4.2.2: text goes with the SYN", text_goes_with_the_syn, NULL, NULL, NULL},
+        {"RFC 5961 4.2: what a cookie has opened challenges a SYN", a_syn_is_challenged_already,
+         NULL, NULL, NULL},
         {"RFC 7413 4.2.2: a SYN without text tells nothing of the server",
          a_syn_without_text_tells_nothing, NULL, NULL, NULL},
         {"RFC 9293 MUST-31; RFC 7413 4.2.2: urgent text waits for the handshake", urgent_text_waits,
