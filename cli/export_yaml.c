@@ -89,12 +89,16 @@ static void write_kubernetes_direction(struct writer *writer, enum berth_directi
     for (size_t i = 0; i < regions.count; i++) {
         if (regions.list[i].addresses.count > 0 &&
             has_protocol(&regions.list[i], FIREWALL_TCP | FIREWALL_UDP)) {
-            fprintf(writer->out, is_empty ? "  %s:\n" : "", key);
+            if (is_empty) {
+                fprintf(writer->out, "  %s:\n", key);
+            }
             write_kubernetes_region(writer, &regions.list[i]);
             is_empty = false;
         }
     }
-    fprintf(writer->out, is_empty ? "  %s: []\n" : "", key);
+    if (is_empty) {
+        fprintf(writer->out, "  %s: []\n", key);
+    }
     export_regions_free(&regions);
 }
 
