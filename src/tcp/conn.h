@@ -96,6 +96,8 @@ struct tcp_conn {
     uint8_t backoff;    /* doublings of the RTO or the persist timer */
     uint8_t probes;     /* keep-alive probes without an answer; SYNs sent */
     uint8_t unanswered; /* timeouts without anything new acknowledged, or a probe answered */
+    uint8_t hop_limit;
+    uint32_t irs; /* the peer's */
     /* sending: ack.c, transmit.c */
     uint32_t iss;
     uint32_t snd_una;
@@ -122,22 +124,32 @@ struct tcp_conn {
     uint32_t tlp_end;    /* tlp_out: snd_nxt when the probe left */
     uint32_t dsack_left; /* dsack_owed: what arrived twice (RFC 2883) */
     uint32_t dsack_right;
-    uint8_t rack_multiple; /* of min_rtt / 4, less one: the reordering window */
-    uint8_t rack_persist;  /* recoveries until the window shrinks again */
-    bool rack_pto;         /* rack_ns is the tail loss probe's */
-    bool rack_reordering;  /* the path has reordered */
-    bool rack_in_dsack_round;
-    bool tlp_now;   /* a probe is to be sent */
-    bool tlp_out;   /* one is unacknowledged */
-    bool tlp_again; /* it was a retransmission */
-    bool retrans_stamped;
-    bool dsack_owed;
+    uint8_t rack_multiple;    /* of min_rtt / 4, less one: the reordering window */
+    uint8_t rack_persist;     /* recoveries until the window shrinks again */
+    bool rack_pto : 1;        /* rack_ns is the tail loss probe's */
+    bool rack_reordering : 1; /* the path has reordered */
+    bool rack_in_dsack_round : 1;
+    bool tlp_now : 1;   /* a probe is to be sent */
+    bool tlp_out : 1;   /* one is unacknowledged */
+    bool tlp_again : 1; /* it was a retransmission */
+    bool retrans_stamped : 1;
+    bool dsack_owed : 1;
     bool mtu_probe_out : 1; /* a probe of the path MTU is unacknowledged: pmtu.c */
     bool mtu_repair : 1;    /* CONN_TIMEOUT for what was too large, not for congestion */
     bool tlp_no_rtt : 1;    /* no RTT was taken since the last probe */
     uint8_t frto : 2;       /* enum tcp_frto: frto.c */
-    uint32_t dup_bytes;     /* without SACK: what duplicate ACKs say has left (RFC 6582) */
-    uint32_t cursor_seq;    /* of the first byte in cursor: sendq.c */
+    bool wants_record : 1;  /* there was no sent record for what could leave */
+    bool corked : 1;        /* a segment that is not full waits for more */
+    bool more : 1;          /* the same until the next commit */
+    bool timeout_now : 1;   /* the user timeout is to be told: timeout.c */
+    bool fast_asked : 1;    /* our first SYN had the Fast Open option */
+    bool fast_text : 1;     /* and text */
+    bool fast_early : 1;    /* open before the handshake is complete, by a Fast Open cookie */
+    bool fast_renew : 1;    /* our SYN,ACK brings a new one */
+    bool rule_log : 1;
+    uint8_t dscp_received; /* of what came last */
+    uint32_t dup_bytes;    /* without SACK: what duplicate ACKs say has left (RFC 6582) */
+    uint32_t cursor_seq;   /* of the first byte in cursor: sendq.c */
     struct berth_buffer *cursor;
     struct berth_buffer *send_first;
     struct berth_buffer *send_last;
@@ -145,7 +157,6 @@ struct tcp_conn {
     struct tree sent;              /* struct tcp_sent, by sequence: scoreboard.c */
     struct list in_flight;         /* of them those in the network, by time */
     /* receiving: receive.c, reorder.c */
-    uint32_t irs;
     uint32_t rcv_nxt;
     uint32_t rcv_adv;       /* right edge of the window offered */
     uint32_t rcv_acked;     /* the last ACK number sent */
@@ -154,11 +165,9 @@ struct tcp_conn {
     uint32_t receive_bytes; /* queued in order */
     uint32_t reorder_bytes;
     uint32_t reorder_count;
-    uint16_t rcv_mss;      /* largest segment seen: what "two full segments" means */
-    uint8_t quick_acks;    /* ACKs at once still to give at the start */
-    uint8_t dscp;          /* of what we send (RFC 9293 3.9.1.9) */
-    uint8_t dscp_received; /* of what came last */
-    uint8_t hop_limit;
+    uint16_t rcv_mss;   /* largest segment seen: what "two full segments" means */
+    uint8_t quick_acks; /* ACKs at once still to give at the start */
+    uint8_t dscp;       /* of what we send (RFC 9293 3.9.1.9) */
     struct tcp_ecn ecn;
     struct berth_buffer *receive_first;
     struct berth_buffer *receive_last;
@@ -166,7 +175,8 @@ struct tcp_conn {
     struct list reorder_recent;
     uint32_t ts_recent;
     uint32_t ts_offset;
-    uint64_t ts_recent_ns;
+    uint32_t ts_recent_at; /* in units of tcp_coarse, as the next */
+    uint32_t min_rtt_at;
     /* time: rtt.c, timer.c */
     uint64_t srtt_ns;
     uint64_t rttvar_ns;
@@ -175,8 +185,7 @@ struct tcp_conn {
     uint64_t rack_ns;      /* deadline: RACK's reordering timer, or with rack_pto the probe */
     uint64_t rack_sent_ns; /* when the newest piece that arrived was sent */
     uint64_t rack_rtt_ns;
-    uint64_t min_rtt_ns; /* 0: none yet */
-    uint64_t min_rtt_at_ns;
+    uint64_t min_rtt_ns;  /* 0: none yet */
     uint64_t ack_ns;      /* deadline of the delayed ACK */
     uint64_t idle_ns;     /* deadline: keep-alive, FIN-WAIT-2, held */
     uint64_t progress_ns; /* the peer last acknowledged something new, or answered a probe */
@@ -188,10 +197,6 @@ struct tcp_conn {
     struct tcp_tune tune;
     struct cc cc;
     const struct tcp_options *options; /* options.c */
-    bool wants_record : 1;             /* there was no sent record for what could leave */
-    bool corked : 1;                   /* a segment that is not full waits for more */
-    bool timeout_now : 1;              /* the user timeout is to be told: timeout.c */
-    bool more : 1;                     /* the same until the next commit */
     struct tcp_rate *rate; /* NULL: not paced, and nothing is measured: pace.c, rate.c */
     /* links */
     struct timer timer;
@@ -204,11 +209,6 @@ struct tcp_conn {
         int32_t rule;           /* the verdict's rule, for held ones */
         uint32_t fast_listener; /* fast_early: whose, index + 1; 0: it has gone */
     };
-    bool fast_asked : 1; /* our first SYN had the Fast Open option */
-    bool fast_text : 1;  /* and text */
-    bool fast_early : 1; /* open before the handshake is complete, by a Fast Open cookie */
-    bool fast_renew : 1; /* our SYN,ACK brings a new one */
-    bool rule_log;
     /* counters: info.c */
     struct tcp_counts counts;
     uint32_t retransmissions;

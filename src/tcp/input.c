@@ -40,7 +40,7 @@ static bool is_old_timestamp(const struct tcp *tcp, const struct tcp_conn *conn,
         return false;
     }
     return seq_lt(segment->tsval, conn->ts_recent) &&
-           tcp->now_ns - conn->ts_recent_ns < PAWS_IDLE_NS;
+           tcp_coarse(tcp->now_ns) - conn->ts_recent_at < tcp_coarse(PAWS_IDLE_NS);
 }
 
 /* RFC 7323 4.3 (2): from a segment that reaches back to what we acknowledged last. Its ACK number
@@ -54,7 +54,7 @@ static void take_timestamp(const struct tcp *tcp, struct tcp_conn *conn,
     if (stamped && seq_geq(segment->tsval, conn->ts_recent) &&
         seq_leq(segment->seq, conn->rcv_acked)) {
         conn->ts_recent = segment->tsval;
-        conn->ts_recent_ns = tcp->now_ns;
+        conn->ts_recent_at = tcp_coarse(tcp->now_ns);
     }
 }
 

@@ -112,7 +112,7 @@ void tcp_take_syn(struct tcp *tcp, struct tcp_conn *conn, const struct wire_pack
     if ((syn->options & WIRE_OPTION_TIMESTAMPS) != 0 && tcp->settings.timestamps) {
         conn_set(conn, CONN_TIMESTAMPS);
         conn->ts_recent = syn->tsval;
-        conn->ts_recent_ns = tcp->now_ns;
+        conn->ts_recent_at = tcp_coarse(tcp->now_ns);
     }
     agree_on_limits(conn);
     tcp_on_timeout_option(tcp, conn, syn);

@@ -132,6 +132,11 @@ struct tcp_tune {
 };
 
 enum tcp_busy { TCP_IDLE, TCP_BUSY, TCP_BUSY_WINDOW, TCP_BUSY_QUEUE };
+/* Days and years, in units of about a second. */
+static inline uint32_t tcp_coarse(uint64_t ns)
+{
+    return (uint32_t)(ns >> 30);
+}
 #define TCP_TICK_SHIFT 20 /* of nanoseconds: times in units of about a millisecond */
 
 /* Figures for the owner: count.c. */

@@ -14,10 +14,11 @@ void tcp_rtt_init(const struct tcp *tcp, struct tcp_conn *conn)
 /* The least round trip of late: RACK's measure of reordering (RFC 8985 6.2 step 1). */
 void tcp_rtt_min(const struct tcp *tcp, struct tcp_conn *conn, uint64_t rtt_ns)
 {
-    bool old = tcp->now_ns - conn->min_rtt_at_ns > MIN_RTT_LIFE_NS;
+    uint32_t now = tcp_coarse(tcp->now_ns);
+    bool old = now - conn->min_rtt_at > tcp_coarse(MIN_RTT_LIFE_NS);
     if (conn->min_rtt_ns == 0 || rtt_ns <= conn->min_rtt_ns || old) {
         conn->min_rtt_ns = max_u64(rtt_ns, 1);
-        conn->min_rtt_at_ns = tcp->now_ns;
+        conn->min_rtt_at = now;
     }
 }
 
