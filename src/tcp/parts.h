@@ -184,6 +184,7 @@ struct tcp_acked {
     uint32_t delivered; /* newly known to have arrived, either way (RFC 9937 6.2) */
     uint32_t flight;    /* pipe before */
     uint64_t rtt_ns;    /* 0: no sample */
+    uint64_t resent_ns; /* when the last of it left that had gone again */
     uint32_t tsecr;     /* echoed: the timestamp that came back */
     bool echoed;
     bool duplicate; /* RFC 5681 2: a duplicate ACK */

@@ -142,13 +142,24 @@ void tcp_score_clear(struct tcp *tcp, struct tcp_conn *conn)
     conn->dup_bytes = 0;
 }
 
+/* A round trip's time, or none (Karn: RFC 6298 3). Nor is it one where SENT, or its ACK, may have
+ * waited for a piece that went again after it. */
+static void take_sample(const struct tcp *tcp, const struct tcp_sent *sent, struct tcp_acked *acked)
+{
+    uint64_t elapsed_ns = max_u64(tcp->now_ns - sent->sent_ns, 1);
+    if ((sent->flags & SENT_EVER_RESENT) != 0) {
+        acked->resent_ns = max_u64(acked->resent_ns, sent->sent_ns);
+        acked->rtt_ns = acked->rtt_ns > elapsed_ns ? 0 : acked->rtt_ns;
+    } else if (sent->sent_ns >= acked->resent_ns) {
+        acked->rtt_ns = elapsed_ns;
+    }
+}
+
 /* The peer has SENT now, and had not told before. */
 static void on_delivered(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_sent *sent,
                          struct tcp_acked *acked)
 {
-    if ((sent->flags & SENT_EVER_RESENT) == 0) { /* Karn: RFC 6298 3 */
-        acked->rtt_ns = max_u64(tcp->now_ns - sent->sent_ns, 1);
-    }
+    take_sample(tcp, sent, acked);
     if (conn->rate != NULL) {
         tcp_rate_delivered(tcp, conn, sent);
     }

@@ -47,6 +47,24 @@ static void karn(void **state)
     talk_end(&talk);
 }
 
+static void karn_and_what_waited(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, talk_without_sack);
+    talk_established(&talk);
+    uint64_t srtt = talk_info(&talk).srtt_ns;
+    talk_write(&talk, 2920);
+    talk_out(&talk, ". 1+1460");
+    talk_out(&talk, "P. 1461+1460"); /* it arrives, and waits for the first */
+    talk_wait_out_ms(&talk, 60000);
+    talk_out(&talk, ". 1+1460");
+    talk_wait_ms(&talk, TALK_RTT_MS);
+    talk_in(&talk, ". 1 ack 2921");
+    assert_int_equal(talk_info(&talk).srtt_ns, srtt);
+    talk_end(&talk);
+}
+
 static void karn_and_the_syn(void **state)
 {
     (void)state;
@@ -482,6 +500,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         {"RFC 9293 MUST-18; RFC 6298 3: Karn's algorithm", karn, NULL, NULL, NULL},
+        {"RFC 9293 MUST-18; RFC 6298 3: Karn's algorithm and what waited", karn_and_what_waited,
+         NULL, NULL, NULL},
         {"RFC 9293 MUST-18; RFC 6298 3: Karn's algorithm and the SYN", karn_and_the_syn, NULL, NULL,
          NULL},
         {"RFC 6298 2.2, 2.3: smoothing", smoothing, NULL, NULL, NULL},
