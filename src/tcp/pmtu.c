@@ -11,7 +11,7 @@
  *   none        "too big"                                               told, until mtu_age
  *   any         three timeouts in a row of one segment larger than BASE mtu BASE, searching
  *   searching   three and more, of one larger than the floor            mtu floor, searching
- *   any         five of one larger than the floor                       mtu floor, searching
+ *   any         five, or three and a minute, of one over the floor      mtu floor, searching
  *   searching   mtu_age, if who had the timeouts cannot probe           none
  *   searching   the probe arrives                                       mtu is its size
  *   searching   three probes of a size are lost                         high is less than it
@@ -24,6 +24,7 @@
 #define MTU_FLOOR_V6 1280U /* RFC 8200 5 */
 #define BASE_V4      1200U /* RFC 8899 5.1.2: BASE_PLPMTU */
 #define TIMESTAMPS   12U
+#define FLOOR_NS     (60 * NS_PER_S) /* without an answer, and three timeouts do for five */
 
 static const uint32_t probes_max = 3;     /* RFC 8899 5.1.2: MAX_PROBES */
 static const uint32_t hole_timeouts = 3;  /* the same, for what is in use */
@@ -184,7 +185,8 @@ static uint32_t size_after_timeouts(struct tcp *tcp, struct tcp_conn *conn, uint
     }
     const struct tcp_path *path = path_of(tcp, conn);
     bool suspect = path != NULL && path->searching;
-    bool lower = suspect || conn->unanswered >= floor_timeouts;
+    bool long_since = tcp->now_ns - conn->progress_ns >= FLOOR_NS; /* where timeouts are long */
+    bool lower = suspect || conn->unanswered >= floor_timeouts || long_since;
     return lower ? min_u32(size, floor_of(tcp, conn)) : size;
 }
 

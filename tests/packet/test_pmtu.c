@@ -405,6 +405,22 @@ static void lose_small_segments(struct hole *hole, unsigned timeouts)
     }
 }
 
+static void slow(struct berth_config *config)
+{
+    config->tcp.rto_initial_ns = 30 * NS_PER_S;
+    config->tcp.rto_min_ns = 30 * NS_PER_S;
+}
+
+static void a_small_black_hole_slowly(void **state)
+{
+    (void)state;
+    static struct hole hole;
+    hole_begin(&hole, slow, 600);
+    transfer(&hole, 900);
+    assert_int_equal(talk_info(&hole.talk).timeouts, 3);
+    talk_end(&hole.talk);
+}
+
 static void a_short_outage_is_no_small_black_hole(void **state)
 {
     (void)state;
@@ -569,6 +585,8 @@ int main(void)
          NULL},
         {"RFC 8899 4.3: a very black hole", a_very_black_hole, NULL, NULL, NULL},
         {"RFC 8899 4.3: a small black hole", a_small_black_hole, NULL, NULL, NULL},
+        {"RFC 8899 4.3: a small black hole where timeouts are long", a_small_black_hole_slowly,
+         NULL, NULL, NULL},
         {"RFC 8899 4.3: a short outage is no small black hole",
          a_short_outage_is_no_small_black_hole, NULL, NULL, NULL},
         {"RFC 8201 4: without probes a path is forgotten", without_probes_a_path_is_forgotten, NULL,
