@@ -296,7 +296,8 @@ static void write_direction(const struct writer *writer, enum berth_direction di
             direction == BERTH_OUT ? "output" : "input");
     fprintf(out,
             "        ct state established accept\n"
-            "        ct state related meta l4proto { icmp, ipv6-icmp } accept\n"
+            "        # ICMP and ICMPv6, whose name nft knows from /etc/protocols alone\n"
+            "        ct state related meta l4proto { 1, 58 } accept\n"
             "        # a refusal on its way back\n"
             "        ct state related tcp flags & rst == rst accept\n"
             "        ct state invalid drop\n"
