@@ -4,7 +4,8 @@
  * cli/main.c.
  *
  * The rules of a run are one text, in the order in which they count: how the program reaches its
- * resolver; the policy (files, then options); what --publish implies; the default.
+ * resolver; the policy (files, then options); what --publish implies; the default, or everything
+ * while a policy is learned.
  */
 #include "cli/run.h"
 
@@ -13,6 +14,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/learn.h"
 #include "cli/message.h"
 
 #define DEFAULT_NETWORK  "10.0.2.0/24"
@@ -26,6 +28,8 @@ struct settings {
     struct run_publish publishes[RUN_PUBLISHES_MAX];
     size_t publish_count;
     int default_action; /* index in defaults */
+    const char *learn_file;
+    struct learn *learn;
     const char *log_file;
     const char *pcap_file;
     struct link_impairment impairment;
@@ -182,6 +186,12 @@ static const struct cli_option option_list[] = {
      .offset = offsetof(struct settings, default_action),
      .help = "what becomes of what no rule decides; deny unless said. The host's own addresses and "
              "other special ones stay shut until a rule names them"},
+    {.name = "learn",
+     .kind = CLI_TEXT,
+     .value = "FILE",
+     .offset = offsetof(struct settings, learn_file),
+     .help = "let everything through, and add to FILE the rules that would have allowed it. What "
+             "FILE denies stays denied"},
     {.name = "publish",
      .letter = 'p',
      .kind = CLI_CALL,
@@ -277,6 +287,7 @@ static const struct cli_options options = {
              "Examples:\n"
              "  berth run -- curl https://192.0.2.7/\n"
              "  berth run --allow 'out https' -- npm ci\n"
+             "  berth run --learn npm.rules -- npm ci\n"
              "  berth run --allow 'out 5432/tcp to host' -- psql -h 10.0.2.2\n"
              "  berth run -p 8080:80 -- python3 -m http.server 80\n",
 };
@@ -301,6 +312,9 @@ static int check(const struct settings *settings, const struct cli_words *operan
     }
     if (settings->has_summary && settings->is_quiet) {
         return refuse("--quiet", "not both it and --summary");
+    }
+    if (settings->learn_file != NULL && settings->default_action != DEFAULT_DENY) {
+        return refuse("--default", "not both it and --learn, which lets everything through");
     }
     if (settings->has_no_dns && settings->nameserver_count > 0) {
         return refuse("--no-dns", "not both it and --dns");
@@ -381,7 +395,9 @@ static struct run_rules make_rules(struct text *text, const struct settings *set
         rules.policy_lines += policy[i] == '\n';
     }
     rules.published = append_published(text, settings);
-    if (settings->default_action == DEFAULT_ALLOW) {
+    if (settings->learn != NULL) {
+        append(text, learn_everything, strlen(learn_everything));
+    } else if (settings->default_action == DEFAULT_ALLOW) {
         append(text, allow_all, sizeof allow_all - 1);
     }
     return rules;
@@ -411,8 +427,23 @@ static int run_it(const struct settings *settings, const struct run_config *conf
                                                           run_tally(run)->names_refused > 0))) {
         run_print_table(run, config, rules);
     }
+    if (settings->learn != NULL && !learn_finish(settings->learn, run, config, rules) &&
+        status == 0) {
+        status = LAUNCH_EXIT_BERTH_FAILED; /* the program's own failure would say as much */
+    }
     run_free(run);
     return status;
+}
+
+/* The file to learn into is a policy itself, and counts before what is let through. */
+static bool open_learn(struct settings *settings)
+{
+    if (settings->learn_file == NULL) {
+        return true;
+    }
+    settings->learn = learn_open(settings->learn_file);
+    return settings->learn != NULL &&
+           cli_policy_add_file(settings->policy, settings->learn_file, NULL, NULL) == 0;
 }
 
 static int start(const struct settings *settings, const struct cli_words *operands)
@@ -444,7 +475,8 @@ static int start(const struct settings *settings, const struct cli_words *operan
 
     cli_policy_limits(settings->policy, &config.rules_max, &config.rule_bytes_max);
     config.rules_max += RUN_PUBLISHES_MAX + 4;
-    config.rule_bytes_max += (RUN_PUBLISHES_MAX + 4) * TEXT_BYTES;
+    config.rule_bytes_max +=
+        (RUN_PUBLISHES_MAX + 4) * TEXT_BYTES + (uint32_t)strlen(learn_everything);
     config.network.is_on = !settings->is_v6_only;
     config.network6.is_on = !settings->is_v4_only;
     status = run_it(settings, &config, &rules);
@@ -457,6 +489,7 @@ static void free_settings(struct settings *settings)
     for (size_t i = 0; i < settings->host_count; i++) {
         free((char *)(uintptr_t)settings->hosts[i].name);
     }
+    learn_free(settings->learn);
     cli_policy_free(settings->policy);
     free(settings);
 }
@@ -474,6 +507,9 @@ int cli_run_main(int argc, char **argv)
     status = cli_options_parse(&options, argc, argv, settings, &operands);
     if (status < 0) {
         status = check(settings, &operands);
+    }
+    if (status < 0 && !open_learn(settings)) {
+        status = CLI_ERROR;
     }
     if (status < 0) {
         status = start(settings, &operands);

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cli/learn.c: see cli/learn.h: the file, and which conversations are learned from.
+ */
+#include "cli/learn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/message.h"
+#include "cli/text.h"
+
+#define COMMAND_BYTES 120 /* of the program's words, in the file's comment */
+
+/* Each special block by itself, since nothing else names it, and such blocks where IPv6 carries
+ * them (NAT64, 6to4): src/firewall/special.c. */
+#define EVERYWHERE                                                                      \
+    "any, host, 0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16, 224.0.0.0/4, 255.255.255.255, " \
+    "::, ::1, ::/96, fe80::/10, ff00::/8, 64:ff9b::/104, 64:ff9b::7f00:0/104, "         \
+    "64:ff9b::a9fe:0/112, 64:ff9b::e000:0/100, 64:ff9b::ffff:ffff, 2002::/24, "         \
+    "2002:7f00::/24, 2002:a9fe::/32, 2002:e000::/20, 2002:ffff:ffff::/48\n"
+
+const char learn_everything[] = "allow out to " EVERYWHERE "allow in from " EVERYWHERE;
+
+struct learn {
+    const char *path; /* borrowed */
+    int fd;           /* open for adding */
+    off_t bytes;      /* that it had before */
+    bool is_new;
+};
+
+/* ---- The file -------------------------------------------------------------------------------- */
+
+static struct learn *refuse(struct learn *learn, const char *why)
+{
+    cli_message("--learn '%s': %s", learn->path, why);
+    learn_free(learn);
+    return NULL;
+}
+
+struct learn *learn_open(const char *path)
+{
+    struct learn *learn = cli_memory(NULL, sizeof *learn);
+    struct stat status;
+
+    *learn = (struct learn){.path = path};
+    learn->fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0666);
+    learn->is_new = learn->fd >= 0;
+    if (learn->fd < 0 && errno == EEXIST) {
+        learn->fd = open(path, O_RDWR | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    }
+    if (learn->fd < 0 || fstat(learn->fd, &status) < 0) {
+        return refuse(learn, strerror(errno));
+    }
+    if (!S_ISREG(status.st_mode)) {
+        return refuse(learn, "expected a file, to which rules can be added");
+    }
+    if (flock(learn->fd, LOCK_EX | LOCK_NB) < 0) {
+        return refuse(learn, "another berth is learning into it");
+    }
+    learn->bytes = status.st_size;
+    return learn;
+}
+
+void learn_free(struct learn *learn)
+{
+    if (learn == NULL) {
+        return;
+    }
+    if (learn->is_new) {
+        (void)unlink(learn->path); /* berth may no longer be allowed to: then it stays, empty */
+    }
+    if (learn->fd >= 0) {
+        close(learn->fd);
+    }
+    free(learn);
+}
+
+static bool write_all(int fd, const char *text, size_t bytes)
+{
+    size_t at = 0;
+
+    while (at < bytes) {
+        ssize_t count = write(fd, text + at, bytes - at);
+
+        if (count < 0 && errno != EINTR) {
+            return false;
+        }
+        at += count > 0 ? (size_t)count : 0;
+    }
+    return true;
+}
+
+/* Adds TEXT, all of it or nothing. */
+static bool add(const struct learn *learn, const char *text, size_t bytes)
+{
+    struct stat status;
+    int error;
+
+    if (fstat(learn->fd, &status) < 0) {
+        return false;
+    }
+    if (write_all(learn->fd, text, bytes) && fsync(learn->fd) == 0) {
+        return true;
+    }
+    error = errno;
+    if (ftruncate(learn->fd, status.st_size) < 0) {
+        cli_message("'%s' may end in half a rule", learn->path);
+    }
+    errno = error;
+    return false;
+}
+
+/* Does what is in the file end in the middle of a line? */
+static bool has_open_line(const struct learn *learn)
+{
+    char last = '\n';
+
+    return learn->bytes > 0 && pread(learn->fd, &last, 1, learn->bytes - 1) == 1 && last != '\n';
+}
+
+/* ---- What was used --------------------------------------------------------------------------- */
+
+/* Was ROW let through by learning, and by nothing else? */
+static bool is_learned(const struct run *run, const struct run_rules *rules,
+                       const struct tally_row *row)
+{
+    uint32_t before = rules->own + rules->policy_lines + rules->published;
+
+    return row->key.action == BERTH_ALLOW && row->rule >= 0 &&
+           run_rule_line(run, row->rule) > before;
+}
+
+/* The peer of ROW as a rule names it. Allocated. */
+static char *peer_of(const struct run_config *config, const struct tally_row *row)
+{
+    const struct berth_address *address = &row->key.peer;
+    char *text = cli_memory(NULL, TALLY_HINT_BYTES);
+    bool is_host = berth_address_is_equal(address, &config->network.gateway) ||
+                   berth_address_is_equal(address, &config->network6.gateway);
+
+    if (is_host) {
+        (void)snprintf(text, TALLY_HINT_BYTES, "host");
+    } else {
+        (void)berth_address_format(address, text);
+    }
+    return text;
+}
+
+static size_t gather(const struct run *run, const struct run_config *config,
+                     const struct run_rules *rules, struct learn_use *uses)
+{
+    const struct tally *tally = run_tally(run);
+    size_t count = 0;
+
+    for (size_t i = 0; i < tally->count; i++) {
+        const struct tally_row *row = &tally->rows[i];
+
+        if (!is_learned(run, rules, row)) {
+            continue;
+        }
+        uses[count++] = (struct learn_use){
+            .direction = (enum berth_direction)row->key.direction,
+            .protocol = (enum berth_protocol)row->key.protocol,
+            .port = row->key.port,
+            .peer = peer_of(config, row),
+            .process = row->pid == 0 ? NULL : row->process,
+            .has_more = row->has_more_processes,
+            .connections = row->connections,
+        };
+    }
+    return count;
+}
+
+/* ---- What is written ------------------------------------------------------------------------- */
+
+/* "# learned on 2026-01-31 from: curl http://..." */
+static void write_title(FILE *out, char *const *argv)
+{
+    char day[16] = "";
+    char words[COMMAND_BYTES] = "";
+    size_t used = 0;
+    time_t now = time(NULL);
+    struct tm parts;
+    char *clean;
+
+    if (localtime_r(&now, &parts) != NULL) {
+        (void)strftime(day, sizeof day, "%Y-%m-%d", &parts);
+    }
+    for (size_t i = 0; argv[i] != NULL && used + 1 < sizeof words; i++) {
+        used += (size_t)snprintf(words + used, sizeof words - used, " %s", argv[i]);
+        used = used < sizeof words ? used : sizeof words - 1;
+    }
+    clean = cli_text_clean(words); /* a newline in it would end the comment */
+    fprintf(out, "# learned on %s from:%s\n", day, clean);
+    free(clean);
+}
+
+/* The text to add, its length in *BYTES and its rules in *RULES. */
+static char *make_text(const struct learn *learn, char *const *argv, struct learn_use *uses,
+                       size_t count, size_t *bytes)
+{
+    char *text = NULL;
+    FILE *out = open_memstream(&text, bytes);
+
+    if (out == NULL) {
+        return NULL;
+    }
+    fputs(has_open_line(learn) ? "\n" : "", out);
+    write_title(out, argv);
+    (void)learn_write_rules(uses, count, out);
+    if (fclose(out) != 0) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+static bool tell(struct learn *learn, const char *text, size_t bytes)
+{
+    if (text == NULL) {
+        cli_message("cannot learn: no memory");
+        return false;
+    }
+    if (!add(learn, text, bytes)) {
+        cli_message("cannot write to '%s': %s; what was learned is:", learn->path, strerror(errno));
+        fputs(text, stderr);
+        return false;
+    }
+    learn->is_new = false;
+    return true;
+}
+
+bool learn_finish(struct learn *learn, const struct run *run, const struct run_config *config,
+                  const struct run_rules *rules)
+{
+    const struct tally *tally = run_tally(run);
+    struct learn_use *uses = cli_memory(NULL, (tally->count + 1) * sizeof *uses);
+    size_t count = gather(run, config, rules, uses);
+    size_t bytes = 0;
+    bool is_written = true;
+
+    if (count > 0 || learn->is_new) {
+        char *text = make_text(learn, config->argv, uses, count, &bytes);
+
+        is_written = tell(learn, text, bytes);
+        free(text);
+    }
+    if (tally->uncounted > 0) {
+        cli_message("%llu connections are not in '%s': they had too many peers",
+                    (unsigned long long)tally->uncounted, learn->path);
+    }
+    for (size_t i = 0; i < count; i++) {
+        free((char *)(uintptr_t)uses[i].peer);
+    }
+    free(uses);
+    return is_written;
+}
