@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "tcp/conn.h"
+#include "tcp/timewait.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,13 +58,14 @@ static void *ours(size_t count, size_t bytes)
     return memory;
 }
 
-static void crowd_init(struct crowd *crowd, uint32_t number)
+/* NUMBER connections, of which CONNECTED at once are not in TIME-WAIT. */
+static void crowd_init(struct crowd *crowd, uint32_t number, uint32_t connected)
 {
     struct berth_endpoint at = stacks_endpoint(0, PEER_PORT);
     struct berth_config config;
 
     berth_config_init(&config);
-    config.limits.tcp_connections = number + ACTIVE;
+    config.limits.tcp_connections = connected;
     config.limits.tcp_time_wait = number;
     config.tcp.keepalive = true;
     *crowd = (struct crowd){.ack = ours(number + ACTIVE, sizeof(uint32_t)),
@@ -206,7 +208,7 @@ void scale_idle(uint32_t number)
     struct crowd crowd;
     struct berth_stats stats;
 
-    crowd_init(&crowd, number);
+    crowd_init(&crowd, number, number + ACTIVE);
     for (uint32_t i = 0; i < ACTIVE; i++) {
         crowd.ids[i] = open_one(&crowd, i);
         crowd.seq[i] = PEER_ISS + 1;
@@ -238,7 +240,7 @@ void scale_wait(uint32_t number)
     struct berth_stats stats;
     uint64_t before = 0;
 
-    crowd_init(&crowd, number);
+    crowd_init(&crowd, number, ACTIVE);
     for (uint32_t i = 0; i < number; i++) {
         berth_id id = open_one(&crowd, i);
         must(berth_tcp_close(crowd.peer.berth, id), "berth_tcp_close");
@@ -254,5 +256,7 @@ void scale_wait(uint32_t number)
     berth_stats(crowd.peer.berth, &stats);
     must(stats.tcp_time_wait == number ? 0 : BERTH_E_STATE, "TIME-WAIT ended early");
     printf("{\"waiting\": %u, \"resident_each\": %.1f, \"record_each\": %.1f}\n", number,
-           (double)(after - before) / number, sizeof(struct tcp_time_wait) + table_share(number));
+           (double)(after - before) / number,
+           sizeof(struct tcp_time_wait) + 2 * TIME_WAIT_V4_BYTES +
+               table_share((number + 1) / 2) / 2);
 }

@@ -6,11 +6,11 @@
 
 #include <string.h>
 
-#define ITEM_ALIGNMENT 8
+#define ITEM_ALIGNMENT 8 /* of the first */
 
 void pool_init(struct pool *pool, struct arena *arena, uint32_t count, uint32_t item_bytes)
 {
-    BERTH_CHECK(item_bytes >= sizeof(uint32_t) && item_bytes % ITEM_ALIGNMENT == 0);
+    BERTH_CHECK(item_bytes >= sizeof(uint32_t) && item_bytes % sizeof(uint32_t) == 0);
     *pool = (struct pool){.item_bytes = item_bytes, .count = count};
     pool->items = arena_take(arena, count, item_bytes, ITEM_ALIGNMENT);
 }

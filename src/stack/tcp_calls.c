@@ -5,6 +5,7 @@
  */
 #include "stack/stack.h"
 #include "tcp/parts.h"
+#include "tcp/timewait.h"
 
 static struct tcp_conn *conn_of(const struct berth *berth, berth_id id)
 {

@@ -303,6 +303,7 @@ void tcp_conn_check(const struct tcp_conn *conn)
 
 void tcp_check(const struct tcp *tcp)
 {
+    tcp_time_wait_check(tcp);
     for (uint32_t i = 0; i < tcp->conns.fresh; i++) {
         const struct tcp_conn *conn = pool_at(&tcp->conns, i);
         if ((conn->generation & 1U) != 0 && conn->state != BERTH_TCP_CLOSED) {

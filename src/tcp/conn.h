@@ -239,26 +239,6 @@ struct tcp_listener {
     bool announced; /* a SYN was answered: what the answer says stays as it is */
 };
 
-struct tcp_time_wait {
-    uint32_t pool_link;
-    uint32_t hash;
-    uint32_t hash_next;
-    uint32_t snd_nxt;
-    uint32_t rcv_nxt;
-    uint32_t ts_recent;
-    uint32_t ts_offset;
-    uint16_t window;
-    uint16_t ace_flags; /* of every ACK: accecn.c */
-    uint8_t dscp;
-    uint8_t hop_limit;
-    bool timestamps;
-    bool owns_port;
-    struct berth_endpoint local;
-    struct berth_endpoint remote;
-    struct list_node order; /* oldest first: all wait equally long */
-    uint64_t ends_ns;
-};
-
 /* What is known of the path to a peer: path.c. */
 struct tcp_path {
     uint32_t pool_link;

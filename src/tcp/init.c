@@ -28,15 +28,13 @@ void tcp_init(struct tcp *tcp, struct arena *arena, const struct berth_config *c
                         .ports = parts->ports,
                         .held_max = limits->tcp_held};
     tcp_options_init(&tcp->defaults, &config->tcp);
-    tcp->time_wait_timer.kind = TCP_TIMER_TIME_WAIT;
     list_init(&tcp->ready);
     list_init(&tcp->starved);
     list_init(&tcp->path_order);
-    list_init(&tcp->time_wait_order);
     tcp_half_init(tcp, arena, limits->tcp_half_open);
     tcp_fast_init(tcp, arena, limits->tcp_fast_open_servers);
     pool_init(&tcp->conns, arena, limits->tcp_connections, sizeof(struct tcp_conn));
-    pool_init(&tcp->time_waits, arena, limits->tcp_time_wait, sizeof(struct tcp_time_wait));
+    tcp_time_wait_init(tcp, arena, limits->tcp_time_wait);
     pool_init(&tcp->listeners, arena, limits->tcp_listeners, sizeof(struct tcp_listener));
     pool_init(&tcp->options, arena, limits->tcp_connections + limits->tcp_listeners,
               sizeof(struct tcp_options));
@@ -47,7 +45,6 @@ void tcp_init(struct tcp *tcp, struct arena *arena, const struct berth_config *c
     pool_init(&tcp->paths, arena, limits->tcp_paths, sizeof(struct tcp_path));
     table_init(&tcp->path_table, arena, limits->tcp_paths);
     table_init(&tcp->table, arena, limits->tcp_connections);
-    table_init(&tcp->time_wait_table, arena, limits->tcp_time_wait);
 }
 
 void tcp_seed(struct tcp *tcp, uint64_t now_ns)

@@ -4,6 +4,7 @@
  * both sides agree on, and initial sequence numbers (3.4.1). Passive: half.c.
  */
 #include "tcp/fast_open.h"
+#include "tcp/timewait.h"
 
 #define TIMESTAMP_BYTES 12U /* the option with its padding */
 

@@ -320,6 +320,9 @@ void tcp_keys_renew(struct tcp *tcp, struct tcp_keys *keys, uint64_t period_ns);
 void tcp_fast_init(struct tcp *tcp, struct arena *arena, uint32_t peers);
 
 /* timewait.c */
+void tcp_time_wait_init(struct tcp *tcp, struct arena *arena, uint32_t count);
+void tcp_time_wait_timeout(struct tcp *tcp);
+void tcp_time_wait_check(const struct tcp *tcp);
 void tcp_time_wait_overcome(struct tcp *tcp, const struct tcp_conn *conn);
 void tcp_time_wait_enter(struct tcp *tcp, struct tcp_conn *conn);
 

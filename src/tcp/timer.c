@@ -240,24 +240,10 @@ static void on_conn_timer(struct tcp *tcp, struct tcp_conn *conn)
     tcp_timer_arm(tcp, conn);
 }
 
-static void on_time_wait_timer(struct tcp *tcp)
-{
-    struct list_node *node = list_first(&tcp->time_wait_order);
-    while (node != NULL) {
-        struct tcp_time_wait *wait = CONTAINER_OF(node, struct tcp_time_wait, order);
-        if (wait->ends_ns > tcp->now_ns) {
-            timer_set(tcp->timers, &tcp->time_wait_timer, wait->ends_ns);
-            return;
-        }
-        tcp_time_wait_end(tcp, wait);
-        node = list_first(&tcp->time_wait_order);
-    }
-}
-
 void tcp_on_timer(struct tcp *tcp, struct timer *timer)
 {
     if (timer->kind == TCP_TIMER_TIME_WAIT) {
-        on_time_wait_timer(tcp);
+        tcp_time_wait_timeout(tcp);
     } else if (timer->kind == TCP_TIMER_SYN) {
         tcp_half_timeout(tcp);
     } else {

@@ -6,17 +6,79 @@
  * All wait equally long, so the records stand in a list by age, with one timer for the oldest. At
  * the limit the oldest goes.
  */
+#include "tcp/timewait.h"
 #include "tcp/parts.h"
 
-static struct tcp_time_wait *find(const struct tcp *tcp, uint32_t hash,
-                                  const struct berth_endpoint *local,
-                                  const struct berth_endpoint *remote)
+#define TICK_SHIFT 20 /* ends_tick: of nanoseconds, about a millisecond */
+#define TICK_BITS  28
+#define ACE_SHIFT  6 /* of the flags AE, CWR, ECE as a number */
+
+/* ---- Records -------------------------------------------------------------------------------- */
+
+void tcp_time_wait_init(struct tcp *tcp, struct arena *arena, uint32_t count)
 {
-    uint32_t at = *table_head(&tcp->time_wait_table, hash);
+    uint32_t bytes = sizeof(struct tcp_time_wait);
+    tcp->time_wait_timer.kind = TCP_TIMER_TIME_WAIT;
+    tcp->time_wait_max = count;
+    pool_init(&tcp->time_waits[0], arena, count, bytes + 2 * TIME_WAIT_V4_BYTES);
+    pool_init(&tcp->time_waits[1], arena, count, bytes + 2 * TIME_WAIT_V6_BYTES);
+    table_init(&tcp->time_wait_table, arena, (count + 1) / 2); /* two a chain: 4 bytes each */
+}
+
+static struct tcp_time_wait *wait_at(const struct tcp *tcp, uint32_t number)
+{
+    return pool_at(&tcp->time_waits[(number - 1) & 1U], (number - 1) >> 1);
+}
+
+static uint32_t number_of(const struct tcp *tcp, const struct tcp_time_wait *wait)
+{
+    return (pool_index(&tcp->time_waits[wait->is_v6], wait) << 1 | wait->is_v6) + 1;
+}
+
+/* Addresses as the record has them: the last bytes of the 16, which of IPv4 are all there is. */
+static uint32_t address_bytes(bool is_v6)
+{
+    return is_v6 ? TIME_WAIT_V6_BYTES : TIME_WAIT_V4_BYTES;
+}
+
+static const uint8_t *tail_of(const struct berth_address *address, bool is_v6)
+{
+    return address->bytes + sizeof address->bytes - address_bytes(is_v6);
+}
+
+static struct berth_endpoint end_of(const struct tcp_time_wait *wait, bool remote)
+{
+    uint32_t bytes = address_bytes(wait->is_v6);
+    struct berth_endpoint end = {.address = berth_address_v4(0),
+                                 .port = remote ? wait->remote_port : wait->local_port};
+    memcpy(end.address.bytes + sizeof end.address.bytes - bytes,
+           wait->addresses + (remote ? bytes : 0), bytes);
+    return end;
+}
+
+static struct tcp_pair pair_of(struct tcp *tcp, const struct tcp_time_wait *wait)
+{
+    struct berth_endpoint local = end_of(wait, false);
+    struct berth_endpoint remote = end_of(wait, true);
+    return tcp_pair(tcp, &local, &remote);
+}
+
+static bool is_between(const struct tcp_time_wait *wait, const struct tcp_pair *pair, bool is_v6)
+{
+    uint32_t bytes = address_bytes(is_v6);
+    return wait->is_v6 == is_v6 && wait->remote_port == pair->remote.port &&
+           wait->local_port == pair->local.port &&
+           memcmp(wait->addresses, tail_of(&pair->local.address, is_v6), bytes) == 0 &&
+           memcmp(wait->addresses + bytes, tail_of(&pair->remote.address, is_v6), bytes) == 0;
+}
+
+struct tcp_time_wait *tcp_find_time_wait(const struct tcp *tcp, const struct tcp_pair *pair)
+{
+    bool is_v6 = !berth_address_is_v4(&pair->remote.address);
+    uint32_t at = *table_head(&tcp->time_wait_table, (uint32_t)pair->hash);
     while (at != 0) {
-        struct tcp_time_wait *wait = pool_at(&tcp->time_waits, at - 1);
-        if (wait->hash == hash && berth_endpoint_is_equal(&wait->remote, remote) &&
-            berth_endpoint_is_equal(&wait->local, local)) {
+        struct tcp_time_wait *wait = wait_at(tcp, at);
+        if (is_between(wait, pair, is_v6)) {
             return wait;
         }
         at = wait->hash_next;
@@ -24,37 +86,97 @@ static struct tcp_time_wait *find(const struct tcp *tcp, uint32_t hash,
     return NULL;
 }
 
-struct tcp_time_wait *tcp_find_time_wait(const struct tcp *tcp, const struct tcp_pair *pair)
-{
-    return find(tcp, (uint32_t)pair->hash, &pair->local, &pair->remote);
-}
-
 /* CONN stands: what its four-tuple was before is over. A SYN that only turned out to be old has
  * left it alone (RFC 9293 3.6.1, MAY-2). */
 void tcp_time_wait_overcome(struct tcp *tcp, const struct tcp_conn *conn)
 {
-    struct tcp_time_wait *wait = find(tcp, conn->hash, &conn->local, &conn->remote);
+    struct tcp_pair pair = {.local = conn->local, .remote = conn->remote, .hash = conn->hash};
+    struct tcp_time_wait *wait = tcp_find_time_wait(tcp, &pair);
     if (wait != NULL) {
         tcp_time_wait_end(tcp, wait);
     }
 }
 
+/* ---- Their order ---------------------------------------------------------------------------- */
+
+static void order_remove(struct tcp *tcp, struct tcp_time_wait *wait)
+{
+    uint32_t *before =
+        wait->older != 0 ? &wait_at(tcp, wait->older)->newer : &tcp->time_wait_oldest;
+    uint32_t *behind =
+        wait->newer != 0 ? &wait_at(tcp, wait->newer)->older : &tcp->time_wait_newest;
+    *before = wait->newer;
+    *behind = wait->older;
+}
+
+static void order_add(struct tcp *tcp, struct tcp_time_wait *wait)
+{
+    uint32_t self = number_of(tcp, wait);
+    uint32_t last = tcp->time_wait_newest;
+    wait->older = last;
+    wait->newer = 0;
+    *(last != 0 ? &wait_at(tcp, last)->newer : &tcp->time_wait_oldest) = self;
+    tcp->time_wait_newest = self;
+}
+
+/* The first tick that begins at or after NS. */
+static uint64_t tick_of(uint64_t ns)
+{
+    return (add_sat_u64(ns, ((uint64_t)1 << TICK_SHIFT) - 1)) >> TICK_SHIFT;
+}
+
+/* When WAIT ends, in ns; it is less than half of what ends_tick can tell away. */
+static uint64_t ends_ns(const struct tcp *tcp, const struct tcp_time_wait *wait)
+{
+    uint64_t now = tick_of(tcp->now_ns);
+    uint32_t ahead = (wait->ends_tick - (uint32_t)now) << (32 - TICK_BITS);
+    int64_t ticks = (int32_t)ahead >> (32 - TICK_BITS);
+    return ((uint64_t)((int64_t)now + ticks)) << TICK_SHIFT;
+}
+
+/* WAIT, in no order, waits from now on. */
+static void start_clock(struct tcp *tcp, struct tcp_time_wait *wait)
+{
+    uint64_t ends = tick_of(add_sat_u64(tcp->now_ns, tcp->settings.time_wait_ns));
+    wait->ends_tick = (uint32_t)ends & ((1U << TICK_BITS) - 1);
+    order_add(tcp, wait);
+    if (!timer_is_set(&tcp->time_wait_timer)) {
+        timer_set(tcp->timers, &tcp->time_wait_timer, ends << TICK_SHIFT);
+    }
+}
+
+void tcp_time_wait_timeout(struct tcp *tcp)
+{
+    while (tcp->time_wait_oldest != 0) {
+        struct tcp_time_wait *wait = wait_at(tcp, tcp->time_wait_oldest);
+        uint64_t ends = ends_ns(tcp, wait);
+        if (ends > tcp->now_ns) {
+            timer_set(tcp->timers, &tcp->time_wait_timer, ends);
+            return;
+        }
+        tcp_time_wait_end(tcp, wait);
+    }
+}
+
+/* ---- Their life ----------------------------------------------------------------------------- */
+
 void tcp_time_wait_end(struct tcp *tcp, struct tcp_time_wait *wait)
 {
-    uint32_t *link = table_head(&tcp->time_wait_table, wait->hash);
-    uint32_t self = pool_index(&tcp->time_waits, wait) + 1;
+    struct tcp_pair pair = pair_of(tcp, wait);
+    uint32_t *link = table_head(&tcp->time_wait_table, (uint32_t)pair.hash);
+    uint32_t self = number_of(tcp, wait);
     while (*link != self) {
         BERTH_CHECK(*link != 0);
-        link = &((struct tcp_time_wait *)pool_at(&tcp->time_waits, *link - 1))->hash_next;
+        link = &wait_at(tcp, *link)->hash_next;
     }
     *link = wait->hash_next;
     if (wait->owns_port) {
         struct ports_use use = {
-            .local = wait->local.address, .remote = wait->remote, .protocol = BERTH_TCP};
-        ports_give(tcp->ports, &use, wait->local.port);
+            .local = pair.local.address, .remote = pair.remote, .protocol = BERTH_TCP};
+        ports_give(tcp->ports, &use, pair.local.port);
     }
-    list_remove(&wait->order);
-    pool_give(&tcp->time_waits, wait);
+    order_remove(tcp, wait);
+    pool_give(&tcp->time_waits[wait->is_v6], wait);
     tcp->stats->tcp_time_wait--;
 }
 
@@ -66,48 +188,38 @@ void tcp_time_wait_reopen(struct tcp *tcp, const struct tcp_time_wait *wait)
     tcp->reopen_iss = wait->snd_nxt + 65537;
 }
 
-static void start_clock(struct tcp *tcp, struct tcp_time_wait *wait)
-{
-    wait->ends_ns = add_sat_u64(tcp->now_ns, tcp->settings.time_wait_ns);
-    list_remove(&wait->order);
-    list_add_last(&tcp->time_wait_order, &wait->order);
-    if (!timer_is_set(&tcp->time_wait_timer)) {
-        timer_set(tcp->timers, &tcp->time_wait_timer, wait->ends_ns);
-    }
-}
-
 static void send_ack(struct tcp *tcp, const struct tcp_time_wait *wait)
 {
-    struct wire_packet out = {.source = wait->local.address,
-                              .destination = wait->remote.address,
-                              .source_port = wait->local.port,
-                              .destination_port = wait->remote.port,
-                              .version = berth_address_is_v4(&wait->remote.address) ? 4 : 6,
+    struct tcp_pair pair = pair_of(tcp, wait);
+    struct wire_packet out = {.source = pair.local.address,
+                              .destination = pair.remote.address,
+                              .source_port = pair.local.port,
+                              .destination_port = pair.remote.port,
+                              .version = wait->is_v6 ? 6 : 4,
                               .protocol = WIRE_TCP,
                               .hop_limit = wait->hop_limit,
                               .traffic_class = (uint8_t)(wait->dscp << 2),
                               .dont_fragment = true};
-    out.tcp.flags = (uint16_t)(WIRE_ACK | wait->ace_flags);
+    out.tcp.flags = (uint16_t)(WIRE_ACK | wait->ace << ACE_SHIFT);
     out.tcp.seq = wait->snd_nxt;
     out.tcp.ack = wait->rcv_nxt;
     out.tcp.window = wait->window;
     if (wait->timestamps) {
         out.tcp.options = WIRE_OPTION_TIMESTAMPS;
-        out.tcp.tsval = (uint32_t)(tcp->now_ns / NS_PER_MS) + wait->ts_offset;
+        out.tcp.tsval = (uint32_t)(tcp->now_ns / NS_PER_MS) + (uint32_t)(pair.hash >> 32);
         out.tcp.tsecr = wait->ts_recent;
     }
     (void)tcp_reply(tcp,
                     &out); /* not sent is lost, as it might be on the way: the peer asks again */
 }
 
-static struct tcp_time_wait *record_new(struct tcp *tcp)
+static struct tcp_time_wait *record_new(struct tcp *tcp, bool is_v6)
 {
-    struct tcp_time_wait *wait = pool_take(&tcp->time_waits);
-    if (wait == NULL) {
-        struct list_node *oldest = list_first(&tcp->time_wait_order);
-        tcp_time_wait_end(tcp, CONTAINER_OF(oldest, struct tcp_time_wait, order));
-        wait = pool_take(&tcp->time_waits);
+    if (tcp->stats->tcp_time_wait >= tcp->time_wait_max) {
+        tcp_time_wait_end(tcp, wait_at(tcp, tcp->time_wait_oldest));
     }
+    struct tcp_time_wait *wait = pool_take(&tcp->time_waits[is_v6 ? 1 : 0]);
+    BERTH_CHECK(wait != NULL); /* each pool has as many as there may be */
     return wait;
 }
 
@@ -115,24 +227,27 @@ static struct tcp_time_wait *record_new(struct tcp *tcp)
  * out. */
 void tcp_time_wait_enter(struct tcp *tcp, struct tcp_conn *conn)
 {
-    struct tcp_time_wait *wait = record_new(tcp);
-    *wait = (struct tcp_time_wait){
-        .hash = conn->hash,
-        .snd_nxt = conn->snd_nxt,
-        .rcv_nxt = conn->rcv_nxt,
-        .ts_recent = conn->ts_recent,
-        .ts_offset = conn->ts_offset,
-        .window = (uint16_t)min_u32((conn->rcv_adv - conn->rcv_nxt) >> conn->rcv_wscale, 65535),
-        .dscp = conn->dscp,
-        .ace_flags = tcp_accecn_flags(conn),
-        .hop_limit = conn->hop_limit,
-        .timestamps = conn_has(conn, CONN_TIMESTAMPS),
-        .owns_port = conn_has(conn, CONN_OWNS_PORT),
-        .local = conn->local,
-        .remote = conn->remote};
-    uint32_t *head = table_head(&tcp->time_wait_table, wait->hash);
+    bool is_v6 = !berth_address_is_v4(&conn->remote.address);
+    uint32_t bytes = address_bytes(is_v6);
+    uint32_t window = (conn->rcv_adv - conn->rcv_nxt) >> conn->rcv_wscale;
+    struct tcp_time_wait *wait = record_new(tcp, is_v6);
+    *wait = (struct tcp_time_wait){.snd_nxt = conn->snd_nxt,
+                                   .rcv_nxt = conn->rcv_nxt,
+                                   .ts_recent = conn->ts_recent,
+                                   .ace = (uint32_t)tcp_accecn_flags(conn) >> ACE_SHIFT & 7U,
+                                   .is_v6 = is_v6,
+                                   .window = (uint16_t)min_u32(window, 65535),
+                                   .hop_limit = conn->hop_limit,
+                                   .dscp = conn->dscp & 0x3fU,
+                                   .timestamps = conn_has(conn, CONN_TIMESTAMPS),
+                                   .owns_port = conn_has(conn, CONN_OWNS_PORT),
+                                   .local_port = conn->local.port,
+                                   .remote_port = conn->remote.port};
+    memcpy(wait->addresses, tail_of(&conn->local.address, is_v6), bytes);
+    memcpy(wait->addresses + bytes, tail_of(&conn->remote.address, is_v6), bytes);
+    uint32_t *head = table_head(&tcp->time_wait_table, conn->hash);
     wait->hash_next = *head;
-    *head = pool_index(&tcp->time_waits, wait) + 1;
+    *head = number_of(tcp, wait);
     tcp->stats->tcp_time_wait++;
     start_clock(tcp, wait);
     if (conn_has(conn, CONN_ACK_NOW | CONN_ACK_DELAYED)) {
@@ -141,6 +256,23 @@ void tcp_time_wait_enter(struct tcp *tcp, struct tcp_conn *conn)
     conn_clear(conn, CONN_OWNS_PORT); /* the record has it now */
     tcp_conn_end(tcp, conn, 0);
 }
+
+void tcp_time_wait_check(const struct tcp *tcp)
+{
+    uint32_t before = 0;
+    uint32_t count = 0;
+    for (uint32_t at = tcp->time_wait_oldest; at != 0; at = wait_at(tcp, at)->newer) {
+        const struct tcp_time_wait *wait = wait_at(tcp, at);
+        BERTH_CHECK(wait->older == before && number_of(tcp, wait) == at);
+        before = at;
+        count++;
+    }
+    BERTH_CHECK(before == tcp->time_wait_newest && count == tcp->stats->tcp_time_wait);
+    BERTH_CHECK(tcp->time_waits[0].used + tcp->time_waits[1].used == count);
+    BERTH_CHECK(count <= tcp->time_wait_max);
+}
+
+/* ---- Segments ------------------------------------------------------------------------------- */
 
 /* RFC 6191 2, RFC 1122 4.2.2.13: newer by its timestamp, or by its sequence number. */
 static bool is_new_syn(const struct tcp *tcp, const struct tcp_time_wait *wait,
@@ -172,6 +304,7 @@ enum berth_drop tcp_on_time_wait(struct tcp *tcp, struct tcp_time_wait *wait,
     }
     uint32_t end = segment->seq + packet->payload_bytes + 1;
     if ((segment->flags & WIRE_FIN) != 0 && end == wait->rcv_nxt) {
+        order_remove(tcp, wait);
         start_clock(tcp, wait); /* RFC 9293 3.10.7.4: the FIN came again, 2 MSL from now */
     }
     if ((segment->flags & (WIRE_FIN | WIRE_SYN)) != 0 || packet->payload_bytes > 0 ||

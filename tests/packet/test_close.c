@@ -283,6 +283,23 @@ static void time_wait_lasts(void **state)
     talk_end(&talk);
 }
 
+static void time_wait_of_ipv6_answers(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk.v6 = true;
+    talk_established(&talk);
+    to_time_wait(&talk);
+    talk_in(&talk, "F. 1 ack 2");
+    talk_out(&talk, ". 2 ack 2");
+    talk_wait_ms(&talk, talk.config.tcp.time_wait_ns / NS_PER_MS + 1);
+    assert_int_equal(talk_time_waits(&talk), 0);
+    talk_in(&talk, "F. 1 ack 2");
+    talk_out(&talk, "R 2");
+    talk_end(&talk);
+}
+
 static void a_refused_syn_leaves_time_wait(void **state)
 {
     (void)state;
@@ -426,6 +443,7 @@ int main(void)
         {"RFC 9293 SHLD-3: data after close", data_after_close_resets, NULL, NULL, NULL},
         {"an orphan does not wait for ever", orphan_does_not_wait_for_ever, NULL, NULL, NULL},
         {"RFC 9293 MUST-13: TIME-WAIT lasts 2 MSL", time_wait_lasts, NULL, NULL, NULL},
+        {"RFC 9293 3.10.7.4: TIME-WAIT over IPv6", time_wait_of_ipv6_answers, NULL, NULL, NULL},
         {"RFC 9293 MUST-13: a SYN that is refused leaves TIME-WAIT", a_refused_syn_leaves_time_wait,
          NULL, NULL, NULL},
         {"RFC 9293 MAY-2: TIME-WAIT gives way to a new SYN", time_wait_gives_way_to_a_new_syn, NULL,
