@@ -21,10 +21,10 @@
 #define MISTAKES_MAX   20
 #define FILE_BYTES_MAX ((size_t)64 * 1024 * 1024)
 
-#define GATEWAYS_MAX 16 /* what a firewall of berth rules' own can be told */
+/* Behind a file: its groups are its own. */
+#define PART_END "\f\n"
 
-/* A canonical spelling is at most so much longer than what was written: "/tcp", "any", a NUL. */
-#define SPELLING_BYTES 64
+#define GATEWAYS_MAX 16 /* what a firewall of berth rules' own can be told */
 
 /* A file, or one rule of the command line. */
 struct part {
@@ -52,31 +52,13 @@ struct owned {
 
 /* ---- Firewalls of a text's size ------------------------------------------------------------- */
 
-static void measure(const char *text, size_t bytes, uint32_t *rules, uint32_t *rule_bytes)
-{
-    struct firewall_lexer lexer;
-    size_t count = 0;
-    size_t room;
-
-    firewall_lexer_init(&lexer, text, bytes);
-    while (firewall_lexer_next_rule(&lexer)) {
-        count++;
-        while (firewall_lexer_next(&lexer).kind != FIREWALL_TOKEN_END) {
-            continue;
-        }
-    }
-    room = bytes + count * SPELLING_BYTES;
-    *rules = (uint32_t)count;
-    *rule_bytes = room > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)room;
-}
-
 static struct firewall *make_firewall(const char *text, size_t bytes)
 {
     struct owned *owned = cli_memory(NULL, sizeof *owned);
     struct arena arena;
     struct firewall_limits limits = {.addresses = GATEWAYS_MAX};
 
-    measure(text, bytes, &limits.rules, &limits.rule_bytes);
+    firewall_measure(text, bytes, &limits);
     arena_init(&arena, NULL, 0);
     firewall_init(&owned->firewall, &arena, &limits);
     owned->memory = calloc(1, arena.used);
@@ -175,8 +157,11 @@ void cli_policy_limits(struct cli_policy *policy, uint32_t *rules, uint32_t *rul
 {
     size_t bytes;
     const char *text = cli_policy_text(policy, &bytes);
+    struct firewall_limits limits;
 
-    measure(text, bytes, rules, rule_bytes);
+    firewall_measure(text, bytes, &limits);
+    *rules = limits.rules;
+    *rule_bytes = limits.rule_bytes;
 }
 
 /* The part that LINE (from 1) of the text is in, and its line there. */
@@ -284,6 +269,9 @@ static int read_text(FILE *file, struct part *part)
     if (part->bytes > 0 && part->text[part->bytes - 1] != '\n') {
         part->text[part->bytes++] = '\n';
     }
+    part->text = cli_memory(part->text, part->bytes + sizeof PART_END);
+    memcpy(part->text + part->bytes, PART_END, sizeof PART_END);
+    part->bytes += sizeof PART_END - 1;
     return 0;
 }
 
@@ -323,6 +311,20 @@ static void blank_line(char *text, size_t bytes, uint32_t line)
     }
 }
 
+/* Is LINE of TEXT one of a group's? What uses a group that is wrong cannot be judged. */
+static bool is_in_group(const char *text, size_t bytes, uint32_t line)
+{
+    struct firewall_lexer lexer;
+    bool is_group = false;
+
+    firewall_lexer_init(&lexer, text, bytes);
+    while (firewall_lexer_next_rule(&lexer) && lexer.line <= line) {
+        firewall_lexer_skip(&lexer);
+        is_group = lexer.is_group && lexer.line >= line;
+    }
+    return is_group;
+}
+
 int cli_policy_add_file(struct cli_policy *policy, const char *path, cli_policy_say *say,
                         void *context)
 {
@@ -341,6 +343,9 @@ int cli_policy_add_file(struct cli_policy *policy, const char *path, cli_policy_
            firewall_load(firewall, part.text, part.bytes, &error) != BERTH_OK) {
         say(context, part.file, &error);
         mistakes++;
+        if (is_in_group(part.text, part.bytes, error.line)) {
+            break;
+        }
         blank_line(part.text, part.bytes, error.line);
     }
     cli_policy_firewall_free(firewall);

@@ -175,7 +175,7 @@ static size_t read_rule(const char *text, const struct berth_address *host,
     text = cli_policy_text(policy, &bytes);
     firewall_lexer_init(&lexer, text, bytes);
     if (!firewall_lexer_next_rule(&lexer) ||
-        firewall_parse_rule(&lexer, tree, &error) != BERTH_OK || tree->log ||
+        firewall_parse_rule(&lexer, NULL, tree, &error) != BERTH_OK || tree->log ||
         !read_peer(tree, host, &query.peer)) {
         (void)complain(complaint, "", "to (in: from) one address, or host, and no log");
         goto out;

@@ -7,6 +7,7 @@
  *
  * The language (one rule a line, '#' begins a comment; words in any case):
  *
+ *   line      = rule | group
  *   rule      = action direction [what] [peer] ["log"]
  *   action    = "allow" | "deny" | "drop"
  *   direction = "in" | "out"
@@ -16,6 +17,14 @@
  *   protocol  = "tcp" | "udp"
  *   peer      = ("to" | "from") name {"," name}       "to" in rules for out, "from" for in
  *   name      = "any" | "host" | address | prefix
+ *
+ *   group     = "let" NAME "=" "{" item {"," item} "}" | "let" NAME "=" "{" name {"," name} "}"
+ *
+ * A group stands for its items or names wherever a rule or a later group has NAME in the place of
+ * one; its line goes on in the next one until the brace is closed. At most 128 groups, 16 deep in
+ * each other, each of at most 1024 items. NAME is a letter, then letters, digits, '-' and '_', and
+ * neither a word of the language nor a service. A form feed begins another text: groups named
+ * before it are not known behind it. A rule's canonical spelling has a group's contents.
  *
  * A protocol goes for its item and for those before it, back to the item before that has one. Where
  * none is said, a port or range is TCP's, a service (IANA's name) whatever IANA has registered of

@@ -8,8 +8,9 @@
  *    link-local, multicast or broadcast addresses; only a rule that names them does (special.h).
  * 4. Loading is all or nothing: the old rules stay until the new ones are known to be right.
  *
- * A text goes lexer -> parse (a tree of one rule) -> format (its canonical spelling) and compile
- * (tables of rules) -> index (who is first) -> judge, which reads nothing but what those two made.
+ * A text goes lexer -> group and parse (a tree of one rule) -> format (its canonical spelling) and
+ * compile (tables of rules) -> index (who is first) -> judge, which reads nothing but what those
+ * two made.
  */
 #ifndef FIREWALL_FIREWALL_H
 #define FIREWALL_FIREWALL_H
@@ -61,6 +62,9 @@ struct firewall_limits {
 };
 void firewall_init(struct firewall *firewall, struct arena *arena,
                    const struct firewall_limits *limits);
+/* What the rules of TEXT need: `rules` and `rule_bytes` of *LIMITS. Lines with mistakes are passed
+ * over. */
+void firewall_measure(const char *text, size_t bytes, struct firewall_limits *limits);
 /* BERTH_E_SYNTAX, BERTH_E_LIMIT: *ERROR (may be NULL) says where; the old rules stay. */
 int firewall_load(struct firewall *firewall, const char *text, size_t bytes,
                   struct berth_rules_error *error);

@@ -125,19 +125,33 @@ static const char *protocols_text(uint8_t protocols)
     }
 }
 
-int64_t firewall_format(const struct firewall_tree *tree, char *out, size_t bytes)
+static void write_rule(struct writer *writer, const struct firewall_tree *tree)
 {
     static const char *const actions[] = {"allow", "deny", "drop"}; /* enum berth_action */
+
+    write_text(writer, actions[tree->action]);
+    write_text(writer, tree->direction == BERTH_OUT ? " out" : " in");
+    if (tree->item_count > 0) {
+        write_items(writer, tree);
+    } else {
+        write_text(writer, protocols_text(tree->protocols));
+    }
+    write_peers(writer, tree);
+    write_text(writer, tree->log ? " log" : "");
+}
+
+int64_t firewall_format(const struct firewall_tree *tree, char *out, size_t bytes)
+{
     struct writer writer = {.out = out, .bytes = bytes};
 
-    write_text(&writer, actions[tree->action]);
-    write_text(&writer, tree->direction == BERTH_OUT ? " out" : " in");
-    if (tree->item_count > 0) {
-        write_items(&writer, tree);
-    } else {
-        write_text(&writer, protocols_text(tree->protocols));
-    }
-    write_peers(&writer, tree);
-    write_text(&writer, tree->log ? " log" : "");
+    write_rule(&writer, tree);
     return writer.used < bytes ? (int64_t)writer.used : BERTH_E_LIMIT;
+}
+
+size_t firewall_format_bytes(const struct firewall_tree *tree)
+{
+    struct writer writer = {0};
+
+    write_rule(&writer, tree);
+    return writer.used;
 }

@@ -14,18 +14,25 @@ void firewall_lexer_init(struct firewall_lexer *lexer, const char *text, size_t 
 /* A carriage return is a blank, so that files of other systems read the same. */
 static bool is_blank(char c)
 {
-    return c == ' ' || c == '\t' || c == '\r';
+    return c == ' ' || c == '\t' || c == '\r' || c == '\f';
 }
 
-static bool ends_word(char c)
+static bool is_sign(char c)
 {
-    return is_blank(c) || c == ',' || c == '\n' || c == '#';
+    return c == '=' || c == '{' || c == '}';
 }
 
-/* To the next word or comma, or to the end of the line (at '\n' or at the end of the text). */
-static void skip_blanks(struct firewall_lexer *lexer)
+static bool ends_word(const struct firewall_lexer *lexer, char c)
+{
+    return is_blank(c) || c == ',' || c == '\n' || c == '#' || (lexer->is_group && is_sign(c));
+}
+
+/* To the next word, comma or sign, or to the end of the line (at '\n' or at the end of the
+ * text). */
+static void skip_line_blanks(struct firewall_lexer *lexer)
 {
     while (lexer->at < lexer->bytes && is_blank(lexer->text[lexer->at])) {
+        lexer->part += lexer->text[lexer->at] == '\f';
         lexer->at++;
     }
     if (lexer->at < lexer->bytes && lexer->text[lexer->at] == '#') {
@@ -36,25 +43,55 @@ static void skip_blanks(struct firewall_lexer *lexer)
     }
 }
 
-bool firewall_lexer_next_rule(struct firewall_lexer *lexer)
+/* The same over the ends of lines. */
+static void skip_all_blanks(struct firewall_lexer *lexer)
 {
-    skip_blanks(lexer);
+    skip_line_blanks(lexer);
     while (lexer->at < lexer->bytes && lexer->text[lexer->at] == '\n') {
         lexer->at++;
         lexer->line++;
         lexer->line_begin = lexer->at;
-        skip_blanks(lexer);
+        skip_line_blanks(lexer);
     }
+}
+
+bool firewall_lexer_next_rule(struct firewall_lexer *lexer)
+{
+    lexer->is_begun = false;
+    lexer->is_group = false;
+    lexer->is_braced = false;
+    skip_all_blanks(lexer);
     return lexer->at < lexer->bytes;
+}
+
+void firewall_lexer_skip(struct firewall_lexer *lexer)
+{
+    while (firewall_lexer_next(lexer).kind != FIREWALL_TOKEN_END) {
+        continue;
+    }
+}
+
+static void take_sign(struct firewall_lexer *lexer)
+{
+    char sign = lexer->text[lexer->at++];
+
+    if (sign != '=') {
+        lexer->is_braced = sign == '{';
+    }
 }
 
 struct firewall_token firewall_lexer_next(struct firewall_lexer *lexer)
 {
-    struct firewall_token token = {.kind = FIREWALL_TOKEN_END, .line = lexer->line};
+    struct firewall_token token = {.kind = FIREWALL_TOKEN_END};
     size_t begin;
 
-    skip_blanks(lexer);
+    if (lexer->is_braced) {
+        skip_all_blanks(lexer);
+    } else {
+        skip_line_blanks(lexer);
+    }
     begin = lexer->at;
+    token.line = lexer->line;
     token.text = lexer->text + begin;
     token.column = (uint32_t)(begin - lexer->line_begin) + 1;
     if (begin == lexer->bytes || lexer->text[begin] == '\n') {
@@ -63,13 +100,18 @@ struct firewall_token firewall_lexer_next(struct firewall_lexer *lexer)
     if (lexer->text[begin] == ',') {
         token.kind = FIREWALL_TOKEN_COMMA;
         lexer->at++;
+    } else if (lexer->is_group && is_sign(lexer->text[begin])) {
+        token.kind = FIREWALL_TOKEN_SIGN;
+        take_sign(lexer);
     } else {
         token.kind = FIREWALL_TOKEN_WORD;
-        while (lexer->at < lexer->bytes && !ends_word(lexer->text[lexer->at])) {
+        while (lexer->at < lexer->bytes && !ends_word(lexer, lexer->text[lexer->at])) {
             lexer->at++;
         }
     }
     token.bytes = lexer->at - begin;
+    lexer->is_group = lexer->is_group || (!lexer->is_begun && firewall_token_is(&token, "let"));
+    lexer->is_begun = true;
     return token;
 }
 

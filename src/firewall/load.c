@@ -74,11 +74,43 @@ static int say_limit(const struct firewall *firewall, uint32_t line,
     return BERTH_E_LIMIT;
 }
 
+static int parse_rule(struct firewall_lexer *lexer, struct firewall_groups *groups,
+                      struct firewall_tree *tree, struct berth_rules_error *error)
+{
+    firewall_groups_begin_part(groups, lexer->part);
+    return firewall_parse_rule(lexer, groups, tree, error);
+}
+
+void firewall_measure(const char *text, size_t bytes, struct firewall_limits *limits)
+{
+    struct firewall_groups groups = {.count = 0};
+    struct berth_rules_error error;
+    struct firewall_tree tree;
+    struct firewall_lexer lexer;
+
+    limits->rules = 0;
+    limits->rule_bytes = 0;
+    firewall_lexer_init(&lexer, text, bytes);
+    while (firewall_lexer_next_rule(&lexer)) {
+        size_t before = limits->rule_bytes;
+
+        if (firewall_group_begins(&lexer)) {
+            (void)firewall_group_add(&groups, &lexer, &tree, &error);
+        } else if (parse_rule(&lexer, &groups, &tree, &error) == BERTH_OK) {
+            limits->rules++;
+            limits->rule_bytes =
+                (uint32_t)min_size(before + firewall_format_bytes(&tree), UINT32_MAX / 2);
+        }
+        firewall_lexer_skip(&lexer);
+    }
+}
+
 int firewall_load(struct firewall *firewall, const char *text, size_t bytes,
                   struct berth_rules_error *error)
 {
     struct firewall_set *set = &firewall->sets[1 - firewall->active];
     struct berth_rules_error unread = {0};
+    struct firewall_groups groups = {.count = 0};
     struct firewall_tree tree;
     struct firewall_lexer lexer;
 
@@ -90,12 +122,14 @@ int firewall_load(struct firewall *firewall, const char *text, size_t bytes,
     set->peers_used = 0;
     firewall_lexer_init(&lexer, text, bytes);
     while (firewall_lexer_next_rule(&lexer)) {
-        int status = firewall_parse_rule(&lexer, &tree, error);
+        bool is_group = firewall_group_begins(&lexer);
+        int status = is_group ? firewall_group_add(&groups, &lexer, &tree, error)
+                              : parse_rule(&lexer, &groups, &tree, error);
 
         if (status != BERTH_OK) {
             return status;
         }
-        if (add_rule(firewall, set, &tree) != BERTH_OK) {
+        if (!is_group && add_rule(firewall, set, &tree) != BERTH_OK) {
             return say_limit(firewall, tree.line, error);
         }
     }

@@ -75,7 +75,7 @@ static int find_word(const struct firewall_token *token, const char *const *word
 
 static int parse_action(struct firewall_parser *parser)
 {
-    static const char *const later[] = {"ask", "let", "include", NULL};
+    static const char *const later[] = {"ask", NULL};
     struct firewall_token token = firewall_parser_take(parser);
     int word = find_word(&token, actions);
 
@@ -84,6 +84,10 @@ static int parse_action(struct firewall_parser *parser)
         if (word >= 0) {
             return firewall_parser_fail(
                 parser, &token, "allow, deny or drop (%s is not supported yet)", later[word]);
+        }
+        if (firewall_token_is(&token, "include")) {
+            return firewall_parser_fail(parser, &token,
+                                        "allow, deny or drop (include is for files of rules)");
         }
         if (find_word(&token, directions) >= 0) {
             return firewall_parser_fail(parser, &token, "allow, deny or drop before it");
@@ -192,10 +196,11 @@ static int parse_tail(struct firewall_parser *parser)
     return firewall_parser_fail_near(parser, &parser->token, expected, near);
 }
 
-int firewall_parse_rule(struct firewall_lexer *lexer, struct firewall_tree *tree,
-                        struct berth_rules_error *error)
+int firewall_parse_rule(struct firewall_lexer *lexer, const struct firewall_groups *groups,
+                        struct firewall_tree *tree, struct berth_rules_error *error)
 {
-    struct firewall_parser parser = {.lexer = lexer, .tree = tree, .error = error};
+    struct firewall_parser parser = {
+        .lexer = lexer, .groups = groups, .tree = tree, .error = error};
     int status;
 
     parser.token = firewall_lexer_next(lexer);

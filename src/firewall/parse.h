@@ -19,20 +19,23 @@
 #ifndef FIREWALL_PARSE_H
 #define FIREWALL_PARSE_H
 
+#include "firewall/group.h"
 #include "firewall/lexer.h"
 #include "firewall/rule.h"
 
 struct firewall_parser {
     struct firewall_lexer *lexer;
+    const struct firewall_groups *groups; /* NULL: none */
     struct firewall_tree *tree;
     struct berth_rules_error *error;
     struct firewall_token token; /* the next one, not yet taken */
 };
 
-/* The rule at LEXER (firewall_lexer_next_rule said true) into *TREE. BERTH_E_SYNTAX, BERTH_E_LIMIT:
- * *ERROR says where and what. The lists of TREE beyond their counts are not touched. */
-int firewall_parse_rule(struct firewall_lexer *lexer, struct firewall_tree *tree,
-                        struct berth_rules_error *error);
+/* The rule at LEXER (firewall_lexer_next_rule said true) into *TREE; GROUPS (NULL: none) are those
+ * that it may name. BERTH_E_SYNTAX: *ERROR says where and what. The lists of TREE beyond their
+ * counts are not touched. */
+int firewall_parse_rule(struct firewall_lexer *lexer, const struct firewall_groups *groups,
+                        struct firewall_tree *tree, struct berth_rules_error *error);
 
 /* ---- Between the files of the parser -------------------------------------------------------- */
 
@@ -51,9 +54,15 @@ int firewall_parser_fail(struct firewall_parser *parser, const struct firewall_t
 int firewall_parser_fail_near(struct firewall_parser *parser, const struct firewall_token *token,
                               const char *expected, const char *const *words);
 
-/* parse_what.c: the list of items, at its first word. */
+/* parse_what.c: the list of items, at its first word; they are added to the tree's. */
 int firewall_parse_items(struct firewall_parser *parser);
-/* parse_peer.c: the list of names after "to" or "from". */
+/* Is TOKEN a port, a range, a service or a category? */
+bool firewall_parse_is_item(const struct firewall_token *token);
+/* The registry's spelling of the service NAME; NULL: there is none. */
+const char *firewall_parse_service(const char *name);
+/* parse_peer.c: the list of names after "to" or "from"; they are added to the tree's. */
 int firewall_parse_peers(struct firewall_parser *parser);
+/* Might TOKEN be a peer: an address, a prefix, host, any, or a name with a dot? */
+bool firewall_parse_is_peer(const struct firewall_token *token);
 
 #endif

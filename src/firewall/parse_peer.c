@@ -48,6 +48,7 @@ static int fail(struct firewall_parser *parser, const struct firewall_token *tok
     struct berth_endpoint endpoint;
     struct berth_prefix prefix;
     char text[FIREWALL_PREFIX_BYTES];
+    const char *group;
 
     if (has_stray_bits(word, &prefix)) {
         return firewall_parser_fail(parser, token, "%s: no bits are set beyond the length",
@@ -66,6 +67,10 @@ static int fail(struct firewall_parser *parser, const struct firewall_token *tok
     /* "hots" is a misspelling rather than a name without a dot. */
     if (strchr(word, '.') == NULL && firewall_suggest_word(word, near) != NULL) {
         return firewall_parser_fail_near(parser, token, EXPECTED, near);
+    }
+    group = strchr(word, '.') == NULL ? firewall_group_near(parser->groups, word) : NULL;
+    if (group != NULL) {
+        return firewall_parser_fail(parser, token, EXPECTED " (did you mean %s?)", group);
     }
     return firewall_parser_fail(
         parser, token, "an address, prefix, host or any (host names are not supported yet)");
@@ -96,28 +101,52 @@ static int read_peer(struct firewall_parser *parser, struct firewall_token *toke
     return BERTH_OK;
 }
 
-int firewall_parse_peers(struct firewall_parser *parser)
+static int read_group(struct firewall_parser *parser, const struct firewall_group *group)
+{
+    if (!group->has_peers) {
+        return firewall_parser_fail(parser, &parser->token,
+                                    "a group of addresses (%s is one of ports)", group->name);
+    }
+    return firewall_group_expand(parser, group);
+}
+
+static int read_single(struct firewall_parser *parser)
 {
     struct firewall_tree *tree = parser->tree;
     struct firewall_token token;
     struct firewall_peer peer;
+    int status = read_peer(parser, &token, &peer);
+
+    if (status == BERTH_OK && tree->peer_count == FIREWALL_ITEMS_MAX) {
+        status = firewall_parser_fail(parser, &token, "at most %d in a list: go on in another rule",
+                                      FIREWALL_ITEMS_MAX);
+    }
+    if (status == BERTH_OK) {
+        tree->peers[tree->peer_count++] = peer;
+    }
+    return status;
+}
+
+int firewall_parse_peers(struct firewall_parser *parser)
+{
     bool has_more;
+    int status;
 
     do {
-        int status = read_peer(parser, &token, &peer);
+        const struct firewall_group *group = firewall_group_at(parser);
 
-        if (status == BERTH_OK && tree->peer_count == FIREWALL_ITEMS_MAX) {
-            status = firewall_parser_fail(
-                parser, &token, "at most %d in a list: go on in another rule", FIREWALL_ITEMS_MAX);
-        }
-        if (status != BERTH_OK) {
-            return status;
-        }
-        tree->peers[tree->peer_count++] = peer;
-        has_more = parser->token.kind == FIREWALL_TOKEN_COMMA;
+        status = group != NULL ? read_group(parser, group) : read_single(parser);
+        has_more = status == BERTH_OK && parser->token.kind == FIREWALL_TOKEN_COMMA;
         if (has_more) {
             (void)firewall_parser_take(parser);
         }
     } while (has_more);
-    return BERTH_OK;
+    return status;
+}
+
+bool firewall_parse_is_peer(const struct firewall_token *token)
+{
+    return firewall_token_is(token, "any") || firewall_token_is(token, "host") ||
+           (token->kind == FIREWALL_TOKEN_WORD && (memchr(token->text, '.', token->bytes) != NULL ||
+                                                   memchr(token->text, ':', token->bytes) != NULL));
 }

@@ -81,8 +81,7 @@ static int read_ports(struct firewall_parser *parser, struct reading *reading)
     return BERTH_OK;
 }
 
-/* The registry's spelling of the service NAME; NULL: there is none. */
-static const char *find_service(const char *name)
+const char *firewall_parse_service(const char *name)
 {
     const struct berth_registry_query query = {.name = name};
     struct berth_registry_cursor cursor;
@@ -110,8 +109,13 @@ static int fail_unknown(struct firewall_parser *parser, const struct reading *re
         return firewall_parser_fail(parser, &reading->token, EXPECTED " (did you mean %s host?)",
                                     parser->tree->direction == BERTH_OUT ? "to" : "from");
     }
+    if (firewall_group_find(parser->groups, reading->word) != NULL) {
+        return firewall_parser_fail(parser, &reading->token,
+                                    "%s alone: a group says its protocols itself", reading->word);
+    }
     if (reading->word[0] != '\0') {
         near = firewall_suggest_word(reading->word, words);
+        near = near != NULL ? near : firewall_group_near(parser->groups, reading->word);
         near = near != NULL ? near : firewall_suggest_service(reading->word);
     }
     if (near != NULL) {
@@ -128,7 +132,7 @@ static int take_protocol(struct firewall_parser *parser, struct reading *reading
     int status = slash == NULL ? BERTH_OK : berth_transport_parse(slash + 1, &transport);
 
     /* Some names have a slash in them: "cl/1". */
-    if (slash == NULL || (status != BERTH_OK && find_service(reading->word) != NULL)) {
+    if (slash == NULL || (status != BERTH_OK && firewall_parse_service(reading->word) != NULL)) {
         return BERTH_OK;
     }
     if (status == BERTH_OK && transport == BERTH_TRANSPORT_TCP) {
@@ -139,7 +143,7 @@ static int take_protocol(struct firewall_parser *parser, struct reading *reading
         char *word = reading->word;
 
         *slash = '\0';
-        if (!is_numeric(word) && find_service(word) == NULL) {
+        if (!is_numeric(word) && firewall_parse_service(word) == NULL) {
             return fail_unknown(parser, reading);
         }
         return firewall_parser_fail(parser, &reading->token, "%s/tcp or %s/udp", word, word);
@@ -148,15 +152,27 @@ static int take_protocol(struct firewall_parser *parser, struct reading *reading
     return BERTH_OK;
 }
 
+/* Words for a whole protocol; some are names that IANA has registered, too. */
+static bool is_protocol(const struct firewall_token *token)
+{
+    return firewall_token_is(token, "any") || firewall_token_is(token, "tcp") ||
+           firewall_token_is(token, "udp") || firewall_token_is(token, "icmp");
+}
+
 static int read_item(struct firewall_parser *parser, struct reading *reading)
 {
     enum berth_category category;
     int status;
 
     reading->token = firewall_parser_take(parser);
-    reading->item = (struct firewall_item){.column = reading->token.column};
+    reading->item =
+        (struct firewall_item){.line = reading->token.line, .column = reading->token.column};
     if (!firewall_token_copy(&reading->token, reading->word)) {
         return firewall_parser_fail(parser, &reading->token, EXPECTED);
+    }
+    if (is_protocol(&reading->token)) {
+        return firewall_parser_fail(parser, &reading->token, EXPECTED ": %s has a rule of its own",
+                                    reading->word);
     }
     status = take_protocol(parser, reading);
     if (status != BERTH_OK) {
@@ -173,7 +189,7 @@ static int read_item(struct firewall_parser *parser, struct reading *reading)
         return status;
     }
     reading->item.kind = FIREWALL_SERVICE;
-    reading->item.name = find_service(reading->word);
+    reading->item.name = firewall_parse_service(reading->word);
     return reading->item.name == NULL ? fail_unknown(parser, reading) : BERTH_OK;
 }
 
@@ -203,7 +219,7 @@ static int check_service(struct firewall_parser *parser, const struct firewall_i
     struct firewall_token token = {.kind = FIREWALL_TOKEN_WORD,
                                    .text = item->name,
                                    .bytes = strlen(item->name),
-                                   .line = parser->tree->line,
+                                   .line = item->line,
                                    .column = item->column};
 
     if ((registered & wanted) != 0) {
@@ -236,33 +252,79 @@ static int close_group(struct firewall_parser *parser, uint32_t begin, uint8_t p
     return BERTH_OK;
 }
 
-int firewall_parse_items(struct firewall_parser *parser)
+/* The group GROUP in the place of an item. What stands before it is closed, and no protocol behind
+ * it reaches into it. *BEGIN: where what is still open begins. */
+static int read_group(struct firewall_parser *parser, const struct firewall_group *group,
+                      uint32_t *begin)
+{
+    int status = close_group(parser, *begin, 0);
+
+    if (status == BERTH_OK && group->has_peers) {
+        status = firewall_parser_fail(parser, &parser->token,
+                                      "a group of ports (%s is one of addresses)", group->name);
+    }
+    if (status == BERTH_OK) {
+        status = firewall_group_expand(parser, group);
+    }
+    *begin = parser->tree->item_count;
+    return status;
+}
+
+/* One item and, where it says a protocol, the end of those that wait for one. */
+static int read_single(struct firewall_parser *parser, uint32_t *begin)
 {
     struct firewall_tree *tree = parser->tree;
     struct reading reading;
-    uint32_t group_begin = 0;
+    int status = read_item(parser, &reading);
+
+    if (status == BERTH_OK && tree->item_count == FIREWALL_ITEMS_MAX) {
+        status =
+            firewall_parser_fail(parser, &reading.token,
+                                 "at most %d in a list: go on in another rule", FIREWALL_ITEMS_MAX);
+    }
+    if (status != BERTH_OK) {
+        return status;
+    }
+    tree->items[tree->item_count++] = reading.item;
+    if (reading.item.protocols != 0) {
+        status = close_group(parser, *begin, reading.item.protocols);
+        *begin = tree->item_count;
+    }
+    return status;
+}
+
+int firewall_parse_items(struct firewall_parser *parser)
+{
+    uint32_t begin = parser->tree->item_count;
     bool has_more;
     int status;
 
     do {
-        status = read_item(parser, &reading);
-        if (status == BERTH_OK && tree->item_count == FIREWALL_ITEMS_MAX) {
-            status = firewall_parser_fail(parser, &reading.token,
-                                          "at most %d in a list: go on in another rule",
-                                          FIREWALL_ITEMS_MAX);
-        }
-        if (status != BERTH_OK) {
-            return status;
-        }
-        tree->items[tree->item_count++] = reading.item;
-        if (reading.item.protocols != 0) {
-            status = close_group(parser, group_begin, reading.item.protocols);
-            group_begin = tree->item_count;
-        }
-        has_more = parser->token.kind == FIREWALL_TOKEN_COMMA;
+        const struct firewall_group *group = firewall_group_at(parser);
+
+        status = group != NULL ? read_group(parser, group, &begin) : read_single(parser, &begin);
+        has_more = status == BERTH_OK && parser->token.kind == FIREWALL_TOKEN_COMMA;
         if (has_more) {
             (void)firewall_parser_take(parser);
         }
-    } while (status == BERTH_OK && has_more);
-    return status == BERTH_OK ? close_group(parser, group_begin, 0) : status;
+    } while (has_more);
+    return status == BERTH_OK ? close_group(parser, begin, 0) : status;
+}
+
+bool firewall_parse_is_item(const struct firewall_token *token)
+{
+    char word[FIREWALL_WORD_BYTES];
+    enum berth_category category;
+    enum berth_transport transport;
+    char *slash;
+
+    if (!firewall_token_copy(token, word)) {
+        return false;
+    }
+    slash = strrchr(word, '/');
+    if (slash != NULL && berth_transport_parse(slash + 1, &transport) == BERTH_OK) {
+        *slash = '\0';
+    }
+    return is_numeric(word) || berth_category_parse(word, &category) == BERTH_OK ||
+           firewall_parse_service(word) != NULL;
 }

@@ -9,7 +9,7 @@
  * 3. Its `protocols` are those that it can match at all.
  *
  * What the language will gain has its place here: a host name is another kind of peer, `limit`,
- * `ask` and `by` are further members of both forms, `let` and `include` end before the tree.
+ * `ask` and `by` are further members of both forms. Groups (group.h) end before the tree.
  */
 #ifndef FIREWALL_RULE_H
 #define FIREWALL_RULE_H
@@ -67,6 +67,7 @@ struct firewall_item {
     uint8_t protocols; /* as written, 0: not said */
     uint16_t first;    /* of a service: not set, it may have several ports */
     uint16_t last;
+    uint32_t line;
     uint32_t column;
     const char *name; /* the registry's own spelling of a service or category; NULL for ports */
 };
@@ -118,6 +119,8 @@ struct firewall_rule {
 /* format.c: writes TREE's canonical spelling and a NUL to OUT, which has room for BYTES. The length
  * without the NUL; BERTH_E_LIMIT: no room. */
 int64_t firewall_format(const struct firewall_tree *tree, char *out, size_t bytes);
+/* How long that is, without the NUL. */
+size_t firewall_format_bytes(const struct firewall_tree *tree);
 
 #define FIREWALL_PREFIX_BYTES (BERTH_ADDRESS_TEXT_BYTES + 4)
 /* PREFIX as a rule spells it: without a length where it is one address. Returns OUT. */

@@ -90,8 +90,7 @@ static const struct mistake mistakes[] = {
     {"allow out tcp,udp", 1, 14, ",", "no list after tcp"},
     /* what comes later */
     {"ask out https", 1, 1, "ask", "allow, deny or drop (ask is not supported yet)"},
-    {"let web = https", 1, 1, "let", "allow, deny or drop (let is not supported yet)"},
-    {"include other", 1, 1, "include", "allow, deny or drop (include is not supported yet)"},
+    {"include other", 1, 1, "include", "allow, deny or drop (include is for files of rules)"},
     {"allow in 80 limit 20/second", 1, 13, "limit",
      "from, log or the end of the rule (limit is not supported yet)"},
     {"allow out https log by npm", 1, 21, "by", "the end of the rule (by is not supported yet)"},
