@@ -240,8 +240,9 @@ static bool is_name_understood(const char *name)
         return false;
     }
     firewall_lexer_init(&lexer, text, (size_t)bytes);
-    return firewall_lexer_next_rule(&lexer) && firewall_parse_rule(&lexer, &tree, &error) == 0 &&
-           tree.item_count == 1 && tree.items[0].kind == FIREWALL_SERVICE;
+    return firewall_lexer_next_rule(&lexer) &&
+           firewall_parse_rule(&lexer, NULL, &tree, &error) == 0 && tree.item_count == 1 &&
+           tree.items[0].kind == FIREWALL_SERVICE;
 }
 
 static void write_port(const struct pair *pair, FILE *out)
