@@ -30,6 +30,12 @@ struct export
     size_t lost_count;
 };
 
+/* No target knows processes: an allow by some would open for all. */
+static inline bool export_is_left_out(const struct firewall_rule *rule)
+{
+    return rule->processes_count > 0 && rule->action == BERTH_ALLOW;
+}
+
 /* Another line of what the target cannot say. RULE: an index, or -1 where it is of all rules. */
 void export_lose(struct export *export, int32_t rule, const char *why);
 

@@ -172,8 +172,8 @@ static void write_what(const struct writer *writer, const struct firewall_rule *
 
 static void write_verdict(const struct writer *writer, const struct firewall_rule *rule)
 {
-    static const char *const words[] = {"allow", "deny", "drop"}; /* enum berth_action */
-    static const char *const verdicts[] = {"accept", "goto refused", "drop"};
+    static const char *const words[] = {"allow", "deny", "drop", "ask"}; /* enum berth_action */
+    static const char *const verdicts[] = {"accept", "goto refused", "drop", "goto refused"};
 
     if (rule->log) {
         fprintf(writer->out, " log prefix \"berth %s %s line %" PRIu32 ": \"", words[rule->action],
@@ -256,7 +256,8 @@ static void write_class(const struct writer *writer, enum berth_direction direct
     for (uint32_t i = 0; i < writer->export->set->count; i++) {
         const struct firewall_rule *rule = &writer->export->set->rules[i];
 
-        if (rule->direction == direction && find_matches(writer, rule, class, &matches)) {
+        if (rule->direction == direction && !export_is_left_out(rule) &&
+            find_matches(writer, rule, class, &matches)) {
             write_rule(writer, i, &matches);
         }
     }

@@ -115,7 +115,8 @@ static void link_nodes(struct finder *finder)
 
 static bool is_about(const struct finder *finder, const struct firewall_rule *rule)
 {
-    return rule->direction == finder->direction && (rule->protocols & finder->protocol) != 0;
+    return rule->direction == finder->direction && (rule->protocols & finder->protocol) != 0 &&
+           !export_is_left_out(rule);
 }
 
 static void make_tree(struct finder *finder)

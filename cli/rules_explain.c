@@ -45,6 +45,8 @@ static const char *action_text(enum berth_action action)
         return "deny";
     case BERTH_DROP:
         return "drop";
+    case BERTH_ASK:
+        return "ask";
     }
     return "deny";
 }
@@ -80,6 +82,8 @@ static const char *miss_text(enum firewall_miss miss)
         return "another peer";
     case FIREWALL_MISS_UNNAMED:
         return "does not name the peer";
+    case FIREWALL_MISS_PROCESS:
+        return "by another process";
     }
     return "";
 }

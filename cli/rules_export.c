@@ -93,6 +93,14 @@ static void find_lost_of_rule(struct export *export, uint32_t index)
     struct traits traits = find_traits(export, rule);
     bool is_kubernetes = export->target == EXPORT_KUBERNETES;
 
+    if (rule->action == BERTH_ASK) {
+        export_lose(export, (int32_t)index, "nobody is asked: it refuses");
+    }
+    if (rule->processes_count > 0) {
+        export_lose(export, (int32_t)index,
+                    export_is_left_out(rule) ? "by cannot be said: the rule is left out"
+                                             : "by cannot be said: it goes for every process");
+    }
     if (traits.has_gateway) {
         export_lose(export, (int32_t)index,
                     "this gateway or resolver is there inside berth run only; host is the word "

@@ -151,7 +151,7 @@ static void add_port(struct cli_table *table, const struct tally_key *key)
 
 static void add_row(struct cli_table *table, const struct run_config *config, const struct row *row)
 {
-    static const char *const verdicts[] = {"allowed", "refused", "dropped"};
+    static const char *const verdicts[] = {"allowed", "refused", "dropped", "refused"};
     const struct tally_key *key = &row->sum.key;
 
     cli_table_add(table, CLI_PLAIN, key->direction == BERTH_OUT ? "out" : "in");

@@ -10,12 +10,42 @@
 #include "run/relay_tcp.h"
 #include "run/relay_udp.h"
 
+/* Answered as the rules answer what they refuse. */
+static void refuse_held(struct run *run, berth_id id, const struct berth_held *held)
+{
+    struct berth_contact contact = {.now_ns = run->loop.now_ns,
+                                    .direction = BERTH_OUT,
+                                    .protocol = held->protocol,
+                                    .guarded = held->remote,
+                                    .peer = held->local,
+                                    .verdict = held->verdict};
+
+    int status;
+
+    conversation_refused(run, &contact);
+    if (held->verdict.action == BERTH_DROP) {
+        status = berth_held_drop(run->berth, id);
+    } else if (held->protocol == BERTH_TCP) {
+        status = berth_held_refuse(run->berth, id);
+    } else {
+        status = berth_held_reject(run->berth, id, BERTH_UNREACHABLE_PROHIBITED);
+    }
+    (void)status; /* it was there just now */
+}
+
 static void on_held(struct run *run, berth_id id)
 {
     struct berth_held held;
 
     if (berth_held(run->berth, id, &held) < 0) {
         return; /* it has been given up in the meantime */
+    }
+    if (held.verdict.action == BERTH_ASK) {
+        held.verdict.action = BERTH_DENY; /* there is nobody to ask yet */
+    }
+    if (held.verdict.action != BERTH_ALLOW) {
+        refuse_held(run, id, &held);
+        return;
     }
     switch (held.protocol) {
     case BERTH_TCP:

@@ -131,6 +131,11 @@ BERTH_API bool berth_next_event(struct berth *berth, struct berth_event *out);
  * From now on a first packet that the firewall allows and that no listener or socket takes is held
  * for the owner: TCP SYNs, UDP datagrams, ICMP echo requests; to any address if forward_any.
  * Its retransmissions are absorbed while it is held.
+ *
+ * So is one on which the firewall leaves the decision to the owner: its verdict is BERTH_ASK, or
+ * needs_process and not BERTH_ALLOW. It is counted as asked (contacts_asked), neither as allowed
+ * nor as denied, and berth_next_contact does not tell of it: the owner finds out about the process,
+ * judges again (berth_rules_judge), asks whom it has to ask, and accepts or ends it.
  */
 BERTH_API void berth_intercept(struct berth *berth, bool on);
 
@@ -138,7 +143,7 @@ struct berth_held {
     enum berth_protocol protocol;
     struct berth_endpoint local;  /* whom it was sent to; ICMP: the port is the echo identifier */
     struct berth_endpoint remote; /* who sent it */
-    struct berth_verdict verdict;
+    struct berth_verdict verdict; /* that of its first packet */
 };
 
 enum berth_unreachable {

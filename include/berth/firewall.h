@@ -8,8 +8,8 @@
  * The language (one rule a line, '#' begins a comment; words in any case):
  *
  *   line      = rule | group
- *   rule      = action direction [what] [peer] ["log"]
- *   action    = "allow" | "deny" | "drop"
+ *   rule      = action direction [what] [peer] {condition}
+ *   action    = "allow" | "deny" | "drop" | "ask"
  *   direction = "in" | "out"
  *   what      = item {"," item} | "icmp" | "tcp" | "udp" | "any"      (without: any)
  *   item      = (port | port "-" port | service | category) ["/" protocol]
@@ -17,6 +17,9 @@
  *   protocol  = "tcp" | "udp"
  *   peer      = ("to" | "from") name {"," name}       "to" in rules for out, "from" for in
  *   name      = "any" | "host" | address | prefix
+ *   condition = "by" process {"," process} | "log"    each at most once
+ *   process   = a process's name as the kernel has it (comm: at most 15 bytes, in this very case),
+ *               in quotes where it has blanks, commas or '#' in it, or is a word of the language
  *
  *   group     = "let" NAME "=" "{" item {"," item} "}" | "let" NAME "=" "{" name {"," name} "}"
  *
@@ -36,6 +39,9 @@
  * 6to4). Those are matched by a rule that names them only: the host's by "host" or as exactly that
  * address, the others as exactly that address or by a prefix that lies wholly inside their block
  * (127.0.0.0/8, 169.254.0.0/16, fe80::/10, ...). 0.0.0.0/0 and 10.0.0.0/8 name none of them.
+ *
+ * A rule with "by" goes by the process at the guarded host's end. Where that is not known it fails
+ * closed: an allow by a process does not match, a deny, drop or ask by one does (needs_process).
  */
 #ifndef BERTH_FIREWALL_H
 #define BERTH_FIREWALL_H
@@ -56,8 +62,17 @@ enum berth_protocol { BERTH_TCP = 6, BERTH_UDP = 17, BERTH_ICMP = 1 };
 enum berth_action {
     BERTH_ALLOW = 0,
     BERTH_DENY = 1, /* answered at once: RST, or ICMP administratively prohibited */
-    BERTH_DROP = 2  /* silence */
+    BERTH_DROP = 2, /* silence */
+    BERTH_ASK = 3   /* the owner decides on what it holds (berth_intercept); elsewhere it is deny */
 };
+
+/* What a verdict comes of. The order is part of the ABI: append only. */
+enum berth_reason {
+    BERTH_REASON_NO_RULE = 0, /* none matched, or none is loaded */
+    BERTH_REASON_BY_RULE = 1
+};
+
+#define BERTH_PROCESS_NAME_BYTES 16 /* with its NUL: the kernel's comm */
 
 /* What a verdict is asked about: the first packet of a conversation, as the guarded host sees it.
  */
@@ -66,12 +81,17 @@ struct berth_contact_query {
     enum berth_protocol protocol;
     struct berth_address peer; /* out: destination; in: source */
     uint16_t port;             /* out: the peer's port; in: the guarded host's; 0 for ICMP */
+    const char *process;       /* name of the guarded host's process, borrowed; NULL: not known */
 };
 
 struct berth_verdict {
     enum berth_action action;
-    bool log;     /* the rule says "log" */
-    int32_t rule; /* index of the deciding rule from 0, -1: no rule matched (or none loaded) */
+    bool log; /* the rule says "log" */
+    /* The query named no process, and a rule with "by" stands at or before what decided: with the
+     * process the verdict may be another. Until then this one fails closed. */
+    bool needs_process;
+    uint8_t reason; /* enum berth_reason */
+    int32_t rule;   /* index of the deciding rule from 0, -1: no rule matched (or none loaded) */
 };
 
 /* Where a text went wrong. Lines and columns (in bytes) count from 1. It reads well as

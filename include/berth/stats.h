@@ -90,6 +90,7 @@ struct berth_stats {
     uint64_t tcp_fast_opens;  /* passive connections that a Fast Open cookie opened early */
     uint64_t contacts_allowed;
     uint64_t contacts_denied; /* deny and drop */
+    uint64_t contacts_asked;  /* held for their owner's decision (berth_intercept) */
     uint64_t contacts_lost;   /* refused contacts that berth_next_contact could not keep */
     uint32_t buffers_free;    /* now */
     uint32_t buffers_low;     /* least there ever were */

@@ -103,13 +103,16 @@ int firewall_compile_rule(const struct firewall *firewall, struct firewall_set *
                                  .ports_at = set->ports_used,
                                  .peers_at = set->peers_used,
                                  .peers_count = tree->peer_count,
+                                 .processes_at = set->processes_used,
+                                 .processes_count = tree->process_count,
                                  .action = (uint8_t)tree->action,
                                  .direction = (uint8_t)tree->direction,
                                  .protocols = tree->protocols,
                                  .log = tree->log};
 
     if (set->count == firewall->rules_max ||
-        tree->peer_count > firewall->peers_max - set->peers_used) {
+        tree->peer_count > firewall->peers_max - set->peers_used ||
+        tree->process_count > firewall->processes_max - set->processes_used) {
         return BERTH_E_LIMIT;
     }
     for (uint32_t i = 0; i < tree->item_count; i++) {
@@ -132,6 +135,9 @@ int firewall_compile_rule(const struct firewall *firewall, struct firewall_set *
     BERTH_CHECK((rule.ports_count > 0) == (tree->item_count > 0));
     for (uint32_t i = 0; i < tree->peer_count; i++) {
         set->peers[set->peers_used++] = tree->peers[i];
+    }
+    for (uint32_t i = 0; i < tree->process_count; i++) {
+        set->processes[set->processes_used++] = tree->processes[i];
     }
     set->rules[set->count++] = rule;
     return BERTH_OK;

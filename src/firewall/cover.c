@@ -20,6 +20,17 @@ static const struct firewall_peer *peers_of(const struct firewall_set *set,
     return rule->peers_count == 0 ? &any_peer : &set->peers[rule->peers_at];
 }
 
+static bool has_process(const struct firewall_set *set, const struct firewall_rule *rule,
+                        const struct firewall_process *process)
+{
+    for (uint32_t i = 0; i < rule->processes_count; i++) {
+        if (memcmp(&set->processes[rule->processes_at + i], process, sizeof *process) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- One rule over another ------------------------------------------------------------------ */
 
 /* Is PORTS, for PROTOCOL alone, inside one range of RULE's? */
@@ -106,6 +117,21 @@ static bool covers_peers(const struct firewall *firewall, const struct firewall_
     return false;
 }
 
+/* Is every process that UNDER goes by one of OVER's? */
+static bool covers_processes(const struct firewall_set *set, const struct firewall_rule *over,
+                             const struct firewall_rule *under)
+{
+    if (over->processes_count == 0 || under->processes_count == 0) {
+        return over->processes_count == 0;
+    }
+    for (uint32_t i = 0; i < under->processes_count; i++) {
+        if (!has_process(set, over, &set->processes[under->processes_at + i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool covers(const struct firewall *firewall, const struct firewall_rule *over,
                    const struct firewall_rule *under)
 {
@@ -113,7 +139,8 @@ static bool covers(const struct firewall *firewall, const struct firewall_rule *
     uint32_t count;
     const struct firewall_peer *peers = peers_of(set, under, &count);
 
-    if (over->direction != under->direction || !covers_ports(set, over, under)) {
+    if (over->direction != under->direction || !covers_ports(set, over, under) ||
+        !covers_processes(set, over, under)) {
         return false;
     }
     for (uint32_t i = 0; i < count; i++) {
@@ -159,6 +186,22 @@ static bool shares_ports(const struct firewall_set *set, const struct firewall_r
     return false;
 }
 
+static bool shares_processes(const struct firewall_set *set, const struct firewall_rule *a,
+                             const struct firewall_rule *b)
+{
+    for (uint32_t i = 0; i < a->processes_count; i++) {
+        if (has_process(set, b, &set->processes[a->processes_at + i])) {
+            return true;
+        }
+    }
+    return a->processes_count == 0 || b->processes_count == 0;
+}
+
+static bool is_denial(const struct firewall_rule *rule)
+{
+    return rule->action == BERTH_DENY || rule->action == BERTH_DROP;
+}
+
 /* Does DENIAL say "any", yet not take in the special addresses that PEER names? */
 static bool misses(const struct firewall *firewall, const struct firewall_rule *denial,
                    const struct firewall_peer *peer)
@@ -179,15 +222,16 @@ int32_t firewall_slips_past(const struct firewall *firewall, uint32_t index)
     uint32_t count;
     const struct firewall_peer *peers = peers_of(set, rule, &count);
 
-    if (rule->action != BERTH_ALLOW) {
+    if (is_denial(rule)) {
         return -1;
     }
     for (uint32_t p = 0; p < count; p++) {
         for (uint32_t i = 0; i < index && is_special(firewall, &peers[p]); i++) {
             const struct firewall_rule *earlier = &set->rules[i];
 
-            if (earlier->action != BERTH_ALLOW && earlier->direction == rule->direction &&
-                shares_ports(set, earlier, rule) && misses(firewall, earlier, &peers[p])) {
+            if (is_denial(earlier) && earlier->direction == rule->direction &&
+                shares_ports(set, earlier, rule) && shares_processes(set, earlier, rule) &&
+                misses(firewall, earlier, &peers[p])) {
                 return (int32_t)i;
             }
         }

@@ -24,9 +24,10 @@
 /* The host's addresses and its networks' broadcasts. */
 #define FIREWALL_HOST_ADDRESSES_MAX 8192
 
-struct firewall_rule;  /* rule.h */
-struct firewall_ports; /* rule.h */
-struct firewall_peer;  /* rule.h */
+struct firewall_rule;    /* rule.h */
+struct firewall_ports;   /* rule.h */
+struct firewall_peer;    /* rule.h */
+struct firewall_process; /* rule.h */
 
 struct firewall_set { /* one loaded set of rules; two exist, so that loading is all or nothing */
     struct firewall_rule *rules;
@@ -35,8 +36,10 @@ struct firewall_set { /* one loaded set of rules; two exist, so that loading is 
     uint32_t text_bytes;
     uint32_t ports_used;
     uint32_t peers_used;
+    uint32_t processes_used;
     struct firewall_ports *ports; /* of all rules, one rule's after the other's */
     struct firewall_peer *peers;
+    struct firewall_process *processes;
     struct firewall_index index;
 };
 
@@ -48,6 +51,7 @@ struct firewall {
     uint32_t text_bytes_max;
     uint32_t ports_max;
     uint32_t peers_max;
+    uint32_t processes_max;
     struct berth_address *host; /* sorted, each once */
     uint32_t host_count;
     struct berth_address *gateways; /* the stack's own addresses: likewise */
@@ -90,7 +94,8 @@ enum firewall_miss {
     FIREWALL_MISS_PROTOCOL,
     FIREWALL_MISS_PORT,
     FIREWALL_MISS_PEER,
-    FIREWALL_MISS_UNNAMED /* its peers take the address in, but such a one must be named */
+    FIREWALL_MISS_UNNAMED, /* its peers take the address in, but such a one must be named */
+    FIREWALL_MISS_PROCESS  /* all the rest matches; an allow, where the process is not known */
 };
 /* The test that firewall_judge makes, of rule INDEX (below firewall_rule_count) alone. */
 enum firewall_miss firewall_explain(const struct firewall *firewall, uint32_t index,

@@ -7,7 +7,7 @@
  *    back over the items before it, items come in the order: with tcp, with udp, with none.
  * 3. "any" is written for ports, never for peers alone: no peer says the same.
  */
-#include "firewall/rule.h"
+#include "firewall/parse.h"
 
 #include <stdio.h>
 
@@ -111,6 +111,28 @@ static void write_peers(struct writer *writer, const struct firewall_tree *tree)
     }
 }
 
+bool firewall_is_quoted(const char *name)
+{
+    struct firewall_token token = {
+        .kind = FIREWALL_TOKEN_WORD, .text = name, .bytes = strlen(name)};
+
+    return name[0] == '"' || name[strcspn(name, " \t\r\f,#")] != '\0' ||
+           firewall_parse_is_tail_word(&token);
+}
+
+static void write_processes(struct writer *writer, const struct firewall_tree *tree)
+{
+    for (uint32_t i = 0; i < tree->process_count; i++) {
+        const char *name = tree->processes[i].name;
+        const char *mark = firewall_is_quoted(name) ? "\"" : "";
+
+        write_text(writer, i == 0 ? " by " : ",");
+        write_text(writer, mark);
+        write_text(writer, name);
+        write_text(writer, mark);
+    }
+}
+
 static const char *protocols_text(uint8_t protocols)
 {
     switch (protocols) {
@@ -127,7 +149,7 @@ static const char *protocols_text(uint8_t protocols)
 
 static void write_rule(struct writer *writer, const struct firewall_tree *tree)
 {
-    static const char *const actions[] = {"allow", "deny", "drop"}; /* enum berth_action */
+    static const char *const actions[] = {"allow", "deny", "drop", "ask"}; /* enum berth_action */
 
     write_text(writer, actions[tree->action]);
     write_text(writer, tree->direction == BERTH_OUT ? " out" : " in");
@@ -137,6 +159,7 @@ static void write_rule(struct writer *writer, const struct firewall_tree *tree)
         write_text(writer, protocols_text(tree->protocols));
     }
     write_peers(writer, tree);
+    write_processes(writer, tree);
     write_text(writer, tree->log ? " log" : "");
 }
 

@@ -11,10 +11,20 @@
 #define LEVELS         17
 #define V4_PREFIX_BITS 96 /* in front of an IPv4 address in struct berth_address */
 
+#define TUPLES_MAX ((size_t)FIREWALL_CLASSES * FIREWALL_LISTS * FIREWALL_SHAPES)
+
 #define EXPECTED 4 /* tuples whose memory is asked for beforehand */
 
 /* Peers that are no prefix, beside the prefixes' lengths. */
 enum { ANY = 129, HOST = 130 };
+
+enum { PROCESS_FIRST = FIREWALL_PROCESS_REFUSING + 1, PROCESS_LAST = 4095 };
+
+#define WHAT_MASK (((uint64_t)1 << 40) - 1)
+#define RULE_LAST 0xfffffU /* an entry has room for the number */
+
+/* The `what` of the entry that has a process's number: no list has that number. */
+#define WHAT_PROCESS ((uint64_t)7 << 25)
 
 /* ---- Entries -------------------------------------------------------------------------------- */
 
@@ -24,15 +34,15 @@ static uint32_t block_of(uint16_t port, uint32_t level)
     return 1U << (16 - level) | (uint32_t)port >> level;
 }
 
-static uint32_t what_of(uint32_t list, uint32_t bits, uint32_t block)
+static uint64_t what_of(uint32_t process, uint32_t list, uint32_t bits, uint32_t block)
 {
-    return list << 25 | bits << 17 | block;
+    return (uint64_t)process << 28 | (list << 25 | bits << 17 | block);
 }
 
 static uint32_t slot_of(const struct firewall_index *index, uint64_t high, uint64_t low,
-                        uint32_t what)
+                        uint64_t what)
 {
-    uint64_t hash = (high ^ what) * 0x9e3779b97f4a7c15U + (low ^ (uint64_t)what << 32);
+    uint64_t hash = (high ^ what) * 0x9e3779b97f4a7c15U + (low ^ what << 32);
 
     hash = (hash ^ hash >> 29) * 0xbf58476d1ce4e5b9U;
     hash = (hash ^ hash >> 32) & UINT32_MAX;
@@ -41,7 +51,7 @@ static uint32_t slot_of(const struct firewall_index *index, uint64_t high, uint6
 
 /* The entry of that key, or the free slot where it belongs. */
 static struct firewall_entry *find_slot(const struct firewall_index *index, uint64_t high,
-                                        uint64_t low, uint32_t what)
+                                        uint64_t low, uint64_t what)
 {
     uint32_t at = slot_of(index, high, low, what);
 
@@ -56,7 +66,7 @@ static struct firewall_entry *find_slot(const struct firewall_index *index, uint
     return NULL;
 }
 
-static void add_entry(struct firewall_set *set, const struct firewall_peer *peer, uint32_t what,
+static void add_entry(struct firewall_set *set, const struct firewall_peer *peer, uint64_t what,
                       uint32_t number)
 {
     bool is_prefix = peer->kind == FIREWALL_PEER_PREFIX;
@@ -68,14 +78,84 @@ static void add_entry(struct firewall_set *set, const struct firewall_peer *peer
     if (entry->what == 0) {
         *entry = (struct firewall_entry){.high = high,
                                          .low = low,
-                                         .what = what,
-                                         .rule = number & 0xfffffffU,
-                                         .action = set->rules[number].action & 7U,
+                                         .what = what & WHAT_MASK,
+                                         .rule = number & RULE_LAST,
+                                         .action = set->rules[number].action & 3U,
                                          .log = set->rules[number].log};
     }
 }
 
+/* ---- Processes ------------------------------------------------------------------------------ */
+
+/* The entry of the process NAME, or the free slot where it belongs. */
+static struct firewall_entry *find_process(const struct firewall_index *index, const char *name)
+{
+    return find_slot(index, load_u64(name), load_u64(name + 8), WHAT_PROCESS);
+}
+
+uint32_t firewall_index_process(const struct firewall_index *index, const char *name)
+{
+    struct firewall_process process = {{0}};
+    const struct firewall_entry *entry;
+    size_t bytes = strnlen(name, sizeof process.name);
+
+    if (bytes == sizeof process.name) {
+        return 0; /* no process has so long a name */
+    }
+    memcpy(process.name, name, bytes);
+    entry = find_process(index, process.name);
+    return entry == NULL || entry->what == 0 ? 0 : (uint32_t)entry->rule;
+}
+
+/* Gives the processes of RULE their numbers. False: there are not enough. */
+static bool number_processes(struct firewall_set *set, const struct firewall_rule *rule)
+{
+    for (uint32_t i = 0; i < rule->processes_count; i++) {
+        const char *name = set->processes[rule->processes_at + i].name;
+        struct firewall_entry *entry = find_process(&set->index, name);
+
+        BERTH_CHECK(entry != NULL);
+        if (entry->what != 0) {
+            continue;
+        }
+        if (PROCESS_FIRST + set->index.processes > PROCESS_LAST) {
+            return false;
+        }
+        *entry =
+            (struct firewall_entry){.high = load_u64(name),
+                                    .low = load_u64(name + 8),
+                                    .what = WHAT_PROCESS,
+                                    .rule = (PROCESS_FIRST + set->index.processes) & RULE_LAST};
+        set->index.processes++;
+    }
+    return true;
+}
+
 /* ---- Rules ---------------------------------------------------------------------------------- */
+
+/* Where an entry belongs, but for its peer and process. */
+struct place {
+    uint32_t list;
+    uint32_t block;
+    uint32_t level;
+};
+
+static enum firewall_class class_of(const struct firewall_rule *rule)
+{
+    if (rule->processes_count == 0) {
+        return FIREWALL_BY_NONE;
+    }
+    return rule->action == BERTH_ALLOW ? FIREWALL_BY_ALLOWING : FIREWALL_BY_REFUSING;
+}
+
+static void note_first(struct firewall_index *index, enum firewall_class class,
+                       const struct place *place, uint32_t bits, uint32_t number)
+{
+    uint32_t list = (uint32_t) class * FIREWALL_LISTS + place->list;
+    uint32_t *first = &index->first[list * FIREWALL_SHAPES + bits * LEVELS + place->level];
+
+    *first = min_u32(*first, number);
+}
 
 static uint32_t bits_of(const struct firewall_peer *peer)
 {
@@ -112,7 +192,7 @@ static uint32_t count_blocks(uint32_t first, uint32_t last)
     return count;
 }
 
-/* How many entries RULE takes in the list of protocol BIT. */
+/* How many entries RULE takes in the list of protocol BIT, its processes' numbers with them. */
 static uint64_t count_entries(const struct firewall_set *set, const struct firewall_rule *rule,
                               uint8_t bit)
 {
@@ -123,7 +203,32 @@ static uint64_t count_entries(const struct firewall_set *set, const struct firew
 
         blocks += (ports->protocols & bit) != 0 ? count_blocks(ports->first, ports->last) : 0;
     }
-    return blocks * (rule->peers_count == 0 ? 1 : rule->peers_count);
+    blocks *= rule->peers_count == 0 ? 1 : rule->peers_count;
+    return rule->processes_count == 0
+               ? blocks
+               : blocks * (rule->processes_count + 1) + rule->processes_count;
+}
+
+/* Adds the entry of rule NUMBER, PEER and BLOCK for each process, and for whatever process. */
+static void add_peer(struct firewall_set *set, uint32_t number, const struct firewall_peer *peer,
+                     const struct place *place)
+{
+    const struct firewall_rule *rule = &set->rules[number];
+    enum firewall_class class = class_of(rule);
+    uint32_t bits = bits_of(peer);
+    uint32_t any = class == FIREWALL_BY_NONE       ? 0
+                   : class == FIREWALL_BY_ALLOWING ? FIREWALL_PROCESS_ALLOWING
+                                                   : FIREWALL_PROCESS_REFUSING;
+
+    add_entry(set, peer, what_of(any, place->list, bits, place->block), number);
+    note_first(&set->index, class, place, bits, number);
+    for (uint32_t i = 0; i < rule->processes_count; i++) {
+        const char *name = set->processes[rule->processes_at + i].name;
+        uint32_t process = firewall_index_process(&set->index, name);
+
+        add_entry(set, peer, what_of(process, place->list, bits, place->block), number);
+        note_first(&set->index, FIREWALL_BY_PROCESS, place, bits, number);
+    }
 }
 
 static void add_block(struct firewall_set *set, uint32_t number, uint32_t list, uint32_t block,
@@ -131,16 +236,13 @@ static void add_block(struct firewall_set *set, uint32_t number, uint32_t list, 
 {
     static const struct firewall_peer any = {.kind = FIREWALL_PEER_ANY};
     const struct firewall_rule *rule = &set->rules[number];
-    uint32_t count = rule->peers_count == 0 ? 1 : rule->peers_count;
+    const struct place place = {.list = list, .block = block, .level = level};
 
-    for (uint32_t i = 0; i < count; i++) {
-        const struct firewall_peer *peer =
-            rule->peers_count == 0 ? &any : &set->peers[rule->peers_at + i];
-        uint32_t bits = bits_of(peer);
-        uint32_t *first = &set->index.first[list * FIREWALL_SHAPES + bits * LEVELS + level];
-
-        add_entry(set, peer, what_of(list, bits, block), number);
-        *first = min_u32(*first, number);
+    if (rule->peers_count == 0) {
+        add_peer(set, number, &any, &place);
+    }
+    for (uint32_t i = 0; i < rule->peers_count; i++) {
+        add_peer(set, number, &set->peers[rule->peers_at + i], &place);
     }
 }
 
@@ -185,13 +287,18 @@ static uint32_t walk(struct firewall_set *set, bool is_count)
                 continue;
             }
             entries = count_entries(set, rule, bit);
-            if (entries > left) {
+            if (entries > left || i > RULE_LAST) {
                 index->rest[rest++] = i;
                 continue;
             }
-            left -= (uint32_t)entries;
-            if (!is_count) {
+            left -= (uint32_t)entries; /* both times, so that both find the same room */
+            if (is_count) {
+                continue;
+            }
+            if (number_processes(set, rule)) {
                 add_rule(set, i, list, bit);
+            } else {
+                index->rest[rest++] = i;
             }
         }
     }
@@ -235,7 +342,7 @@ static void gather_tuples(struct firewall_index *index)
 {
     uint32_t used = 0;
 
-    for (uint32_t list = 0; list < FIREWALL_LISTS; list++) {
+    for (uint32_t list = 0; list < FIREWALL_CLASSES * FIREWALL_LISTS; list++) {
         const uint32_t *first = &index->first[list * FIREWALL_SHAPES];
 
         index->tuples_begin[list] = used;
@@ -248,7 +355,7 @@ static void gather_tuples(struct firewall_index *index)
         }
         sort_tuples(&index->tuples[index->tuples_begin[list]], used - index->tuples_begin[list]);
     }
-    index->tuples_begin[FIREWALL_LISTS] = used;
+    index->tuples_begin[FIREWALL_CLASSES * FIREWALL_LISTS] = used;
 }
 
 void firewall_index_init(struct firewall_index *index, struct arena *arena, uint32_t rules_max,
@@ -260,10 +367,9 @@ void firewall_index_init(struct firewall_index *index, struct arena *arena, uint
     index->slots_max = index->entries_max * 2 + 1;
     index->slots =
         arena_take(arena, index->slots_max, sizeof *index->slots, _Alignof(struct firewall_entry));
-    index->first = arena_take(arena, (size_t)FIREWALL_LISTS * FIREWALL_SHAPES, sizeof *index->first,
-                              _Alignof(uint32_t));
-    index->tuples = arena_take(arena, (size_t)FIREWALL_LISTS * FIREWALL_SHAPES,
-                               sizeof *index->tuples, _Alignof(struct firewall_tuple));
+    index->first = arena_take(arena, TUPLES_MAX, sizeof *index->first, _Alignof(uint32_t));
+    index->tuples =
+        arena_take(arena, TUPLES_MAX, sizeof *index->tuples, _Alignof(struct firewall_tuple));
     index->rest = arena_take(arena, (size_t)rules_max * FIREWALL_PROTOCOLS, sizeof *index->rest,
                              _Alignof(uint32_t));
 }
@@ -275,7 +381,8 @@ void firewall_index_make(struct firewall_set *set)
 
     index->slot_count = entries * 2 + 1;
     memset(index->slots, 0, index->slot_count * sizeof *index->slots);
-    memset(index->first, 0xff, sizeof *index->first * FIREWALL_LISTS * FIREWALL_SHAPES);
+    memset(index->first, 0xff, sizeof *index->first * TUPLES_MAX);
+    index->processes = 0;
     (void)walk(set, false);
     gather_tuples(index);
 }
@@ -305,7 +412,7 @@ static bool is_asked(const struct firewall_tuple *tuple, const struct firewall_k
 struct sought {
     uint64_t high;
     uint64_t low;
-    uint32_t what;
+    uint64_t what;
 };
 
 static struct sought sought_of(const struct firewall_tuple *tuple, const struct firewall_key *key)
@@ -317,7 +424,7 @@ static struct sought sought_of(const struct firewall_tuple *tuple, const struct 
     return (struct sought){
         .high = high & mask_of(bits),
         .low = low & mask_of(bits < 64 ? 0 : bits - 64),
-        .what = what_of(key->list, tuple->bits, block_of(key->port, tuple->level)),
+        .what = what_of(key->process, key->list, tuple->bits, block_of(key->port, tuple->level)),
     };
 }
 
@@ -334,12 +441,14 @@ void firewall_index_expect(const struct firewall_index *index, const struct fire
 }
 
 const struct firewall_entry *firewall_index_find(const struct firewall_index *index,
-                                                 const struct firewall_key *key)
+                                                 const struct firewall_key *key,
+                                                 enum firewall_class class,
+                                                 const struct firewall_entry *found)
 {
+    const uint32_t *begin = &index->tuples_begin[(uint32_t) class * FIREWALL_LISTS + key->list];
     bool is_v4 = berth_address_is_v4(key->peer);
-    const struct firewall_entry *found = NULL;
 
-    for (uint32_t i = index->tuples_begin[key->list]; i < index->tuples_begin[key->list + 1]; i++) {
+    for (uint32_t i = begin[0]; i < begin[1]; i++) {
         const struct firewall_tuple *tuple = &index->tuples[i];
         const struct firewall_entry *entry;
         struct sought sought;

@@ -9,11 +9,18 @@
  * asks the table once for each tuple of its direction and protocol (tuple space search: Srinivasan,
  * Suri and Varghese, SIGCOMM 1999).
  *
- * 1. What a query costs follows from how many tuples there are, at most 131 x 17, not from how many
- *    rules there are; tuples are asked in the order of their first rule, up to the one found.
+ * Rules "by" a process have tuples of their own, whose entries have the process in their key; the
+ * table gives the number of a process too (its name is the key). As their verdict must be found
+ * also where the process is not known, they stand once more under "any process": apart those that
+ * allow, which then do not match, and those that refuse or ask, which do.
+ *
+ * 1. What a query costs follows from how many tuples there are, at most 131 x 17 of a class, not
+ *    from how many rules there are; tuples are asked in the order of their first rule, up to the
+ *    one found.
  * 2. An entry has the first rule of those that would make it.
- * 3. A rule that would take more entries than are left is not in the table but in the list `rest`,
- *    which is walked (limits.rules and limits.rule_bytes say how many entries there are).
+ * 3. A rule that would take more entries or numbers of processes than are left is not in the table
+ *    but in the list `rest`, which is walked (limits.rules and limits.rule_bytes say how many
+ *    entries there are).
  */
 #ifndef FIREWALL_INDEX_H
 #define FIREWALL_INDEX_H
@@ -27,16 +34,27 @@
 #define FIREWALL_LISTS  6
 #define FIREWALL_SHAPES (131 * 17) /* prefixes of 0 to 128 bits, `any`, `host`; levels 0 to 16 */
 
+/* Whose rules a tuple has. */
+enum firewall_class {
+    FIREWALL_BY_NONE,     /* rules without "by" */
+    FIREWALL_BY_ALLOWING, /* rules with one that allow, whatever process */
+    FIREWALL_BY_REFUSING, /* the others with one, whatever process */
+    FIREWALL_BY_PROCESS   /* rules with one, by the number of the process */
+};
+#define FIREWALL_CLASSES 4
+/* Numbers of processes: 0 in keys without one, then these, then those of the named ones. */
+enum { FIREWALL_PROCESS_ALLOWING = 1, FIREWALL_PROCESS_REFUSING = 2 };
+
 struct firewall_set;
 struct firewall_special;
 
 struct firewall_entry {
     uint64_t high; /* the prefix */
     uint64_t low;
-    uint32_t what; /* list, bits, level and block: index.c; 0: the slot is free */
-    uint32_t rule : 28;
-    uint32_t action : 3; /* enum berth_action: the rule's, which need not be looked at */
-    uint32_t log : 1;
+    uint64_t what : 40; /* process, list, bits, level and block: index.c; 0: the slot is free */
+    uint64_t rule : 20;
+    uint64_t action : 2; /* enum berth_action: the rule's, which need not be looked at */
+    uint64_t log : 1;
 };
 
 struct firewall_tuple {
@@ -50,9 +68,10 @@ struct firewall_index {
     uint32_t slots_max;
     uint32_t slot_count; /* of the rules loaded: twice their entries */
     uint32_t entries_max;
-    uint32_t *first;               /* while it is made: of each list and shape the lowest rule */
-    struct firewall_tuple *tuples; /* list by list, each by `first` */
-    uint32_t tuples_begin[FIREWALL_LISTS + 1];
+    uint32_t processes; /* numbers given to processes */
+    uint32_t *first;    /* while it is made: of each class, list and shape the lowest rule */
+    struct firewall_tuple *tuples; /* class by class, list by list, each by `first` */
+    uint32_t tuples_begin[FIREWALL_CLASSES * FIREWALL_LISTS + 1];
     uint32_t *rest; /* rule numbers, list by list, each in rule order */
     uint32_t rest_begin[FIREWALL_LISTS + 1];
 };
@@ -63,6 +82,7 @@ struct firewall_key {
     const struct berth_address *peer;
     const struct firewall_special *special; /* what the peer is */
     uint16_t port;
+    uint32_t process; /* by its class: 0, FIREWALL_PROCESS_..., or a process's number */
 };
 
 /* Takes room for sets of RULES_MAX rules whose texts have TEXT_BYTES_MAX bytes together. */
@@ -73,8 +93,19 @@ void firewall_index_make(struct firewall_set *set);
 /* KEY is about to be looked for (its `special` need not be known yet): the memory that finding it
  * will read is on its way meanwhile. */
 void firewall_index_expect(const struct firewall_index *index, const struct firewall_key *key);
-/* The entry of the first rule in the table that matches KEY; NULL: none. */
+/* The number of the process NAME; 0: no rule in the table names it. */
+uint32_t firewall_index_process(const struct firewall_index *index, const char *name);
+/* Has some rule in the table "by"? */
+static inline bool firewall_index_has_by(const struct firewall_index *index)
+{
+    return index->tuples_begin[FIREWALL_LISTS] !=
+           index->tuples_begin[FIREWALL_CLASSES * FIREWALL_LISTS];
+}
+/* The entry of the first rule of CLASS in the table that matches KEY, if it stands before that of
+ * FOUND (may be NULL); else FOUND. */
 const struct firewall_entry *firewall_index_find(const struct firewall_index *index,
-                                                 const struct firewall_key *key);
+                                                 const struct firewall_key *key,
+                                                 enum firewall_class class,
+                                                 const struct firewall_entry *found);
 
 #endif

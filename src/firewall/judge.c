@@ -72,9 +72,29 @@ static enum firewall_miss test_peers(const struct firewall_set *set,
     return miss;
 }
 
+/* Where the process is not known, an allow by one does not match, and all else by one does. */
+static enum firewall_miss test_process(const struct firewall_set *set,
+                                       const struct firewall_rule *rule, const char *process)
+{
+    if (rule->processes_count == 0) {
+        return FIREWALL_MATCH;
+    }
+    if (process == NULL) {
+        return rule->action == BERTH_ALLOW ? FIREWALL_MISS_PROCESS : FIREWALL_MATCH;
+    }
+    for (uint32_t i = 0; i < rule->processes_count; i++) {
+        if (strcmp(set->processes[rule->processes_at + i].name, process) == 0) {
+            return FIREWALL_MATCH;
+        }
+    }
+    return FIREWALL_MISS_PROCESS;
+}
+
 static enum firewall_miss test_rule(const struct firewall_set *set,
                                     const struct firewall_rule *rule, const struct subject *subject)
 {
+    enum firewall_miss miss;
+
     if (rule->direction != (uint8_t)subject->query->direction) {
         return FIREWALL_MISS_DIRECTION;
     }
@@ -84,7 +104,8 @@ static enum firewall_miss test_rule(const struct firewall_set *set,
     if (!has_port(set, rule, subject)) {
         return FIREWALL_MISS_PORT;
     }
-    return test_peers(set, rule, subject);
+    miss = test_peers(set, rule, subject);
+    return miss == FIREWALL_MATCH ? test_process(set, rule, subject->query->process) : miss;
 }
 
 static struct subject make_subject(const struct firewall *firewall,
@@ -95,55 +116,114 @@ static struct subject make_subject(const struct firewall *firewall,
                             .protocol = firewall_protocol_bit(query->protocol)};
 }
 
-/* The first of the rules that are not in the index's table, if it is below END; NULL: none. */
-static const struct firewall_rule *walk_rest(const struct firewall_set *set, uint32_t list,
-                                             const struct subject *subject, uint32_t end)
+/* Where a verdict comes from. */
+struct finding {
+    const struct firewall_entry *entry; /* of the first rule in the index's table; NULL: none */
+    uint32_t rule;                      /* that decides; NONE: none does */
+    uint32_t unsure; /* the first rule that the process, not known, decides on; NONE: none */
+};
+#define NONE UINT32_MAX
+
+/* Rules with "by" in the index's table. */
+static void find_by(const struct firewall_set *set, struct firewall_key *key, const char *process,
+                    struct finding *finding)
+{
+    const struct firewall_index *index = &set->index;
+    const struct firewall_entry *entry;
+
+    if (process != NULL) {
+        key->process = firewall_index_process(index, process);
+        if (key->process != 0) {
+            finding->entry = firewall_index_find(index, key, FIREWALL_BY_PROCESS, finding->entry);
+        }
+        return;
+    }
+    key->process = FIREWALL_PROCESS_REFUSING;
+    entry = firewall_index_find(index, key, FIREWALL_BY_REFUSING, finding->entry);
+    if (entry != finding->entry) {
+        finding->entry = entry;
+        finding->unsure = (uint32_t)entry->rule;
+    }
+    key->process = FIREWALL_PROCESS_ALLOWING;
+    entry = firewall_index_find(index, key, FIREWALL_BY_ALLOWING, finding->entry);
+    if (entry != finding->entry) {
+        finding->unsure = (uint32_t)entry->rule;
+    }
+}
+
+/* The rules that are not in the index's table, up to the one that it has found. */
+static void walk_rest(const struct firewall_set *set, uint32_t list, const struct subject *subject,
+                      struct finding *finding)
 {
     const struct firewall_index *index = &set->index;
 
     for (uint32_t i = index->rest_begin[list]; i < index->rest_begin[list + 1]; i++) {
-        if (index->rest[i] >= end) {
-            break;
+        uint32_t number = index->rest[i];
+        enum firewall_miss miss;
+
+        if (number >= finding->rule) {
+            return;
         }
-        if (test_rule(set, &set->rules[index->rest[i]], subject) == FIREWALL_MATCH) {
-            return &set->rules[index->rest[i]];
+        miss = test_rule(set, &set->rules[number], subject);
+        if (subject->query->process == NULL && set->rules[number].processes_count > 0 &&
+            (miss == FIREWALL_MATCH || miss == FIREWALL_MISS_PROCESS)) {
+            finding->unsure = min_u32(finding->unsure, number);
+        }
+        if (miss == FIREWALL_MATCH) {
+            finding->rule = number;
+            finding->entry = NULL;
+            return;
         }
     }
-    return NULL;
+}
+
+static struct berth_verdict verdict_of(const struct firewall_set *set,
+                                       const struct finding *finding)
+{
+    const struct firewall_entry *entry = finding->entry;
+    struct berth_verdict verdict = {.action = BERTH_DENY, .rule = -1};
+
+    if (entry != NULL) { /* the rule itself need not be looked at */
+        verdict = (struct berth_verdict){.action = (enum berth_action)entry->action,
+                                         .log = entry->log != 0,
+                                         .reason = BERTH_REASON_BY_RULE,
+                                         .rule = (int32_t)entry->rule};
+    } else if (finding->rule != NONE) {
+        const struct firewall_rule *rule = &set->rules[finding->rule];
+
+        verdict = (struct berth_verdict){.action = (enum berth_action)rule->action,
+                                         .log = rule->log,
+                                         .reason = BERTH_REASON_BY_RULE,
+                                         .rule = (int32_t)finding->rule};
+    }
+    verdict.needs_process = finding->unsure != NONE && finding->unsure <= finding->rule;
+    return verdict;
 }
 
 struct berth_verdict firewall_judge(const struct firewall *firewall,
                                     const struct berth_contact_query *query)
 {
     const struct firewall_set *set = &firewall->sets[firewall->active];
-    struct berth_verdict verdict = {.action = BERTH_DENY, .rule = -1};
+    struct finding finding = {.rule = NONE, .unsure = NONE};
     uint8_t protocol = firewall_protocol_bit(query->protocol);
     struct firewall_key key = {.peer = &query->peer, .port = query->port};
-    const struct firewall_entry *found;
-    const struct firewall_rule *rule;
     struct subject subject;
 
     if (!firewall->loaded || protocol == 0 ||
         (query->direction != BERTH_OUT && query->direction != BERTH_IN)) {
-        return verdict;
+        return verdict_of(set, &finding);
     }
     key.list = firewall_list_of(query->direction, protocol);
     firewall_index_expect(&set->index, &key);
     subject = make_subject(firewall, query);
     key.special = &subject.special;
-    found = firewall_index_find(&set->index, &key);
-    if (found != NULL) {
-        verdict = (struct berth_verdict){.action = (enum berth_action)found->action,
-                                         .log = found->log != 0,
-                                         .rule = (int32_t)found->rule};
+    finding.entry = firewall_index_find(&set->index, &key, FIREWALL_BY_NONE, NULL);
+    if (firewall_index_has_by(&set->index)) {
+        find_by(set, &key, query->process, &finding);
     }
-    rule = walk_rest(set, key.list, &subject, found == NULL ? UINT32_MAX : found->rule);
-    if (rule != NULL) {
-        verdict = (struct berth_verdict){.action = (enum berth_action)rule->action,
-                                         .log = rule->log,
-                                         .rule = (int32_t)(rule - set->rules)};
-    }
-    return verdict;
+    finding.rule = finding.entry == NULL ? NONE : (uint32_t)finding.entry->rule;
+    walk_rest(set, key.list, &subject, &finding);
+    return verdict_of(set, &finding);
 }
 
 enum firewall_miss firewall_explain(const struct firewall *firewall, uint32_t index,
@@ -200,8 +280,9 @@ bool firewall_may_reach_network(const struct firewall *firewall)
         if (rule->direction != BERTH_OUT || (rule->protocols & open) == 0) {
             continue;
         }
-        if (rule->action != BERTH_ALLOW) {
-            bool is_shut = rule->ports_count == 0 && has_any_peer(set, rule);
+        if (rule->action != BERTH_ALLOW && rule->action != BERTH_ASK) {
+            bool is_shut =
+                rule->ports_count == 0 && rule->processes_count == 0 && has_any_peer(set, rule);
 
             open = is_shut ? (uint8_t)(open & ~rule->protocols) : open;
             continue;

@@ -43,6 +43,21 @@ static void skip_line_blanks(struct firewall_lexer *lexer)
     }
 }
 
+/* Where the word at AT ends that is in quotation marks; AT: it is in none. */
+static size_t quoted_end(const struct firewall_lexer *lexer, size_t at)
+{
+    const char *text = lexer->text;
+    size_t end = at + 1;
+
+    if (text[at] != '"') {
+        return at;
+    }
+    while (end < lexer->bytes && text[end] != '"' && text[end] != '\n') {
+        end++;
+    }
+    return end < lexer->bytes && text[end] == '"' ? end + 1 : at;
+}
+
 /* The same over the ends of lines. */
 static void skip_all_blanks(struct firewall_lexer *lexer)
 {
@@ -105,6 +120,7 @@ struct firewall_token firewall_lexer_next(struct firewall_lexer *lexer)
         take_sign(lexer);
     } else {
         token.kind = FIREWALL_TOKEN_WORD;
+        lexer->at = quoted_end(lexer, begin);
         while (lexer->at < lexer->bytes && !ends_word(lexer, lexer->text[lexer->at])) {
             lexer->at++;
         }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The words of a policy: a line holds at most one rule; blanks and commas part words, '#' begins a
- * comment. In a line that begins with "let" the signs = { } are words of their own, and between
+ * comment; a word that begins with a quotation mark goes to the next one, if the line has one.
+ * In a line that begins with "let" the signs = { } are words of their own, and between
  * braces a line goes on in the next one. A form feed is a blank, and the groups named before it are
  * not known behind it. parse.c and cli/ (queries) read rules through it.
  *
- * 1. A token lies inside the text; a word is never empty.
+ * 1. A token lies inside the text; a word is never empty. It has its quotation marks with it.
  * 2. Behind the last word of a line every further token is TOKEN_END.
  */
 #ifndef FIREWALL_LEXER_H

@@ -10,9 +10,10 @@
 
 /*
  * Room follows from the bytes of the canonical text: a peer takes three at least ("::,"), and a
- * service name four where it gives four ranges of ports at most.
+ * service name four where it gives four ranges of ports at most; a process takes two ("a,").
  */
-#define PEER_TEXT_BYTES_MIN 3
+#define PEER_TEXT_BYTES_MIN    3
+#define PROCESS_TEXT_BYTES_MIN 2
 
 static void init_set(struct firewall_set *set, struct arena *arena, const struct firewall *firewall)
 {
@@ -23,6 +24,8 @@ static void init_set(struct firewall_set *set, struct arena *arena, const struct
         arena_take(arena, firewall->ports_max, sizeof *set->ports, _Alignof(struct firewall_ports));
     set->peers =
         arena_take(arena, firewall->peers_max, sizeof *set->peers, _Alignof(struct firewall_peer));
+    set->processes = arena_take(arena, firewall->processes_max, sizeof *set->processes,
+                                _Alignof(struct firewall_process));
     firewall_index_init(&set->index, arena, firewall->rules_max, firewall->text_bytes_max);
 }
 
@@ -36,6 +39,7 @@ void firewall_init(struct firewall *firewall, struct arena *arena,
     firewall->text_bytes_max = rule_bytes > UINT32_MAX - rules ? UINT32_MAX : rule_bytes + rules;
     firewall->ports_max = firewall->text_bytes_max;
     firewall->peers_max = rules + rule_bytes / PEER_TEXT_BYTES_MIN;
+    firewall->processes_max = rule_bytes / PROCESS_TEXT_BYTES_MIN;
     firewall->host = arena_take(arena, FIREWALL_HOST_ADDRESSES_MAX, sizeof *firewall->host,
                                 _Alignof(struct berth_address));
     firewall->gateways = arena_take(arena, limits->addresses, sizeof *firewall->gateways,
@@ -120,6 +124,7 @@ int firewall_load(struct firewall *firewall, const char *text, size_t bytes,
     set->text_bytes = 0;
     set->ports_used = 0;
     set->peers_used = 0;
+    set->processes_used = 0;
     firewall_lexer_init(&lexer, text, bytes);
     while (firewall_lexer_next_rule(&lexer)) {
         bool is_group = firewall_group_begins(&lexer);

@@ -9,8 +9,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static const char *const actions[] = {"allow", "deny", "drop", NULL}; /* enum berth_action */
-static const char *const directions[] = {"out", "in", NULL};          /* enum berth_direction */
+static const char *const actions[] = {"allow", "deny", "drop", "ask", NULL}; /* enum berth_action */
+static const char *const directions[] = {"out", "in", NULL}; /* enum berth_direction */
+
+#define EXPECTED_ACTION "allow, deny, drop or ask"
 
 /* ---- Errors --------------------------------------------------------------------------------- */
 
@@ -75,24 +77,18 @@ static int find_word(const struct firewall_token *token, const char *const *word
 
 static int parse_action(struct firewall_parser *parser)
 {
-    static const char *const later[] = {"ask", NULL};
     struct firewall_token token = firewall_parser_take(parser);
     int word = find_word(&token, actions);
 
     if (word < 0) {
-        word = find_word(&token, later);
-        if (word >= 0) {
-            return firewall_parser_fail(
-                parser, &token, "allow, deny or drop (%s is not supported yet)", later[word]);
-        }
         if (firewall_token_is(&token, "include")) {
             return firewall_parser_fail(parser, &token,
-                                        "allow, deny or drop (include is for files of rules)");
+                                        EXPECTED_ACTION " (include is for files of rules)");
         }
         if (find_word(&token, directions) >= 0) {
-            return firewall_parser_fail(parser, &token, "allow, deny or drop before it");
+            return firewall_parser_fail(parser, &token, EXPECTED_ACTION " before it");
         }
-        return firewall_parser_fail_near(parser, &token, "allow, deny or drop", actions);
+        return firewall_parser_fail_near(parser, &token, EXPECTED_ACTION, actions);
     }
     parser->tree->action = (enum berth_action)word;
     return BERTH_OK;
@@ -113,12 +109,12 @@ static int parse_direction(struct firewall_parser *parser)
     return BERTH_OK;
 }
 
-/* Words that stand behind the ports, so that a rule without ports goes on with one of them. */
-static bool begins_tail(const struct firewall_token *token)
+/* A rule without ports goes on with such a word. */
+bool firewall_parse_is_tail_word(const struct firewall_token *token)
 {
-    static const char *const words[] = {"to", "from", "log", "limit", "by", "ask", NULL};
+    static const char *const words[] = {"to", "from", "by", "limit", "log", "ask", NULL};
 
-    return token->kind == FIREWALL_TOKEN_END || find_word(token, words) >= 0;
+    return find_word(token, words) >= 0;
 }
 
 static int parse_what(struct firewall_parser *parser)
@@ -128,7 +124,7 @@ static int parse_what(struct firewall_parser *parser)
                                         FIREWALL_UDP, FIREWALL_ICMP};
     int word = find_word(&parser->token, words);
 
-    if (begins_tail(&parser->token)) {
+    if (parser->token.kind == FIREWALL_TOKEN_END || firewall_parse_is_tail_word(&parser->token)) {
         parser->tree->protocols = protocols[0];
         return BERTH_OK;
     }
@@ -160,42 +156,6 @@ static int parse_peer(struct firewall_parser *parser)
     return firewall_parse_peers(parser);
 }
 
-/* What may stand at the end, for the words of an error. */
-static const char *tail_expected(const struct firewall_tree *tree)
-{
-    if (tree->log) {
-        return "the end of the rule";
-    }
-    if (tree->peer_count > 0) {
-        return "log or the end of the rule";
-    }
-    return tree->direction == BERTH_OUT ? "to, log or the end of the rule"
-                                        : "from, log or the end of the rule";
-}
-
-static int parse_tail(struct firewall_parser *parser)
-{
-    static const char *const later[] = {"limit", "by", "ask", NULL};
-    static const char *const near[] = {"to", "from", "log", NULL};
-    const char *expected;
-    int word;
-
-    if (firewall_token_is(&parser->token, "log")) {
-        parser->tree->log = true;
-        (void)firewall_parser_take(parser);
-    }
-    if (parser->token.kind == FIREWALL_TOKEN_END) {
-        return BERTH_OK;
-    }
-    expected = tail_expected(parser->tree);
-    word = find_word(&parser->token, later);
-    if (word >= 0) {
-        return firewall_parser_fail(parser, &parser->token, "%s (%s is not supported yet)",
-                                    expected, later[word]);
-    }
-    return firewall_parser_fail_near(parser, &parser->token, expected, near);
-}
-
 int firewall_parse_rule(struct firewall_lexer *lexer, const struct firewall_groups *groups,
                         struct firewall_tree *tree, struct berth_rules_error *error)
 {
@@ -209,6 +169,7 @@ int firewall_parse_rule(struct firewall_lexer *lexer, const struct firewall_grou
     tree->protocols = 0;
     tree->item_count = 0;
     tree->peer_count = 0;
+    tree->process_count = 0;
     status = parse_action(&parser);
     if (status == BERTH_OK) {
         status = parse_direction(&parser);
@@ -220,7 +181,7 @@ int firewall_parse_rule(struct firewall_lexer *lexer, const struct firewall_grou
         status = parse_peer(&parser);
     }
     if (status == BERTH_OK) {
-        status = parse_tail(&parser);
+        status = firewall_parse_conditions(&parser);
     }
     return status;
 }

@@ -2,8 +2,8 @@
 /*
  * One rule: words to a tree. load.c calls firewall_parse_rule; cli/ too, for queries.
  *
- *   rule     = action direction [what] [peer] ["log"]
- *   action   = "allow" | "deny" | "drop"
+ *   rule     = action direction [what] [peer] {condition}
+ *   action   = "allow" | "deny" | "drop" | "ask"
  *   direction= "in" | "out"
  *   what     = "any" | "tcp" | "udp" | "icmp" | item {"," item}
  *   item     = (port | port "-" port | service | "system" | "user" | "ephemeral") ["/" protocol]
@@ -11,6 +11,7 @@
  *   peer     = "to" name {"," name}         in rules for out
  *            | "from" name {"," name}       in rules for in
  *   name     = "any" | "host" | address | prefix
+ *   condition= "by" process {"," process} | "log"
  *
  * A protocol is that of its item and of the items before it, back to the item before that has one:
  * "http,https/tcp" is TCP twice. Where none is said: a port or range is TCP's, a service whatever
@@ -64,5 +65,9 @@ const char *firewall_parse_service(const char *name);
 int firewall_parse_peers(struct firewall_parser *parser);
 /* Might TOKEN be a peer: an address, a prefix, host, any, or a name with a dot? */
 bool firewall_parse_is_peer(const struct firewall_token *token);
+/* parse_condition.c: what stands behind the peers, to the end of the line. */
+int firewall_parse_conditions(struct firewall_parser *parser);
+/* Is WORD, in any case, one that the language gives a meaning behind a rule's ports? */
+bool firewall_parse_is_tail_word(const struct firewall_token *token);
 
 #endif

@@ -94,7 +94,7 @@ const char *firewall_parse_service(const char *name)
 static int fail_unknown(struct firewall_parser *parser, const struct reading *reading)
 {
     static const char *const words[] = {"any",       "tcp", "udp",  "icmp", "system", "user",
-                                        "ephemeral", "to",  "from", "log",  NULL};
+                                        "ephemeral", "to",  "from", "by",   "log",    NULL};
     const char *near = NULL;
 
     if (firewall_token_is(&reading->token, "icmpv6") ||

@@ -8,8 +8,7 @@
  * 2. A compiled rule's ports are sorted by their first port.
  * 3. Its `protocols` are those that it can match at all.
  *
- * What the language will gain has its place here: a host name is another kind of peer, `limit`,
- * `ask` and `by` are further members of both forms. Groups (group.h) end before the tree.
+ * Groups (group.h) end before the tree.
  */
 #ifndef FIREWALL_RULE_H
 #define FIREWALL_RULE_H
@@ -58,7 +57,8 @@ static inline uint8_t firewall_transport_protocols(enum berth_transport transpor
 
 /* ---- The tree ------------------------------------------------------------------------------- */
 
-#define FIREWALL_ITEMS_MAX 1024 /* in the lists of one rule: ports, and as many peers */
+#define FIREWALL_ITEMS_MAX     1024 /* in the lists of one rule: ports, and as many peers */
+#define FIREWALL_PROCESSES_MAX 64   /* likewise */
 
 enum firewall_item_kind { FIREWALL_PORTS, FIREWALL_SERVICE, FIREWALL_CATEGORY };
 
@@ -79,16 +79,22 @@ struct firewall_peer {
     struct berth_prefix prefix;
 };
 
+struct firewall_process {
+    char name[BERTH_PROCESS_NAME_BYTES]; /* NULs fill it up */
+};
+
 struct firewall_tree {
     enum berth_action action;
     enum berth_direction direction;
     bool log;
     uint32_t line;
-    uint8_t protocols;   /* of "any", "tcp", "udp", "icmp"; 0: the items say */
-    uint32_t item_count; /* 0: every port */
-    uint32_t peer_count; /* 0: no peer named */
+    uint8_t protocols;      /* of "any", "tcp", "udp", "icmp"; 0: the items say */
+    uint32_t item_count;    /* 0: every port */
+    uint32_t peer_count;    /* 0: no peer named */
+    uint32_t process_count; /* 0: whoever it is */
     struct firewall_item items[FIREWALL_ITEMS_MAX];
     struct firewall_peer peers[FIREWALL_ITEMS_MAX];
+    struct firewall_process processes[FIREWALL_PROCESSES_MAX];
 };
 
 /* ---- Compiled ------------------------------------------------------------------------------- */
@@ -106,9 +112,11 @@ struct firewall_rule {
     uint32_t ports_count; /* 0: every port of its protocols */
     uint32_t peers_at;
     uint32_t peers_count; /* 0: no peer named */
-    uint8_t action;       /* enum berth_action */
-    uint8_t direction;    /* enum berth_direction */
-    uint8_t protocols;    /* enum firewall_protocols, or-ed */
+    uint32_t processes_at;
+    uint32_t processes_count; /* 0: whoever it is */
+    uint8_t action;           /* enum berth_action */
+    uint8_t direction;        /* enum berth_direction */
+    uint8_t protocols;        /* enum firewall_protocols, or-ed */
     bool log;
     uint16_t ports_first; /* the lowest and the highest of its ports, so that most rules are told */
     uint16_t ports_last;  /* from a port without a look at their ranges */
@@ -121,6 +129,9 @@ struct firewall_rule {
 int64_t firewall_format(const struct firewall_tree *tree, char *out, size_t bytes);
 /* How long that is, without the NUL. */
 size_t firewall_format_bytes(const struct firewall_tree *tree);
+
+/* format.c: must NAME be written in quotes? */
+bool firewall_is_quoted(const char *name);
 
 #define FIREWALL_PREFIX_BYTES (BERTH_ADDRESS_TEXT_BYTES + 4)
 /* PREFIX as a rule spells it: without a length where it is one address. Returns OUT. */

@@ -24,6 +24,8 @@ struct block {
         }                                                \
     }
 
+#define BLOCKS4 5 /* those of IPv4, in front */
+
 /* The narrowest block that holds an address stands first. */
 static const struct block blocks[] = {
     {V4(0, 0, 0, 0), V4_BITS + 8, "unspecified"}, /* RFC 1122 3.2.1.3: "this network" */
@@ -55,7 +57,11 @@ static bool is_inside(const struct block *block, const struct berth_address *add
 /* The narrowest block of at most BITS_MAX bits that holds ADDRESS. */
 static struct firewall_special find_block(const struct berth_address *address, uint32_t bits_max)
 {
-    for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++) {
+    bool is_v4 = berth_address_is_v4(address);
+    size_t begin = is_v4 ? 0 : BLOCKS4;
+    size_t end = is_v4 ? BLOCKS4 : sizeof blocks / sizeof blocks[0];
+
+    for (size_t i = begin; i < end; i++) {
         if (blocks[i].bits <= bits_max && is_inside(&blocks[i], address)) {
             return (struct firewall_special){.bits = blocks[i].bits, .name = blocks[i].name};
         }
@@ -67,7 +73,9 @@ static struct firewall_special find_block(const struct berth_address *address, u
 static const struct block *find_carrier(const struct berth_address *address,
                                         struct berth_address *out)
 {
-    for (size_t i = 0; i < sizeof carriers / sizeof carriers[0]; i++) {
+    bool is_v4 = berth_address_is_v4(address);
+
+    for (size_t i = 0; i < sizeof carriers / sizeof carriers[0] && !is_v4; i++) {
         if (is_inside(&carriers[i], address)) {
             *out = berth_address_v4(load_be32(address->bytes + carriers[i].bits / 8));
             return &carriers[i];

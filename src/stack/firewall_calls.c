@@ -4,7 +4,8 @@
  * meets it: turned to the view of the host that is guarded, judged, counted, and noted if refused.
  *
  * 1. contacts.count <= contacts.limit; the noted ones stand in items from first on, round the end.
- * 2. Every refused contact is counted as denied, and is either noted or counted as lost.
+ * 2. Every refused contact is counted as denied, and is either noted or counted as lost; one that
+ *    its owner decides on is counted as asked, and not noted.
  *
  *   guard        arriving                           not arriving
  *   STACK        in:  peer remote, port local's     out: peer remote, port remote's
@@ -73,7 +74,12 @@ struct berth_verdict stack_judge(struct berth *berth, const struct stack_contact
     described.verdict = firewall_judge(&berth->firewall, &query);
     if (described.verdict.action == BERTH_ALLOW) {
         berth->stats.contacts_allowed++;
+    } else if (contact->may_hold && stack_is_asked(&described.verdict)) {
+        berth->stats.contacts_asked++;
     } else {
+        if (described.verdict.action == BERTH_ASK) { /* and nobody to ask */
+            described.verdict.action = BERTH_DENY;
+        }
         berth->stats.contacts_denied++;
         note(berth, &described);
     }

@@ -6,7 +6,8 @@
  *                 a bound socket that knows the peer -> its queue: the verdict was given
  *                 else the firewall: denied          -> answered or silent, as the rule says
  *                 a bound socket                     -> its queue; the peer is known from now on
- *                 intercepting                       -> held: a socket for the owner to accept
+ *                 intercepting                       -> held: a socket for the owner to accept,
+ *                 also where the firewall leaves it to the owner to decide
  *                 nobody                             -> port unreachable
  *   echo request  as UDP, without bound sockets; what nobody takes is answered for own addresses
  *   ICMP error    to the socket or connection whose packet it quotes
@@ -65,16 +66,21 @@ static enum berth_drop end(struct berth *berth, struct berth_buffer *buffer, enu
     return drop;
 }
 
-static struct berth_verdict judge(struct berth *berth, const struct udp_flow *flow)
+/* What the firewall says of FLOW's first packet. True: it goes on, to whoever serves it or, if it
+ * MAY_HOLD, to the owner. */
+static bool judge(struct berth *berth, const struct udp_flow *flow, bool may_hold,
+                  struct berth_verdict *verdict)
 {
     struct stack_contact contact = {
         .protocol = (enum berth_protocol)flow->protocol,
         .local = flow->local,
         .remote = flow->remote,
         .arriving = true,
+        .may_hold = may_hold,
     };
 
-    return stack_judge(berth, &contact);
+    *verdict = stack_judge(berth, &contact);
+    return verdict->action == BERTH_ALLOW || (may_hold && stack_is_asked(verdict));
 }
 
 /* What the firewall refused. */
@@ -94,16 +100,16 @@ enum berth_drop stack_on_udp(struct berth *berth, struct wire_packet *packet,
     struct udp_flow flow = flow_of(packet);
     struct udp_socket *socket = udp_find(&berth->udp, &flow);
     struct berth_verdict verdict = {.action = BERTH_ALLOW, .rule = -1};
+    bool is_known;
 
     if (socket != NULL) {
         return udp_deliver(&berth->udp, socket, packet, buffer);
     }
     socket = find_bound(berth, &flow);
-    if (socket == NULL || udp_find_peer(&berth->udp, socket, &flow.remote, berth->now_ns) == NULL) {
-        verdict = judge(berth, &flow);
-        if (verdict.action != BERTH_ALLOW) {
-            return refuse(berth, verdict.action, packet, buffer);
-        }
+    is_known =
+        socket != NULL && udp_find_peer(&berth->udp, socket, &flow.remote, berth->now_ns) != NULL;
+    if (!is_known && !judge(berth, &flow, socket == NULL && berth->intercept, &verdict)) {
+        return refuse(berth, verdict.action, packet, buffer);
     }
     if (socket != NULL) {
         udp_note_peer(&berth->udp, socket, &flow, berth->now_ns);
@@ -126,8 +132,7 @@ static enum berth_drop on_echo_request(struct berth *berth, const struct wire_pa
     if (socket != NULL) {
         return udp_deliver(&berth->udp, socket, packet, buffer);
     }
-    verdict = judge(berth, &flow);
-    if (verdict.action != BERTH_ALLOW) {
+    if (!judge(berth, &flow, berth->intercept, &verdict)) {
         return refuse(berth, verdict.action, packet, buffer);
     }
     /* Own addresses too: the owner may stand for a host behind them. */

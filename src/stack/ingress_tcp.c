@@ -34,39 +34,40 @@ static struct tcp_listener *listener_at(struct berth *berth, const struct berth_
     return listener;
 }
 
+/* A SYN that was refused, with nobody to ask. */
+static enum berth_drop on_denied(struct berth *berth, const struct wire_packet *packet,
+                                 const struct berth_verdict *verdict)
+{
+    if (verdict->action == BERTH_DROP) {
+        return BERTH_DROP_SILENT;
+    }
+    tcp_refuse(&berth->tcp, packet);
+    return BERTH_DROP_DENIED;
+}
+
 /* A SYN that the rules allow goes to whoever serves the port, else to the owner, else it is
- * refused. */
-static enum berth_drop on_allowed(struct berth *berth, const struct wire_packet *packet,
-                                  const struct tcp_pair *pair, const struct berth_verdict *verdict,
-                                  struct tcp_conn **out)
+ * refused. One that is the owner's to decide on goes to the owner. */
+static enum berth_drop on_first_contact(struct berth *berth, const struct wire_packet *packet,
+                                        const struct tcp_pair *pair, struct tcp_conn **out)
 {
     struct tcp_listener *listener = listener_at(berth, &pair->local);
+    struct stack_contact contact = {.protocol = BERTH_TCP,
+                                    .local = pair->local,
+                                    .remote = pair->remote,
+                                    .arriving = true,
+                                    .may_hold = berth->intercept && listener == NULL};
+    struct berth_verdict verdict = stack_judge(berth, &contact);
+    if (verdict.action != BERTH_ALLOW && !(contact.may_hold && stack_is_asked(&verdict))) {
+        return on_denied(berth, packet, &verdict);
+    }
     if (listener != NULL) {
         return tcp_on_listen(&berth->tcp, listener, pair, packet, out);
     }
     if (berth->intercept) {
-        return tcp_hold(&berth->tcp, pair, packet, verdict);
+        return tcp_hold(&berth->tcp, pair, packet, &verdict);
     }
     tcp_refuse(&berth->tcp, packet);
     return BERTH_DROP_NO_LISTENER;
-}
-
-static enum berth_drop on_first_contact(struct berth *berth, const struct wire_packet *packet,
-                                        const struct tcp_pair *pair, struct tcp_conn **out)
-{
-    struct stack_contact contact = {
-        .protocol = BERTH_TCP, .local = pair->local, .remote = pair->remote, .arriving = true};
-    struct berth_verdict verdict = stack_judge(berth, &contact);
-    switch (verdict.action) {
-    case BERTH_ALLOW:
-        return on_allowed(berth, packet, pair, &verdict, out);
-    case BERTH_DENY:
-        tcp_refuse(&berth->tcp, packet);
-        return BERTH_DROP_DENIED;
-    case BERTH_DROP:
-        return BERTH_DROP_SILENT;
-    }
-    return BERTH_DROP_SILENT;
 }
 
 /* A SYN that may open anew is a first contact. TIME-WAIT goes on beside what comes of it, until

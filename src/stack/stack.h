@@ -80,12 +80,20 @@ struct stack_contact {
     struct berth_endpoint local;  /* the stack's end */
     struct berth_endpoint remote; /* the other end of the conversation */
     bool arriving;                /* the other end speaks first */
+    bool may_hold;                /* the owner can decide: nobody here serves it, it intercepts */
 };
 /* The same as the rules are asked it. */
 struct berth_contact_query stack_query(const struct berth *berth,
                                        const struct stack_contact *contact);
-/* Judges, counts, and notes a refusal for berth_next_contact. */
+/* Judges, counts, and notes a refusal for berth_next_contact. A verdict that is the owner's to give
+ * comes back as it is if CONTACT may be held, else as a denial. */
 struct berth_verdict stack_judge(struct berth *berth, const struct stack_contact *contact);
+/* Is VERDICT, of stack_judge on a contact that may be held, the owner's to give? */
+static inline bool stack_is_asked(const struct berth_verdict *verdict)
+{
+    return verdict->action == BERTH_ASK ||
+           (verdict->needs_process && verdict->action != BERTH_ALLOW);
+}
 
 /* ingress_datagram.c: a whole UDP or ICMP packet for us; BUFFER is taken. The drop reason or
  * BERTH_DROP_NONE. */

@@ -20,11 +20,14 @@ int stack_held_tcp(const struct berth *berth, berth_id id, struct berth_held *ou
     if (conn == NULL) {
         return BERTH_E_STALE;
     }
-    *out = (struct berth_held){
-        .protocol = BERTH_TCP,
-        .local = conn->local,
-        .remote = conn->remote,
-        .verdict = {.action = BERTH_ALLOW, .log = conn->rule_log, .rule = conn->rule}};
+    *out = (struct berth_held){.protocol = BERTH_TCP,
+                               .local = conn->local,
+                               .remote = conn->remote,
+                               .verdict = {.action = (enum berth_action)conn->rule_action,
+                                           .log = conn->rule_log,
+                                           .needs_process = conn->rule_needs_process,
+                                           .reason = conn->rule_reason,
+                                           .rule = conn->rule}};
     return 0;
 }
 

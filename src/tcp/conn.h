@@ -146,10 +146,13 @@ struct tcp_conn {
     bool fast_text : 1;     /* and text */
     bool fast_early : 1;    /* open before the handshake is complete, by a Fast Open cookie */
     bool fast_renew : 1;    /* our SYN,ACK brings a new one */
-    bool rule_log : 1;
-    uint8_t dscp_received; /* of what came last */
-    uint32_t dup_bytes;    /* without SACK: what duplicate ACKs say has left (RFC 6582) */
-    uint32_t cursor_seq;   /* of the first byte in cursor: sendq.c */
+    bool rule_log : 1;      /* held: the verdict's, as the next */
+    bool rule_needs_process : 1;
+    uint8_t rule_action : 2; /* enum berth_action */
+    uint8_t rule_reason : 2; /* enum berth_reason */
+    uint8_t dscp_received;   /* of what came last */
+    uint32_t dup_bytes;      /* without SACK: what duplicate ACKs say has left (RFC 6582) */
+    uint32_t cursor_seq;     /* of the first byte in cursor: sendq.c */
     struct berth_buffer *cursor;
     struct berth_buffer *send_first;
     struct berth_buffer *send_last;

@@ -232,6 +232,9 @@ enum berth_drop tcp_hold(struct tcp *tcp, const struct tcp_pair *pair,
     conn->state = BERTH_TCP_LISTEN;
     conn->rule = verdict->rule;
     conn->rule_log = verdict->log;
+    conn->rule_needs_process = verdict->needs_process;
+    conn->rule_action = verdict->action & 3U;
+    conn->rule_reason = verdict->reason & 3U;
     conn_set(conn, CONN_HELD | CONN_UNOWNED);
     tcp->held++;
     tcp_timer_idle(tcp, conn);

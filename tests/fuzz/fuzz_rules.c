@@ -37,7 +37,10 @@ static const char *const addresses[] = {
 static const uint16_t ports[] = {0, 1, 22, 53, 80, 443, 1023, 1024, 8080, 49151, 49152, 65535};
 #define PORTS (sizeof ports / sizeof ports[0])
 
-#define QUERIES (ADDRESSES * PORTS * 3 * 2)
+static const char *const processes[] = {NULL, "curl", "git"};
+#define PROCESSES (sizeof processes / sizeof processes[0])
+
+#define QUERIES (ADDRESSES * PORTS * PROCESSES * 3 * 2)
 
 static void make(struct firewall *firewall)
 {
@@ -69,7 +72,9 @@ static void make_queries(void)
         queries[i].direction = i % 2 == 0 ? BERTH_OUT : BERTH_IN;
         queries[i].protocol = protocols[i / 2 % 3];
         queries[i].port = ports[i / 6 % PORTS];
-        MUST(berth_address_parse(addresses[i / 6 / PORTS], &queries[i].peer) == BERTH_OK);
+        queries[i].process = processes[i / 6 / PORTS % PROCESSES];
+        MUST(berth_address_parse(addresses[i / 6 / PORTS / PROCESSES], &queries[i].peer) ==
+             BERTH_OK);
     }
 }
 
@@ -104,7 +109,10 @@ static void check_verdict(const struct firewall *firewall, const struct berth_co
         MUST(firewall_explain(firewall, i, query) != FIREWALL_MATCH);
     }
     MUST(before == count || firewall_explain(firewall, before, query) == FIREWALL_MATCH);
-    MUST(before >= COVERS_MAX || before == count || firewall_covered_by(firewall, before) < 0);
+    MUST(!verdict.needs_process || query->process == NULL);
+    /* Where the process is not known, a rule may decide for the time being that else never does. */
+    MUST(before >= COVERS_MAX || before == count || verdict.needs_process ||
+         firewall_covered_by(firewall, before) < 0);
     /* Nothing but "host" and exact addresses open what is the host's own. */
     MUST(verdict.action != BERTH_ALLOW || berth_address_v4_value(&query->peer) != 0xc0a80105 ||
          strstr(firewall_rule_text(firewall, before), "host") != NULL ||
@@ -134,7 +142,8 @@ static void check_again(const struct firewall *firewall, struct firewall *again)
         struct berth_verdict one = firewall_judge(firewall, &queries[i]);
         struct berth_verdict other = firewall_judge(again, &queries[i]);
 
-        MUST(one.rule == other.rule && one.action == other.action && one.log == other.log);
+        MUST(one.rule == other.rule && one.action == other.action && one.log == other.log &&
+             one.needs_process == other.needs_process);
         check_verdict(firewall, &queries[i]);
     }
 }

@@ -43,6 +43,12 @@ static void covered_rules(void **state)
         {"deny out to ::/0\nallow out to 10.9.9.9", -1},
         {"deny out to 0.0.0.0/0,::/0\nallow out", -1},
         {"deny out to ::/127\nallow out to ::1", -1},
+        /* processes */
+        {"deny out\nallow out by curl", 0},
+        {"deny out by curl\nallow out", -1},
+        {"deny out by curl,git\nallow out by git", 0},
+        {"deny out by curl\nallow out by curl,git", -1},
+        {"ask out\nallow out 80", 0},
     };
     struct fixture *fixture = *state;
 
@@ -114,6 +120,11 @@ static void slipping_past_a_denial(void **state)
         {"deny out 80-90\nallow out 85/tcp to 10.9.9.9", -1},
         {"deny out 80-90\ndeny out 85/tcp to host", -1},
         {"allow out to host", -1},
+        {"ask out\nallow out to host", -1},
+        {"deny out\nask out to host", 0},
+        {"deny out by curl\nallow out to host", 0},
+        {"deny out by curl\nallow out to host by git", -1},
+        {"deny out by curl\nallow out to host by git,curl", 0},
         {"allow out\nallow out to host", -1},
         {"deny out icmp\nallow out icmp to host", 0},
     };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The index against the walk: for policies made at random, of few ports and nested prefixes so that
- * rules overlap much, firewall_judge gives the first rule that firewall_explain says matches. Where
+ * The index against the walk: for policies made at random, of few ports, nested prefixes and few
+ * processes so that rules overlap much, firewall_judge gives the first rule that firewall_explain
+ * says matches, and whether the process might change that. Where
  * rules find no room in the table, too; and a policy of many rules costs no more probes than a
  * short one of the same shapes.
  */
@@ -65,21 +66,25 @@ static const char *const asked[] = {"10.0.2.2",    "10.0.2.9",     "10.1.2.3",  
 static const uint16_t ports[] = {0,   1,    2,    21,   22,   25,    26,    53,    80,   81,
                                  443, 1022, 1023, 1024, 1025, 49151, 49152, 65534, 65535};
 
+static const char *const conditions[] = {"", "", "", "by curl", "by git,curl", "by npm log"};
+
+static const char *const processes[] = {NULL, NULL, "curl", "git", "npm", "node"};
+
 #define COUNT(list)          (sizeof(list) / sizeof((list)[0]))
 #define ONE_OF(random, list) ((list)[random_below(random, (uint32_t)COUNT(list))])
 
 static size_t add_rule(struct random *random, char *out, size_t bytes)
 {
-    static const char *const actions[] = {"allow", "deny", "drop"};
+    static const char *const actions[] = {"allow", "deny", "drop", "ask"};
     bool is_in = random_below(random, 4) == 0;
     const char *peer = ONE_OF(random, peers);
 
-    return (size_t)snprintf(out, bytes, "%s %s %s %s %s\n", ONE_OF(random, actions),
+    return (size_t)snprintf(out, bytes, "%s %s %s %s %s %s\n", ONE_OF(random, actions),
                             is_in ? "in" : "out", ONE_OF(random, whats),
                             peer[0] == '\0' ? ""
                             : is_in         ? "from"
                                             : "to",
-                            peer);
+                            peer, ONE_OF(random, conditions));
 }
 
 static void ask(const struct firewall *firewall, struct random *random)
@@ -90,15 +95,23 @@ static void ask(const struct firewall *firewall, struct random *random)
         .protocol = ONE_OF(random, protocols),
     };
     struct berth_verdict verdict;
+    bool needs_process = false;
     int32_t first = -1;
 
     assert_int_equal(berth_address_parse(ONE_OF(random, asked), &query.peer), BERTH_OK);
     query.port = query.protocol == BERTH_ICMP ? 0 : ONE_OF(random, ports);
+    query.process = ONE_OF(random, processes);
     verdict = firewall_judge(firewall, &query);
     for (uint32_t i = 0; i < firewall_rule_count(firewall) && first < 0; i++) {
-        first = firewall_explain(firewall, i, &query) == FIREWALL_MATCH ? (int32_t)i : -1;
+        enum firewall_miss miss = firewall_explain(firewall, i, &query);
+        bool is_by = strstr(firewall_rule_text(firewall, i), " by ") != NULL;
+
+        first = miss == FIREWALL_MATCH ? (int32_t)i : -1;
+        needs_process = needs_process || (is_by && query.process == NULL &&
+                                          (first >= 0 || miss == FIREWALL_MISS_PROCESS));
     }
     assert_int_equal(verdict.rule, first);
+    assert_int_equal(verdict.needs_process, needs_process);
 }
 
 /* Returns how many policies had rules that are not in the table. */

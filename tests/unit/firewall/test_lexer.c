@@ -19,7 +19,8 @@ static void expect(struct firewall_lexer *lexer, const char *text, uint32_t line
 
 static void words_and_lines(void **state)
 {
-    static const char text[] = "# a comment\n\n \tallow  out\thttp,https/tcp#note\r\n,x\n   \ny";
+    static const char text[] =
+        "# a comment\n\n \tallow  out\thttp,https/tcp#note\r\n,x\n   \ny \"a, #b\"c \"d\n";
     struct firewall_lexer lexer;
 
     (void)state;
@@ -38,7 +39,9 @@ static void words_and_lines(void **state)
     expect(&lexer, "", 4, 3);
     assert_true(firewall_lexer_next_rule(&lexer));
     expect(&lexer, "y", 6, 1);
-    expect(&lexer, "", 6, 2);
+    expect(&lexer, "\"a, #b\"c", 6, 3); /* a word goes on behind its quotation marks */
+    expect(&lexer, "\"d", 6, 12);
+    expect(&lexer, "", 6, 14);
     assert_false(firewall_lexer_next_rule(&lexer));
     assert_false(firewall_lexer_next_rule(&lexer));
 }

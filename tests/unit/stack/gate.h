@@ -138,9 +138,10 @@ static inline void put(struct gate *gate, struct wire_packet *packet, uint32_t b
     assert_non_null(buffer);
     packet->payload_bytes = bytes;
     packet->hop_limit = 64;
-    header_bytes = packet->protocol == WIRE_UDP
-                       ? wire_emit_udp(buffer->data + buffer->begin, packet)
-                       : wire_emit_icmp(buffer->data + buffer->begin, packet);
+    header_bytes =
+        packet->protocol == WIRE_TCP   ? wire_emit_tcp(buffer->data + buffer->begin, packet)
+        : packet->protocol == WIRE_UDP ? wire_emit_udp(buffer->data + buffer->begin, packet)
+                                       : wire_emit_icmp(buffer->data + buffer->begin, packet);
     memset(buffer->data + buffer->begin + header_bytes, fill, bytes);
     buffer->bytes = header_bytes + bytes;
     place = wire_sum_place(packet, header_bytes);
@@ -167,6 +168,19 @@ static inline void put_udp(struct gate *gate, const struct ends *ends, uint32_t 
     packet.source_port = ends->from_port;
     packet.destination_port = ends->to_port;
     put(gate, &packet, bytes, fill);
+}
+
+static inline void put_syn(struct gate *gate, const struct ends *ends)
+{
+    struct wire_packet packet = between(ends);
+
+    packet.protocol = WIRE_TCP;
+    packet.source_port = ends->from_port;
+    packet.destination_port = ends->to_port;
+    packet.tcp.flags = WIRE_SYN;
+    packet.tcp.seq = 1000;
+    packet.tcp.window = 65535;
+    put(gate, &packet, 0, 0);
 }
 
 /* An echo request whose identifier is the ends' port. */
