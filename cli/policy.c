@@ -8,30 +8,27 @@
  */
 #include "cli/policy.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/command.h"
 #include "cli/message.h"
+#include "cli/policy_file.h"
 #include "firewall/firewall.h"
 #include "firewall/lexer.h"
 
-#define MISTAKES_MAX   20
-#define FILE_BYTES_MAX ((size_t)64 * 1024 * 1024)
-
-/* Behind a file: its groups are its own. */
-#define PART_END "\f\n"
+#define MISTAKES_MAX 20
 
 #define GATEWAYS_MAX 16 /* what a firewall of berth rules' own can be told */
 
 /* A file, or one rule of the command line. */
 struct part {
-    char *text; /* ends with a line end */
+    struct policy_file *file; /* NULL: a rule of the command line */
+    char *rule;               /* the text of that; ends with a line end */
+    const char *text;         /* of either */
     size_t bytes;
     uint32_t lines;
-    const char *file;   /* NULL: a rule of the command line */
     const char *origin; /* "--allow" */
     const char *words;
 };
@@ -111,7 +108,8 @@ void cli_policy_free(struct cli_policy *policy)
         return;
     }
     for (size_t i = 0; i < policy->count; i++) {
-        free(policy->parts[i].text);
+        policy_file_free(policy->parts[i].file);
+        free(policy->parts[i].rule);
     }
     free(policy->parts);
     free(policy->text);
@@ -184,7 +182,8 @@ const char *cli_policy_file(const struct cli_policy *policy, uint32_t line, uint
 {
     const struct part *part = find_part(policy, line, file_line);
 
-    return part == NULL ? NULL : part->file;
+    return part == NULL || part->file == NULL ? NULL
+                                              : policy_file_find(part->file, *file_line, file_line);
 }
 
 char *cli_policy_origin(const struct cli_policy *policy, uint32_t line,
@@ -192,11 +191,12 @@ char *cli_policy_origin(const struct cli_policy *policy, uint32_t line,
 {
     uint32_t inside;
     const struct part *part = find_part(policy, line, &inside);
+    const char *file = cli_policy_file(policy, line, &inside);
 
     if (part == NULL) {
         out[0] = '\0';
-    } else if (part->file != NULL) {
-        (void)snprintf(out, CLI_POLICY_ORIGIN_BYTES, "%s:%u", part->file, inside);
+    } else if (file != NULL) {
+        (void)snprintf(out, CLI_POLICY_ORIGIN_BYTES, "%s:%u", file, inside);
     } else {
         (void)snprintf(out, CLI_POLICY_ORIGIN_BYTES, "%s '%s'", part->origin, part->words);
     }
@@ -228,14 +228,15 @@ bool cli_policy_add_rule(struct cli_policy *policy, const char *origin, const ch
                        "one rule, without a line break or comment");
         return false;
     }
-    part.text = cli_memory(NULL, room);
-    part.bytes = (size_t)snprintf(part.text, room, "%s %s\n", action, words);
+    part.rule = cli_memory(NULL, room);
+    part.text = part.rule;
+    part.bytes = (size_t)snprintf(part.rule, room, "%s %s\n", action, words);
     firewall = make_firewall(part.text, part.bytes);
     status = firewall_load(firewall, part.text, part.bytes, &error);
     cli_policy_firewall_free(firewall);
     if (status != BERTH_OK) {
         complain(&error, complaint);
-        free(part.text);
+        free(part.rule);
         return false;
     }
     add_part(policy, part);
@@ -243,53 +244,6 @@ bool cli_policy_add_rule(struct cli_policy *policy, const char *origin, const ch
 }
 
 /* ---- Files ---------------------------------------------------------------------------------- */
-
-static int say_unreadable(const char *path, const char *why)
-{
-    cli_message("%s: cannot be read: %s", path, why);
-    return -1;
-}
-
-/* The whole of FILE with a line end behind it, in *PART. 0, or -1 once it is said why not. */
-static int read_text(FILE *file, struct part *part)
-{
-    size_t room = 0;
-
-    do {
-        room = room == 0 ? 16384 : room * 2;
-        part->text = cli_memory(part->text, room);
-        part->bytes += fread(part->text + part->bytes, 1, room - 1 - part->bytes, file);
-    } while (part->bytes == room - 1 && room <= FILE_BYTES_MAX);
-    if (ferror(file)) {
-        return say_unreadable(part->file, strerror(errno));
-    }
-    if (part->bytes > FILE_BYTES_MAX) {
-        return say_unreadable(part->file, "it is larger than 64 MiB");
-    }
-    if (part->bytes > 0 && part->text[part->bytes - 1] != '\n') {
-        part->text[part->bytes++] = '\n';
-    }
-    part->text = cli_memory(part->text, part->bytes + sizeof PART_END);
-    memcpy(part->text + part->bytes, PART_END, sizeof PART_END);
-    part->bytes += sizeof PART_END - 1;
-    return 0;
-}
-
-static int read_file(const char *path, struct part *part)
-{
-    bool is_input = strcmp(path, "-") == 0;
-    FILE *file = is_input ? stdin : fopen(path, "re");
-    int status;
-
-    if (file == NULL) {
-        return say_unreadable(path, strerror(errno));
-    }
-    status = read_text(file, part);
-    if (!is_input) {
-        (void)fclose(file);
-    }
-    return status;
-}
 
 static void say_mistake(void *context, const char *path, const struct berth_rules_error *error)
 {
@@ -325,34 +279,55 @@ static bool is_in_group(const char *text, size_t bytes, uint32_t line)
     return is_group;
 }
 
+/* Says what is wrong with the rules of FILE, which is all there. How many mistakes. */
+static int find_mistakes(const struct policy_file *file, cli_policy_say *say, void *context)
+{
+    size_t bytes;
+    const char *right = policy_file_text(file, &bytes);
+    char *text = memcpy(cli_memory(NULL, bytes), right, bytes);
+    struct firewall *firewall = make_firewall(text, bytes);
+    struct berth_rules_error error;
+    int mistakes = 0;
+
+    while (mistakes < MISTAKES_MAX && firewall_load(firewall, text, bytes, &error) != BERTH_OK) {
+        struct berth_rules_error told = error;
+
+        say(context, policy_file_find(file, error.line, &told.line), &told);
+        mistakes++;
+        if (is_in_group(text, bytes, error.line)) {
+            break;
+        }
+        blank_line(text, bytes, error.line);
+    }
+    cli_policy_firewall_free(firewall);
+    free(text);
+    return mistakes;
+}
+
+static void add_file(struct cli_policy *policy, struct policy_file *file)
+{
+    struct part part = {.file = file};
+
+    part.text = policy_file_text(file, &part.bytes);
+    add_part(policy, part);
+}
+
 int cli_policy_add_file(struct cli_policy *policy, const char *path, cli_policy_say *say,
                         void *context)
 {
-    struct part part = {.file = strcmp(path, "-") == 0 ? "standard input" : path};
-    struct berth_rules_error error;
-    struct firewall *firewall;
-    int mistakes = 0;
+    struct policy_file *file;
+    int mistakes;
 
-    if (read_file(path, &part) != 0) {
-        free(part.text);
-        return -1;
-    }
     say = say == NULL ? say_mistake : say;
-    firewall = make_firewall(part.text, part.bytes);
-    while (mistakes < MISTAKES_MAX &&
-           firewall_load(firewall, part.text, part.bytes, &error) != BERTH_OK) {
-        say(context, part.file, &error);
-        mistakes++;
-        if (is_in_group(part.text, part.bytes, error.line)) {
-            break;
-        }
-        blank_line(part.text, part.bytes, error.line);
+    mistakes = policy_file_read(&file, path, say, context);
+    if (mistakes != 0) {
+        return mistakes;
     }
-    cli_policy_firewall_free(firewall);
+    mistakes = find_mistakes(file, say, context);
     if (mistakes == 0) {
-        add_part(policy, part);
+        add_file(policy, file);
     } else {
-        free(part.text);
+        policy_file_free(file);
     }
     return mistakes;
 }

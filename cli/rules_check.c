@@ -7,6 +7,7 @@
  * change the exit status.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/command.h"
 #include "cli/json.h"
@@ -36,6 +37,7 @@ static void on_mistake(void *context, const char *path, const struct berth_rules
         return;
     }
     object = cli_json_object();
+    cli_json_put(object, "file", cli_json_text(path));
     cli_json_put_number(object, "line", error->line);
     cli_json_put_number(object, "column", error->column);
     cli_json_put(object, "word", cli_json_text(error->word));
@@ -59,25 +61,45 @@ static bool has_single_peer(const struct firewall *firewall, uint32_t index)
     return false;
 }
 
+/* Where rule INDEX stands, which may be in a file that the one under check includes. */
+struct place {
+    const char *file;
+    uint32_t line;
+};
+
+static struct place find_place(const struct checking *checking, uint32_t index)
+{
+    struct place place = {0};
+
+    place.file = cli_policy_file(checking->policy, firewall_rule_line(checking->firewall, index),
+                                 &place.line);
+    return place;
+}
+
 static void say_warning(const struct checking *checking, uint32_t index, uint32_t other,
                         bool never_decides)
 {
-    const char *path = checking->path;
-    uint32_t line = firewall_rule_line(checking->firewall, index);
-    uint32_t other_line = firewall_rule_line(checking->firewall, other);
+    struct place place = find_place(checking, index);
+    struct place before = find_place(checking, other);
     const char *text = firewall_rule_text(checking->firewall, index);
     const char *other_text = firewall_rule_text(checking->firewall, other);
+    char where[CLI_POLICY_ORIGIN_BYTES];
 
+    if (strcmp(place.file, before.file) == 0) {
+        (void)snprintf(where, sizeof where, "line %u", before.line);
+    } else {
+        (void)snprintf(where, sizeof where, "%s:%u", before.file, before.line);
+    }
     if (never_decides) {
-        cli_message("%s:%u: warning: '%s' never decides: '%s' of line %u matches before it%s", path,
-                    line, text, other_text, other_line,
+        cli_message("%s:%u: warning: '%s' never decides: '%s' of %s matches before it%s",
+                    place.file, place.line, text, other_text, where,
                     has_single_peer(checking->firewall, index)
                         ? ", unless its peer is an address of the host's own"
                         : "");
     } else {
-        cli_message("%s:%u: warning: '%s' is not stopped by '%s' of line %u, which matches the "
+        cli_message("%s:%u: warning: '%s' is not stopped by '%s' of %s, which matches the "
                     "host's and other special addresses only if it names them",
-                    path, line, text, other_text, other_line);
+                    place.file, place.line, text, other_text, where);
     }
 }
 
@@ -85,6 +107,8 @@ static void say_warning(const struct checking *checking, uint32_t index, uint32_
 static void warn(const struct checking *checking, uint32_t index, uint32_t other,
                  bool never_decides)
 {
+    struct place place = find_place(checking, index);
+    struct place before = find_place(checking, other);
     json_t *object;
 
     if (checking->warnings == NULL) {
@@ -93,9 +117,11 @@ static void warn(const struct checking *checking, uint32_t index, uint32_t other
     }
     object = cli_json_object();
     cli_json_put(object, "kind", cli_json_text(never_decides ? "never_decides" : "not_stopped"));
-    cli_json_put_number(object, "line", firewall_rule_line(checking->firewall, index));
+    cli_json_put(object, "file", cli_json_text(place.file));
+    cli_json_put_number(object, "line", place.line);
     cli_json_put(object, "rule", cli_json_text(firewall_rule_text(checking->firewall, index)));
-    cli_json_put_number(object, "other_line", firewall_rule_line(checking->firewall, other));
+    cli_json_put(object, "other_file", cli_json_text(before.file));
+    cli_json_put_number(object, "other_line", before.line);
     cli_json_put(object, "other_rule",
                  cli_json_text(firewall_rule_text(checking->firewall, other)));
     cli_json_append(checking->warnings, object);
