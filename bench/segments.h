@@ -38,7 +38,7 @@ struct segments_options {
 /* A packet of the subject's, given to the program. */
 void segments_take(const uint8_t *packet, uint32_t bytes);
 
-/* ---- The subject: segments_berth.c, segments_lwip.c ------------------------------------------- */
+/* ---- The subject: segments_berth.c, segments_lwip.c ----------------------------------------- */
 
 /* Made once, with a listener; false: it cannot do what OPTIONS ask. */
 bool subject_init(const struct segments_options *options);

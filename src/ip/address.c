@@ -5,6 +5,7 @@
  * 1. An own address is a unicast address; its prefix is a network that the link reaches.
  * Called by stack/ alone; ip_is_own and ip_is_broadcast also within ip/.
  */
+#include "base/address.h"
 #include "ip/internal.h"
 
 #define ANY_BROADCAST  0xffffffffU
@@ -56,13 +57,14 @@ int ip_add_address(struct ip *ip, const struct berth_prefix *prefix)
         return BERTH_E_LIMIT;
     }
     ip->addresses[ip->address_count++] = *prefix;
+    ip->has_admitted = false;
     return BERTH_OK;
 }
 
 bool ip_is_own(const struct ip *ip, const struct berth_address *address)
 {
     for (uint32_t i = 0; i < ip->address_count; i++) {
-        if (berth_address_is_equal(&ip->addresses[i].address, address)) {
+        if (address_is_same(&ip->addresses[i].address, address)) {
             return true;
         }
     }
@@ -75,11 +77,11 @@ static bool is_edge(const struct berth_prefix *prefix, uint32_t value)
     uint32_t host_bits = ADDRESS_BITS - (uint32_t)prefix->bits;
     uint32_t mask;
 
-    if (!berth_address_is_v4(&prefix->address) || host_bits < HOST_BITS_MIN) {
+    if (!address_is_v4(&prefix->address) || host_bits < HOST_BITS_MIN) {
         return false;
     }
     mask = host_bits == 32 ? UINT32_MAX : ((uint32_t)1 << host_bits) - 1;
-    if (((berth_address_v4_value(&prefix->address) ^ value) & ~mask) != 0) {
+    if (((load_be32(prefix->address.bytes + 12) ^ value) & ~mask) != 0) {
         return false;
     }
     return (value & mask) == mask || (value & mask) == 0;
@@ -89,10 +91,10 @@ bool ip_is_broadcast(const struct ip *ip, const struct berth_address *address)
 {
     uint32_t value;
 
-    if (!berth_address_is_v4(address)) {
+    if (!address_is_v4(address)) {
         return false;
     }
-    value = berth_address_v4_value(address);
+    value = load_be32(address->bytes + 12);
     if (value == ANY_BROADCAST) {
         return true;
     }

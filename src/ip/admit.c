@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ip/admit.c: whether a packet that came has any business here. Pure.
+ * ip/admit.c: whether a packet that came has any business here.
  *
  * The parser has dropped what no packet may have (martians); here stands what depends on this
  * stack's addresses. Called by stack/ for every packet, before reassembly.
+ *
+ * The answer hangs on the two addresses and on this stack's addresses and peers, on nothing else.
+ * So the last pair that was let in is kept, and let in again until those change.
  */
+#include "base/address.h"
 #include "ip/internal.h"
 
 static enum berth_drop admit_destination(const struct ip *ip,
@@ -26,7 +30,13 @@ static enum berth_drop admit_destination(const struct ip *ip,
                                                                   : BERTH_DROP_NONE;
 }
 
-enum berth_drop ip_admit(const struct ip *ip, const struct wire_packet *packet)
+static bool is_admitted(const struct ip *ip, const struct wire_packet *packet)
+{
+    return ip->has_admitted && address_is_same(&ip->admitted_source, &packet->source) &&
+           address_is_same(&ip->admitted_destination, &packet->destination);
+}
+
+static enum berth_drop admit(const struct ip *ip, const struct wire_packet *packet)
 {
     enum berth_drop drop = admit_destination(ip, &packet->destination);
 
@@ -38,4 +48,18 @@ enum berth_drop ip_admit(const struct ip *ip, const struct wire_packet *packet)
         return BERTH_DROP_SPOOFED_SOURCE;
     }
     return ip_is_broadcast(ip, &packet->source) ? BERTH_DROP_MARTIAN_SOURCE : BERTH_DROP_NONE;
+}
+
+enum berth_drop ip_admit(struct ip *ip, const struct wire_packet *packet)
+{
+    if (is_admitted(ip, packet)) {
+        return BERTH_DROP_NONE;
+    }
+    enum berth_drop drop = admit(ip, packet);
+    if (drop == BERTH_DROP_NONE) {
+        ip->has_admitted = true;
+        ip->admitted_source = packet->source;
+        ip->admitted_destination = packet->destination;
+    }
+    return drop;
 }

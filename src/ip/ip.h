@@ -52,6 +52,10 @@ struct ip {
     uint32_t route_count;
     struct berth_prefix *peers;
     uint32_t peer_count;
+    bool has_admitted; /* the last pair that was let in: admit.c; no more once addresses or peers
+                          have changed */
+    struct berth_address admitted_source;
+    struct berth_address admitted_destination;
     struct pool reassemblies; /* reassembly.c */
     struct table reassembly_table;
     struct list reassembly_order; /* oldest first */
@@ -89,7 +93,7 @@ int ip_source_for(const struct ip *ip, const struct berth_address *destination,
 
 /* May PACKET come in here at all: destination ours (or anyone's unicast, forward_any), source a
    guarded peer's where there is a guard, not our own? BERTH_DROP_NONE or why not. */
-enum berth_drop ip_admit(const struct ip *ip, const struct wire_packet *packet);
+enum berth_drop ip_admit(struct ip *ip, const struct wire_packet *packet);
 
 /*
  * Takes the fragment PACKET in BUFFER. Returns the buffer of the now whole packet (to be parsed

@@ -51,6 +51,7 @@ int ip_add_peer(struct ip *ip, const struct berth_prefix *prefix)
     if (berth_address_is_multicast(&prefix->address)) {
         return BERTH_E_INVALID;
     }
+    ip->has_admitted = false;
     return add(ip->peers, &ip->peer_count, ip->limits.routes, prefix);
 }
 

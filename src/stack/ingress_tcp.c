@@ -138,8 +138,9 @@ static enum berth_drop on_no_connection(struct berth *berth, const struct wire_p
                         : on_unknown(berth, packet, pair, out);
 }
 
-enum berth_drop stack_on_tcp(struct berth *berth, struct wire_packet *packet,
-                             struct berth_buffer *buffer)
+/* A segment of another pair than the last one. */
+static enum berth_drop on_any(struct berth *berth, struct wire_packet *packet,
+                              struct berth_buffer *buffer)
 {
     struct berth_endpoint local = {packet->destination, packet->destination_port};
     struct berth_endpoint remote = {packet->source, packet->source_port};
@@ -157,6 +158,14 @@ enum berth_drop stack_on_tcp(struct berth *berth, struct wire_packet *packet,
     }
     buffers_put(&berth->buffers, buffer);
     return drop;
+}
+
+enum berth_drop stack_on_tcp(struct berth *berth, struct wire_packet *packet,
+                             struct berth_buffer *buffer)
+{
+    struct tcp_conn *conn = tcp_find_again(&berth->tcp, packet);
+    return conn != NULL ? tcp_on_segment(&berth->tcp, conn, packet, buffer)
+                        : on_any(berth, packet, buffer);
 }
 
 /* The connection of a segment that was QUOTEd; NULL: none of ours. */

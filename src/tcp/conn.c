@@ -3,15 +3,8 @@
  * Connections as records: the four-tuple table, birth, end, and the invariants. Whoever changes a
  * connection's state to CLOSED does it here.
  */
+#include "base/address.h"
 #include "tcp/fast_open.h"
-
-/* As berth_endpoint_is_equal, here in place: it is asked for every segment. */
-static bool is_same(const struct berth_endpoint *a, const struct berth_endpoint *b)
-{
-    uint64_t high = load_u64(a->address.bytes) ^ load_u64(b->address.bytes);
-    uint64_t low = load_u64(a->address.bytes + 8) ^ load_u64(b->address.bytes + 8);
-    return (high | low) == 0 && a->port == b->port;
-}
 
 struct tcp_pair tcp_pair(struct tcp *tcp, const struct berth_endpoint *local,
                          const struct berth_endpoint *remote)
@@ -19,7 +12,7 @@ struct tcp_pair tcp_pair(struct tcp *tcp, const struct berth_endpoint *local,
     struct tcp_pair *pair = &tcp->pair_last;
     _Static_assert(offsetof(struct tcp_pair, remote) == 18 && sizeof *remote == 18,
                    "no padding in what is hashed");
-    if (!is_same(&pair->remote, remote) || !is_same(&pair->local, local)) {
+    if (!endpoint_is_same(&pair->remote, remote) || !endpoint_is_same(&pair->local, local)) {
         pair->local = *local;
         pair->remote = *remote;
         pair->hash = hash_keyed(&tcp->table_key, pair, 2 * sizeof *local);
@@ -33,13 +26,23 @@ struct tcp_conn *tcp_find(const struct tcp *tcp, const struct tcp_pair *pair)
     uint32_t at = *table_head(&tcp->table, hash);
     while (at != 0) {
         struct tcp_conn *conn = pool_at(&tcp->conns, at - 1);
-        if (conn->hash == hash && is_same(&conn->remote, &pair->remote) &&
-            is_same(&conn->local, &pair->local)) {
+        if (conn->hash == hash && endpoint_is_same(&conn->remote, &pair->remote) &&
+            endpoint_is_same(&conn->local, &pair->local)) {
             return conn;
         }
         at = conn->hash_next;
     }
     return NULL;
+}
+
+struct tcp_conn *tcp_find_again(const struct tcp *tcp, const struct wire_packet *packet)
+{
+    const struct tcp_pair *last = &tcp->pair_last;
+    bool again = packet->source_port == last->remote.port &&
+                 packet->destination_port == last->local.port &&
+                 address_is_same(&packet->source, &last->remote.address) &&
+                 address_is_same(&packet->destination, &last->local.address);
+    return again ? tcp_find(tcp, last) : NULL;
 }
 
 static void table_add(struct tcp *tcp, struct tcp_conn *conn)

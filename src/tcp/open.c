@@ -87,6 +87,26 @@ void tcp_syn_options(const struct tcp *tcp, const struct tcp_conn *conn, struct 
     tcp_accecn_syn_option(conn, out);
 }
 
+/* The SYN or SYN,ACK, and the window that it offers. CONN need not be one that is known. */
+void tcp_fill_syn(const struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet)
+{
+    tcp_describe(tcp, conn, conn->iss, packet);
+    tcp_syn_options(tcp, conn, &packet->tcp);
+    packet->tcp.flags = (uint16_t)(WIRE_SYN | tcp_ecn_syn_flags(conn));
+    uint32_t window = tcp_first_window(tcp, conn);
+    packet->tcp.window = (uint16_t)window;
+    if (conn->state == BERTH_TCP_SYN_RECEIVED) {
+        packet->tcp.flags |= WIRE_ACK;
+        packet->tcp.ack = conn->rcv_nxt;
+        conn->rcv_acked = conn->rcv_nxt;
+        conn->rcv_adv = seq_max(conn->rcv_adv, conn->rcv_nxt + window);
+    } else {
+        conn->rcv_adv =
+            max_u32(conn->rcv_adv, window); /* from 0 on, until the peer's SYN is here */
+    }
+    tcp_timeout_option(tcp, conn, packet);
+}
+
 /* The peer's SYN: its sequence number and what it offers, of which we take what our settings
  * allow. */
 void tcp_take_syn(struct tcp *tcp, struct tcp_conn *conn, const struct wire_packet *packet)

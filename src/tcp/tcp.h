@@ -134,6 +134,9 @@ void tcp_options_init(struct tcp_options *options, const struct berth_tcp_settin
 struct tcp_pair tcp_pair(struct tcp *tcp, const struct berth_endpoint *local,
                          const struct berth_endpoint *remote);
 struct tcp_conn *tcp_find(const struct tcp *tcp, const struct tcp_pair *pair);
+/* The connection of PACKET, where its pair is the one that was asked for last; NULL: it is another,
+ * or there is no connection. Segments come in trains. */
+struct tcp_conn *tcp_find_again(const struct tcp *tcp, const struct wire_packet *packet);
 struct tcp_syn *tcp_find_syn(const struct tcp *tcp, const struct tcp_pair *pair);
 struct tcp_time_wait *tcp_find_time_wait(const struct tcp *tcp, const struct tcp_pair *pair);
 /* A segment of CONN (RFC 9293 3.10.7.3 and 3.10.7.4). BUFFER is taken. */

@@ -14,22 +14,48 @@
  *
  * The sequence numbers, records and timers are moved here, when the segment really leaves.
  */
+#include "base/address.h"
 #include "tcp/fast_open.h"
 
-/* The segment's description, all but what differs by kind. */
+/* Nothing but SEQ, whatever was there before. The arrays are not cleared, which would cost as much
+   as all the rest: their counts and flags say that nothing is in them. */
+static void clear_tcp(struct wire_tcp *out, uint32_t seq)
+{
+    out->seq = seq;
+    out->ack = 0;
+    out->flags = 0;
+    out->window = 0;
+    out->urgent = 0;
+    out->mss = 0;
+    out->options = 0;
+    out->wscale = 0;
+    out->sack_count = 0;
+    out->cookie_bytes = 0;
+    out->tsval = 0;
+    out->tsecr = 0;
+    out->accecn_count = 0;
+    out->accecn_reversed = false;
+    out->user_timeout = 0;
+}
+
+/* The segment's description, all but what differs by kind, and but what only the parser fills. */
 void tcp_describe(const struct tcp *tcp, const struct tcp_conn *conn, uint32_t seq,
                   struct wire_packet *packet)
 {
-    *packet = (struct wire_packet){.source = conn->local.address,
-                                   .destination = conn->remote.address,
-                                   .source_port = conn->local.port,
-                                   .destination_port = conn->remote.port,
-                                   .version = berth_address_is_v4(&conn->remote.address) ? 4 : 6,
-                                   .protocol = WIRE_TCP,
-                                   .hop_limit = conn->hop_limit,
-                                   .traffic_class = (uint8_t)(conn->dscp << 2),
-                                   .dont_fragment = true};
-    packet->tcp.seq = seq;
+    packet->source = conn->local.address;
+    packet->destination = conn->remote.address;
+    packet->source_port = conn->local.port;
+    packet->destination_port = conn->remote.port;
+    packet->version = address_is_v4(&conn->remote.address) ? 4 : 6;
+    packet->protocol = WIRE_TCP;
+    packet->hop_limit = conn->hop_limit;
+    packet->traffic_class = (uint8_t)(conn->dscp << 2);
+    packet->is_fragment = false;
+    packet->dont_fragment = true;
+    packet->fragment_id = 0;
+    packet->payload_bytes = 0;
+    packet->segment_bytes = 0;
+    clear_tcp(&packet->tcp, seq);
     if (conn_has(conn, CONN_TIMESTAMPS)) {
         packet->tcp.options |= WIRE_OPTION_TIMESTAMPS;
         packet->tcp.tsval = tcp_ts_now(tcp, conn);
@@ -118,26 +144,6 @@ static void fill_reset(struct tcp *tcp, struct tcp_conn *conn, struct wire_packe
     tcp_conn_end(tcp, conn, BERTH_E_ABORTED);
 }
 
-/* The SYN or SYN,ACK, and the window that it offers. CONN need not be one that is known. */
-void tcp_fill_syn(const struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet)
-{
-    tcp_describe(tcp, conn, conn->iss, packet);
-    tcp_syn_options(tcp, conn, &packet->tcp);
-    packet->tcp.flags = (uint16_t)(WIRE_SYN | tcp_ecn_syn_flags(conn));
-    uint32_t window = tcp_first_window(tcp, conn);
-    packet->tcp.window = (uint16_t)window;
-    if (conn->state == BERTH_TCP_SYN_RECEIVED) {
-        packet->tcp.flags |= WIRE_ACK;
-        packet->tcp.ack = conn->rcv_nxt;
-        conn->rcv_acked = conn->rcv_nxt;
-        conn->rcv_adv = seq_max(conn->rcv_adv, conn->rcv_nxt + window);
-    } else {
-        conn->rcv_adv =
-            max_u32(conn->rcv_adv, window); /* from 0 on, until the peer's SYN is here */
-    }
-    tcp_timeout_option(tcp, conn, packet);
-}
-
 static void fill_syn(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
                      struct berth_frame *frame)
 {
@@ -185,10 +191,9 @@ uint32_t tcp_mss_beside_options(const struct tcp_conn *conn)
     return mss;
 }
 
-/* The most that one segment may carry now: a super-segment where the link cuts. */
-static uint32_t burst_max(const struct tcp *tcp, const struct tcp_conn *conn)
+/* The most that one segment may carry now, MSS or more: super-segments where the link cuts. */
+static uint32_t burst_max(const struct tcp *tcp, const struct tcp_conn *conn, uint32_t mss)
 {
-    uint32_t mss = tcp_mss_now(conn);
     if (!may_cut(tcp, conn) || conn_has(conn, CONN_FORCE_NOW | CONN_URGENT_OUT) ||
         tcp_accecn_is_whole(conn)) {
         return mss;
@@ -269,7 +274,7 @@ static bool fill_lost(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet
     conn_clear(conn, CONN_FAST_NOW);
     uint32_t mss = tcp_mss_now(conn);
     uint32_t room = max_u32(conn->cc.cwnd - min_u32(pipe, conn->cc.cwnd), mss);
-    uint32_t most = min_u32(room - room % mss, burst_max(tcp, conn));
+    uint32_t most = min_u32(room - room % mss, burst_max(tcp, conn, mss));
     uint32_t end;
     if (!tcp_score_resend(tcp, conn, limit_views(tcp, conn, most), &packet->tcp.seq, &end)) {
         return false;
@@ -325,12 +330,12 @@ static uint32_t new_bytes(struct tcp *tcp, struct tcp_conn *conn)
         room = conn->mss;
     }
     uint32_t mss = tcp_mss_now(conn);
-    uint32_t bytes = min_u32(min_u32(usable, room), burst_max(tcp, conn));
+    uint32_t bytes = min_u32(min_u32(usable, room), burst_max(tcp, conn, mss));
     bytes = limit_views(tcp, conn, bytes);
     bool last = bytes == waiting && !is_nagled(conn) && !conn_is_corked(conn);
     if (bytes >= mss) {
         BERTH_CHECK(mss > 0); /* it divides */
-        return last ? bytes : bytes - bytes % mss;
+        return last || bytes == mss ? bytes : bytes - bytes % mss;
     }
     /* RFC 9293 3.8.6.2.1: a short segment only if it empties the queue and Nagle allows it, if it
        is half of the largest window seen, or if the override timer ran out. */
@@ -346,6 +351,13 @@ static void tcp_fin_sent(struct tcp_conn *conn)
     } else if (conn->state == BERTH_TCP_CLOSE_WAIT) {
         conn->state = BERTH_TCP_LAST_ACK;
     }
+}
+
+/* Do BYTES end with a segment that is not full? */
+static bool is_small(const struct tcp_conn *conn, uint32_t bytes)
+{
+    uint32_t mss = tcp_mss_now(conn);
+    return bytes != mss && bytes % mss != 0;
 }
 
 /* The next BYTES leave for the first time, FIN behind the last. false: no record left for them. */
@@ -376,7 +388,7 @@ static bool send_new(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
     }
     conn->snd_nxt += bytes + (fin ? 1 : 0);
     conn->bytes_sent += bytes;
-    conn->snd_small = bytes % tcp_mss_now(conn) != 0 ? conn->snd_nxt : conn->snd_small;
+    conn->snd_small = is_small(conn, bytes) ? conn->snd_nxt : conn->snd_small;
     fill_data(tcp, conn, packet, frame);
     if (conn->options->unsent_bytes != 0) {
         tcp_sendq_wake(tcp, conn);
@@ -560,8 +572,10 @@ bool tcp_fill(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet
         return false;
     }
     tcp_count_out(conn, packet);
-    list_remove(&conn->ready); /* to the end: connections take turns */
-    list_add_last(&tcp->ready, &conn->ready);
+    if (list_last(&tcp->ready) != &conn->ready) { /* to the end: connections take turns */
+        list_remove(&conn->ready);
+        list_add_last(&tcp->ready, &conn->ready);
+    }
     return true;
 }
 

@@ -90,7 +90,8 @@ uint32_t wire_emit_network(uint8_t *out, const struct wire_packet *packet)
 uint32_t wire_emit_tcp(uint8_t *out, const struct wire_packet *packet)
 {
     const struct wire_tcp *tcp = &packet->tcp;
-    uint32_t header_bytes = WIRE_TCP_HEADER_BYTES + wire_tcp_option_bytes(tcp);
+    uint32_t option_bytes = tcp->options != 0 ? wire_tcp_option_bytes(tcp) : 0;
+    uint32_t header_bytes = WIRE_TCP_HEADER_BYTES + option_bytes;
     uint32_t upper_bytes = header_bytes + packet->payload_bytes;
     uint32_t network_bytes = emit_network(out, packet, WIRE_TCP, upper_bytes);
 
@@ -103,7 +104,9 @@ uint32_t wire_emit_tcp(uint8_t *out, const struct wire_packet *packet)
     store_be16(out + 14, tcp->window);
     store_partial(out + WIRE_TCP_CHECKSUM_OFFSET, packet, WIRE_TCP, upper_bytes);
     store_be16(out + 18, tcp->urgent);
-    wire_emit_tcp_options(out + WIRE_TCP_HEADER_BYTES, tcp);
+    if (tcp->options != 0) {
+        wire_emit_tcp_options(out + WIRE_TCP_HEADER_BYTES, tcp);
+    }
     return network_bytes + header_bytes;
 }
 
@@ -166,8 +169,8 @@ uint32_t wire_emit_icmp(uint8_t *out, const struct wire_packet *packet)
 struct wire_sum_place wire_sum_place(const struct wire_packet *packet, uint32_t header_bytes)
 {
     switch (packet->protocol) {
-    case WIRE_TCP:
-        header_bytes -= WIRE_TCP_HEADER_BYTES + wire_tcp_option_bytes(&packet->tcp);
+    case WIRE_TCP: /* of no fragment: the network header has its least length */
+        header_bytes = packet->version == 4 ? WIRE_IPV4_HEADER_BYTES : WIRE_IPV6_HEADER_BYTES;
         return (struct wire_sum_place){(uint16_t)header_bytes, WIRE_TCP_CHECKSUM_OFFSET};
     case WIRE_UDP:
         header_bytes -= WIRE_UDP_HEADER_BYTES;

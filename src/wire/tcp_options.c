@@ -184,6 +184,9 @@ uint32_t wire_tcp_option_bytes(const struct wire_tcp *tcp)
 {
     uint32_t bytes = (tcp->options & WIRE_OPTION_TIMESTAMPS) != 0 ? TIMESTAMPS_ALIGNED_BYTES : 0;
 
+    if ((tcp->options & ~(uint32_t)WIRE_OPTION_TIMESTAMPS) == 0) {
+        return bytes; /* as nearly always */
+    }
     bytes += (tcp->options & WIRE_OPTION_USER_TIMEOUT) != 0 ? USER_TIMEOUT_BYTES : 0;
     bytes += (tcp->options & WIRE_OPTION_ACCECN) != 0 ? wire_accecn_bytes(tcp->accecn_count) : 0;
 
@@ -285,6 +288,10 @@ void wire_emit_tcp_options(uint8_t *out, const struct wire_tcp *tcp)
 {
     bool syn = (tcp->flags & WIRE_SYN) != 0;
 
+    if (tcp->options == WIRE_OPTION_TIMESTAMPS && !syn) {
+        (void)put_timestamps(put32(out, NOP_NOP(KIND_TIMESTAMPS, TIMESTAMPS_BYTES)), tcp);
+        return;
+    }
     out = syn ? emit_syn_options(out, tcp) : emit_segment_options(out, tcp);
     if ((tcp->options & WIRE_OPTION_USER_TIMEOUT) != 0) {
         out = put32(out, (uint32_t)KIND_USER_TIMEOUT << 24 | (uint32_t)USER_TIMEOUT_BYTES << 16 |

@@ -185,6 +185,36 @@ static void host_admits_what_is_its_own(void **state)
     assert_int_equal(admit(f, "10.0.2.255", "10.0.2.2"), BERTH_DROP_MARTIAN_SOURCE);
 }
 
+/* The last pair that was let in is remembered: not beyond what made it right. */
+static void what_was_let_in_is_judged_anew(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(admit(f, "192.0.2.1", "10.0.2.2"), BERTH_DROP_NONE);
+    assert_int_equal(admit(f, "192.0.2.1", "10.0.2.2"), BERTH_DROP_NONE);
+    assert_int_equal(admit(f, "192.0.2.1", "10.0.2.3"), BERTH_DROP_NOT_OURS);
+    assert_int_equal(admit(f, "10.0.2.2", "10.0.2.2"), BERTH_DROP_SPOOFED_SOURCE);
+    assert_int_equal(admit(f, "192.0.2.1", "10.0.2.2"), BERTH_DROP_NONE);
+    assert_int_equal(add_address(f, "192.0.2.1", 24), BERTH_OK);
+    assert_int_equal(admit(f, "192.0.2.1", "10.0.2.2"), BERTH_DROP_SPOOFED_SOURCE);
+}
+
+static void a_new_peer_is_judged_anew(void **state)
+{
+    struct fixture *f = *state;
+    struct berth_prefix peer = {.address = address_of("8.8.8.8"), .bits = 128};
+
+    assert_int_equal(admit(f, "10.0.2.100", "8.8.8.8"), BERTH_DROP_NONE);
+    assert_int_equal(ip_add_peer(&f->ip, &peer), BERTH_OK);
+    assert_int_equal(admit(f, "10.0.2.100", "8.8.8.8"), BERTH_DROP_NOT_OURS);
+}
+
+/* Nothing was let in yet: a packet from nowhere to nowhere is not what was. */
+static void nothing_is_let_in_at_first(void **state)
+{
+    assert_int_not_equal(admit(*state, "::", "::"), BERTH_DROP_NONE);
+}
+
 static void gateway_admits_its_guest_to_everywhere(void **state)
 {
     struct fixture *f = *state;
@@ -216,7 +246,10 @@ int main(void)
         TEST(source_is_of_the_same_network_first),
         TEST(no_source_without_an_address_of_the_version),
         TEST(host_admits_what_is_its_own),
+        TEST(what_was_let_in_is_judged_anew),
+        TEST(nothing_is_let_in_at_first),
         TEST_GATEWAY(gateway_admits_its_guest_to_everywhere),
+        TEST_GATEWAY(a_new_peer_is_judged_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,6 +41,26 @@ static void fast_sum_is_the_plain_one(void **state)
     free(data);
 }
 
+/* Every length up to some strides at every place in a vector, of bytes whose halves carry most. */
+static void each_length_at_each_place(void **state)
+{
+    static const uint8_t kinds[] = {0x00, 0xff, 0x80, 0x7f};
+    uint8_t data[300 + 16];
+
+    (void)state;
+    for (unsigned kind = 0; kind < sizeof kinds; kind++) {
+        for (unsigned i = 0; i < sizeof data; i++) {
+            data[i] = i % 5 == 3 ? (uint8_t)~kinds[kind] : kinds[kind];
+        }
+        for (uint32_t align = 0; align < 16; align++) {
+            for (uint32_t bytes = 0; bytes <= 300; bytes++) {
+                assert_int_equal(fold_slowly(wire_sum(UINT32_MAX, data + align, bytes)),
+                                 fold_slowly(wire_sum_scalar(UINT32_MAX, data + align, bytes)));
+            }
+        }
+    }
+}
+
 static void all_ones_do_not_overflow(void **state)
 {
     size_t bytes = 3U * 1024 * 1024 + 7;
@@ -126,9 +146,10 @@ static void udp_never_sends_zero(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(example_of_rfc_1071),      cmocka_unit_test(fast_sum_is_the_plain_one),
-        cmocka_unit_test(all_ones_do_not_overflow), cmocka_unit_test(folding_is_slow_folding),
-        cmocka_unit_test(finish_over_any_views),    cmocka_unit_test(udp_never_sends_zero),
+        cmocka_unit_test(example_of_rfc_1071),       cmocka_unit_test(fast_sum_is_the_plain_one),
+        cmocka_unit_test(each_length_at_each_place), cmocka_unit_test(all_ones_do_not_overflow),
+        cmocka_unit_test(folding_is_slow_folding),   cmocka_unit_test(finish_over_any_views),
+        cmocka_unit_test(udp_never_sends_zero),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
