@@ -20,6 +20,7 @@
 #include <berth/config.h>
 #include <berth/error.h>
 #include <berth/firewall.h>
+#include <berth/scan.h>
 #include <berth/stats.h>
 #include <berth/tcp.h>
 #include <berth/udp.h>

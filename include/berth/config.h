@@ -98,6 +98,8 @@ struct berth_limits {
     uint32_t rule_bytes;     /* text of all rules */
     uint32_t
         contacts; /* first contacts noted and not yet read. Then the newest is counted, not noted */
+    uint32_t scan_records; /* remotes whose first contacts fail (<berth/scan.h>). Then the one with
+                              one failure that is the oldest is forgotten, and so on upwards */
 };
 
 /* Explicit congestion notification, as Linux numbers it (net.ipv4.tcp_ecn). */
@@ -200,7 +202,8 @@ struct berth_config {
  *                 16 addresses, 64 routes
  *   ports         1024 binds; 4096 endpoints with ports of 49152 to 65535 towards them; listening
  *                 on system ports is not allowed
- *   firewall      4096 rules of 512 KiB together, 1024 refused contacts noted
+ *   firewall      4096 rules of 512 KiB together, 1024 refused contacts noted, 1024 remotes
+ *                 whose first contacts fail
  */
 BERTH_API void berth_config_init(struct berth_config *config);
 

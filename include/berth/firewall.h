@@ -69,7 +69,8 @@ enum berth_action {
 /* What a verdict comes of. The order is part of the ABI: append only. */
 enum berth_reason {
     BERTH_REASON_NO_RULE = 0, /* none matched, or none is loaded */
-    BERTH_REASON_BY_RULE = 1
+    BERTH_REASON_BY_RULE = 1,
+    BERTH_REASON_BY_SCAN = 3 /* a scanner's (<berth/scan.h>) */
 };
 
 #define BERTH_PROCESS_NAME_BYTES 16 /* with its NUL: the kernel's comm */

@@ -89,11 +89,14 @@ struct berth_stats {
     uint64_t tcp_cookies_in;  /* connections that came of one */
     uint64_t tcp_fast_opens;  /* passive connections that a Fast Open cookie opened early */
     uint64_t contacts_allowed;
-    uint64_t contacts_denied; /* deny and drop */
-    uint64_t contacts_asked;  /* held for their owner's decision (berth_intercept) */
-    uint64_t contacts_lost;   /* refused contacts that berth_next_contact could not keep */
-    uint32_t buffers_free;    /* now */
-    uint32_t buffers_low;     /* least there ever were */
+    uint64_t contacts_denied;      /* deny and drop */
+    uint64_t contacts_asked;       /* held for their owner's decision (berth_intercept) */
+    uint64_t scans_found;          /* verdicts "scanner" (<berth/scan.h>) */
+    uint64_t scans_lost;           /* of them, those that berth_next_scan could not keep */
+    uint64_t scan_records_evicted; /* remotes forgotten for want of records */
+    uint64_t contacts_lost;        /* refused contacts that berth_next_contact could not keep */
+    uint32_t buffers_free;         /* now */
+    uint32_t buffers_low;          /* least there ever were */
     uint32_t
         tcp_connections;    /* now, held ones included, half-open passive ones and TIME-WAIT not */
     uint32_t tcp_half_open; /* SYNs to listeners, answered; SYN cookies not */

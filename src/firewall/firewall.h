@@ -18,6 +18,7 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "firewall/index.h"
+#include "firewall/scan.h"
 
 #include <berth/firewall.h>
 
@@ -41,6 +42,7 @@ struct firewall_set { /* one loaded set of rules; two exist, so that loading is 
     struct firewall_peer *peers;
     struct firewall_process *processes;
     struct firewall_index index;
+    struct firewall_scan_policy scan[2]; /* by enum berth_direction */
 };
 
 struct firewall {
@@ -79,6 +81,9 @@ const char *firewall_rule_text(const struct firewall *firewall, uint32_t index);
 /* The line it was loaded from; 0 past the end. */
 uint32_t firewall_rule_line(const struct firewall *firewall, uint32_t index);
 uint32_t firewall_rule_count(const struct firewall *firewall);
+/* What a verdict on a scanner of DIRECTION comes with. */
+const struct firewall_scan_policy *firewall_scan_policy(const struct firewall *firewall,
+                                                        enum berth_direction direction);
 /* Does some rule let TCP or UDP out to some address that is neither the host's nor special? */
 bool firewall_may_reach_network(const struct firewall *firewall);
 /* Replaces the host's addresses. BERTH_E_LIMIT past FIREWALL_HOST_ADDRESSES_MAX: the old stay. */

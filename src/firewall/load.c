@@ -15,6 +15,8 @@
 #define PEER_TEXT_BYTES_MIN    3
 #define PROCESS_TEXT_BYTES_MIN 2
 
+static const struct firewall_scan_policy scan_default = {.action = BERTH_ALLOW, .ns = SCAN_LOG_NS};
+
 static void init_set(struct firewall_set *set, struct arena *arena, const struct firewall *firewall)
 {
     set->rules =
@@ -78,29 +80,51 @@ static int say_limit(const struct firewall *firewall, uint32_t line,
     return BERTH_E_LIMIT;
 }
 
-static int parse_rule(struct firewall_lexer *lexer, struct firewall_groups *groups,
-                      struct firewall_tree *tree, struct berth_rules_error *error)
+/* What lines besides rules have said. */
+struct lines {
+    struct firewall_groups groups;
+    struct firewall_scan_lines scan;
+};
+
+static void begin_lines(struct lines *lines)
 {
-    firewall_groups_begin_part(groups, lexer->part);
-    return firewall_parse_rule(lexer, groups, tree, error);
+    lines->groups.part = 0;
+    lines->groups.count = 0;
+    lines->scan = (struct firewall_scan_lines){.policy = {scan_default, scan_default}};
+}
+
+/* *IS_RULE: the line is one, in *TREE. */
+static int parse_line(struct firewall_lexer *lexer, struct lines *lines, struct firewall_tree *tree,
+                      struct berth_rules_error *error, bool *is_rule)
+{
+    *is_rule = false;
+    if (firewall_group_begins(lexer)) {
+        return firewall_group_add(&lines->groups, lexer, tree, error);
+    }
+    if (firewall_parse_is_scan(lexer)) {
+        return firewall_parse_scan(lexer, &lines->scan, error);
+    }
+    *is_rule = true;
+    firewall_groups_begin_part(&lines->groups, lexer->part);
+    return firewall_parse_rule(lexer, &lines->groups, tree, error);
 }
 
 void firewall_measure(const char *text, size_t bytes, struct firewall_limits *limits)
 {
-    struct firewall_groups groups = {.count = 0};
     struct berth_rules_error error;
+    struct lines lines;
     struct firewall_tree tree;
     struct firewall_lexer lexer;
 
+    begin_lines(&lines);
     limits->rules = 0;
     limits->rule_bytes = 0;
     firewall_lexer_init(&lexer, text, bytes);
     while (firewall_lexer_next_rule(&lexer)) {
         size_t before = limits->rule_bytes;
+        bool is_rule;
 
-        if (firewall_group_begins(&lexer)) {
-            (void)firewall_group_add(&groups, &lexer, &tree, &error);
-        } else if (parse_rule(&lexer, &groups, &tree, &error) == BERTH_OK) {
+        if (parse_line(&lexer, &lines, &tree, &error, &is_rule) == BERTH_OK && is_rule) {
             limits->rules++;
             limits->rule_bytes =
                 (uint32_t)min_size(before + firewall_format_bytes(&tree), UINT32_MAX / 2);
@@ -114,12 +138,13 @@ int firewall_load(struct firewall *firewall, const char *text, size_t bytes,
 {
     struct firewall_set *set = &firewall->sets[1 - firewall->active];
     struct berth_rules_error unread = {0};
-    struct firewall_groups groups = {.count = 0};
     struct firewall_tree tree;
     struct firewall_lexer lexer;
+    struct lines lines;
 
     BERTH_CHECK(set->rules != NULL || firewall->rules_max == 0);
     error = error == NULL ? &unread : error;
+    begin_lines(&lines);
     set->count = 0;
     set->text_bytes = 0;
     set->ports_used = 0;
@@ -127,21 +152,27 @@ int firewall_load(struct firewall *firewall, const char *text, size_t bytes,
     set->processes_used = 0;
     firewall_lexer_init(&lexer, text, bytes);
     while (firewall_lexer_next_rule(&lexer)) {
-        bool is_group = firewall_group_begins(&lexer);
-        int status = is_group ? firewall_group_add(&groups, &lexer, &tree, error)
-                              : parse_rule(&lexer, &groups, &tree, error);
+        bool is_rule = false;
+        int status = parse_line(&lexer, &lines, &tree, error, &is_rule);
 
         if (status != BERTH_OK) {
             return status;
         }
-        if (!is_group && add_rule(firewall, set, &tree) != BERTH_OK) {
+        if (is_rule && add_rule(firewall, set, &tree) != BERTH_OK) {
             return say_limit(firewall, tree.line, error);
         }
     }
     firewall_index_make(set);
+    memcpy(set->scan, lines.scan.policy, sizeof set->scan);
     firewall->active = 1 - firewall->active;
     firewall->loaded = true;
     return BERTH_OK;
+}
+
+const struct firewall_scan_policy *firewall_scan_policy(const struct firewall *firewall,
+                                                        enum berth_direction direction)
+{
+    return firewall->loaded ? &firewall->sets[firewall->active].scan[direction] : &scan_default;
 }
 
 static const struct firewall_rule *find_rule(const struct firewall *firewall, uint32_t index)

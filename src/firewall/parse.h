@@ -38,6 +38,17 @@ struct firewall_parser {
 int firewall_parse_rule(struct firewall_lexer *lexer, const struct firewall_groups *groups,
                         struct firewall_tree *tree, struct berth_rules_error *error);
 
+/* parse_scan.c: what the lines "on scan" of a set say. */
+struct firewall_scan_lines {
+    struct firewall_scan_policy policy[2]; /* by enum berth_direction */
+    uint32_t line[2];                      /* 0: there is none */
+};
+/* Does such a line stand at LEXER? */
+bool firewall_parse_is_scan(const struct firewall_lexer *lexer);
+/* Adds it to *LINES. BERTH_E_SYNTAX: *ERROR says where and what. */
+int firewall_parse_scan(struct firewall_lexer *lexer, struct firewall_scan_lines *lines,
+                        struct berth_rules_error *error);
+
 /* ---- Between the files of the parser -------------------------------------------------------- */
 
 static inline struct firewall_token firewall_parser_take(struct firewall_parser *parser)

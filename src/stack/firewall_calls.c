@@ -66,12 +66,24 @@ static void note(struct berth *berth, const struct berth_contact *contact)
     contacts->count++;
 }
 
+/* A scanner is shut out before any rule is asked. */
+static struct berth_verdict verdict_on(struct berth *berth, const struct stack_contact *contact,
+                                       const struct berth_contact_query *query)
+{
+    enum berth_action action = stack_scan_verdict(berth, contact);
+
+    if (action == BERTH_ALLOW) {
+        return firewall_judge(&berth->firewall, query);
+    }
+    return (struct berth_verdict){.action = action, .reason = BERTH_REASON_BY_SCAN, .rule = -1};
+}
+
 struct berth_verdict stack_judge(struct berth *berth, const struct stack_contact *contact)
 {
     struct berth_contact described = describe(berth, contact);
     struct berth_contact_query query = query_of(&described);
 
-    described.verdict = firewall_judge(&berth->firewall, &query);
+    described.verdict = verdict_on(berth, contact, &query);
     if (described.verdict.action == BERTH_ALLOW) {
         berth->stats.contacts_allowed++;
     } else if (contact->may_hold && stack_is_asked(&described.verdict)) {
@@ -79,6 +91,9 @@ struct berth_verdict stack_judge(struct berth *berth, const struct stack_contact
     } else {
         if (described.verdict.action == BERTH_ASK) { /* and nobody to ask */
             described.verdict.action = BERTH_DENY;
+        }
+        if (described.verdict.reason != BERTH_REASON_BY_SCAN) {
+            stack_scan_failed(berth, contact);
         }
         berth->stats.contacts_denied++;
         note(berth, &described);

@@ -26,6 +26,7 @@ void berth_buffer_put(struct berth *berth, struct berth_buffer *buffer)
 static enum berth_drop on_unknown(struct berth *berth, const struct wire_packet *packet,
                                   struct berth_buffer *buffer)
 {
+    stack_scan_unknown(berth, packet);
     ip_send_protocol_unreachable(&berth->ip, packet, berth->now_ns);
     buffers_put(&berth->buffers, buffer);
     return BERTH_DROP_UNKNOWN_PROTOCOL;
@@ -73,6 +74,10 @@ static enum berth_drop receive(struct berth *berth, struct berth_buffer *buffer)
         drop = drop == BERTH_DROP_NONE && packet.is_fragment ? BERTH_DROP_BAD_FRAGMENT : drop;
     }
     if (drop != BERTH_DROP_NONE) {
+        /* The parser has read all but the options, and the checksum is right. */
+        if (drop == BERTH_DROP_BAD_TCP_FLAGS && ip_admit(&berth->ip, &packet) == BERTH_DROP_NONE) {
+            stack_scan_odd(berth, &packet);
+        }
         buffers_put(&berth->buffers, buffer);
         return drop;
     }

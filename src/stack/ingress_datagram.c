@@ -66,19 +66,31 @@ static enum berth_drop end(struct berth *berth, struct berth_buffer *buffer, enu
     return drop;
 }
 
+static struct stack_contact contact_of(const struct udp_flow *flow)
+{
+    return (struct stack_contact){
+        .protocol = (enum berth_protocol)flow->protocol,
+        .local = flow->local,
+        .remote = flow->remote,
+        .arriving = true,
+    };
+}
+
+static void note_served(struct berth *berth, const struct udp_flow *flow)
+{
+    struct stack_contact contact = contact_of(flow);
+
+    stack_scan_served(berth, &contact);
+}
+
 /* What the firewall says of FLOW's first packet. True: it goes on, to whoever serves it or, if it
  * MAY_HOLD, to the owner. */
 static bool judge(struct berth *berth, const struct udp_flow *flow, bool may_hold,
                   struct berth_verdict *verdict)
 {
-    struct stack_contact contact = {
-        .protocol = (enum berth_protocol)flow->protocol,
-        .local = flow->local,
-        .remote = flow->remote,
-        .arriving = true,
-        .may_hold = may_hold,
-    };
+    struct stack_contact contact = contact_of(flow);
 
+    contact.may_hold = may_hold;
     *verdict = stack_judge(berth, &contact);
     return verdict->action == BERTH_ALLOW || (may_hold && stack_is_asked(verdict));
 }
@@ -112,12 +124,17 @@ enum berth_drop stack_on_udp(struct berth *berth, struct wire_packet *packet,
         return refuse(berth, verdict.action, packet, buffer);
     }
     if (socket != NULL) {
+        if (!is_known) {
+            note_served(berth, &flow);
+        }
         udp_note_peer(&berth->udp, socket, &flow, berth->now_ns);
         return udp_deliver(&berth->udp, socket, packet, buffer);
     }
     if (berth->intercept) {
         return hold(berth, &flow, &verdict, packet, buffer);
     }
+    struct stack_contact contact = contact_of(&flow);
+    stack_scan_failed(berth, &contact);
     ip_send_unreachable(&berth->ip, packet, BERTH_UNREACHABLE_PORT, berth->now_ns);
     return end(berth, buffer, BERTH_DROP_NO_LISTENER);
 }

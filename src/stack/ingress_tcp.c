@@ -12,7 +12,9 @@ static enum berth_drop on_stray(struct berth *berth, const struct wire_packet *p
     struct stack_contact contact = {
         .protocol = BERTH_TCP, .local = pair->local, .remote = pair->remote, .arriving = true};
     struct berth_contact_query query = stack_query(berth, &contact);
-    if (firewall_judge(&berth->firewall, &query).action != BERTH_DROP) {
+    bool is_shut_out = stack_scan_verdict(berth, &contact) == BERTH_DROP;
+    stack_scan_stray(berth, packet, pair);
+    if (!is_shut_out && firewall_judge(&berth->firewall, &query).action != BERTH_DROP) {
         tcp_refuse(&berth->tcp, packet);
     }
     return BERTH_DROP_NO_CONNECTION;
@@ -66,6 +68,7 @@ static enum berth_drop on_first_contact(struct berth *berth, const struct wire_p
     if (berth->intercept) {
         return tcp_hold(&berth->tcp, pair, packet, &verdict);
     }
+    stack_scan_failed(berth, &contact);
     tcp_refuse(&berth->tcp, packet);
     return BERTH_DROP_NO_LISTENER;
 }
@@ -124,6 +127,20 @@ static void take_first_answer(struct berth *berth, const struct wire_packet *pac
     }
 }
 
+/* A RST that ends it says: asked, answered, and walked away. That is what a half-open scan does. */
+static enum berth_drop on_half_open(struct berth *berth, const struct wire_packet *packet,
+                                    const struct tcp_pair *pair, struct tcp_syn *syn,
+                                    struct tcp_conn **out)
+{
+    enum berth_drop drop = tcp_on_half_open(&berth->tcp, syn, packet, out);
+    if (drop == BERTH_DROP_NONE && (packet->tcp.flags & WIRE_RST) != 0) {
+        struct stack_contact contact = {
+            .protocol = BERTH_TCP, .local = pair->local, .remote = pair->remote, .arriving = true};
+        stack_scan_failed(berth, &contact);
+    }
+    return drop;
+}
+
 /* *OUT, unless NULL: the connection that came of the segment, and that has still to take it. */
 static enum berth_drop on_no_connection(struct berth *berth, const struct wire_packet *packet,
                                         const struct tcp_pair *pair, struct tcp_conn **out)
@@ -131,7 +148,7 @@ static enum berth_drop on_no_connection(struct berth *berth, const struct wire_p
     struct tcp_syn *syn = tcp_find_syn(&berth->tcp, pair);
     if (syn != NULL) {
         take_first_answer(berth, packet, pair, syn, out);
-        return *out != NULL ? BERTH_DROP_NONE : tcp_on_half_open(&berth->tcp, syn, packet, out);
+        return *out != NULL ? BERTH_DROP_NONE : on_half_open(berth, packet, pair, syn, out);
     }
     struct tcp_time_wait *wait = tcp_find_time_wait(&berth->tcp, pair);
     return wait != NULL ? on_time_wait(berth, packet, pair, wait, out)

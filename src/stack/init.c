@@ -25,6 +25,10 @@ static void cut_base(struct berth *berth, struct arena *arena)
     struct firewall_limits firewall = {
         .rules = limits->rules, .rule_bytes = limits->rule_bytes, .addresses = limits->addresses};
     firewall_init(&berth->firewall, arena, &firewall);
+    firewall_scan_init(&berth->scan, arena, limits->scan_records);
+    berth->scan.evicted = &berth->stats.scan_records_evicted;
+    berth->scan.found = &berth->stats.scans_found;
+    berth->scan.lost = &berth->stats.scans_lost;
 }
 
 static void cut_ip(struct berth *berth, struct arena *arena)
@@ -108,6 +112,7 @@ static void seed(struct berth *berth, uint64_t now_ns)
     ports_seed(&berth->ports, &key, &berth->random_ports);
     random_fill(&keys, &berth->udp.key, sizeof berth->udp.key);
     random_fill(&keys, &berth->ip.key, sizeof berth->ip.key);
+    random_fill(&keys, &berth->scan.key, sizeof berth->scan.key);
     random_done(&keys);
     tcp_seed(&berth->tcp, now_ns);
 }

@@ -43,6 +43,7 @@ struct berth {
     struct berth_buffer *lent; /* given out with the frames of the last berth_transmit */
     struct ports ports;
     struct firewall firewall;
+    struct firewall_scan scan;
     struct ip ip;
     struct udp udp;
     struct tcp tcp;
@@ -94,6 +95,19 @@ static inline bool stack_is_asked(const struct berth_verdict *verdict)
     return verdict->action == BERTH_ASK ||
            (verdict->needs_process && verdict->action != BERTH_ALLOW);
 }
+
+/* scan_calls.c: first contacts that have ended, for the walks of firewall/scan.h. */
+void stack_scan_failed(struct berth *berth, const struct stack_contact *contact);
+void stack_scan_served(struct berth *berth, const struct stack_contact *contact);
+/* PACKET's transport is none that is spoken here. */
+void stack_scan_unknown(struct berth *berth, const struct wire_packet *packet);
+/* PACKET's TCP flags are such as no stack sends. */
+void stack_scan_odd(struct berth *berth, const struct wire_packet *packet);
+/* PACKET, a TCP segment of PAIR, is of no connection. */
+void stack_scan_stray(struct berth *berth, const struct wire_packet *packet,
+                      const struct tcp_pair *pair);
+/* What becomes of CONTACT, before any rule is asked; ALLOW: the rules say. */
+enum berth_action stack_scan_verdict(struct berth *berth, const struct stack_contact *contact);
 
 /* ingress_datagram.c: a whole UDP or ICMP packet for us; BUFFER is taken. The drop reason or
  * BERTH_DROP_NONE. */

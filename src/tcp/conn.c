@@ -145,6 +145,7 @@ void tcp_conn_end(struct tcp *tcp, struct tcp_conn *conn, int error)
     if (conn->state == BERTH_TCP_CLOSED) {
         return;
     }
+    tcp_outcome_ended(tcp, conn, error);
     if (conn_is_synchronised(conn)) {
         tcp->stats->tcp_closed++;
     }

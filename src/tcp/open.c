@@ -190,6 +190,7 @@ void tcp_establish(struct tcp *tcp, struct tcp_conn *conn)
     }
     tcp_ecn_established(tcp, conn);
     tcp->stats->tcp_opened++;
+    tcp_outcome_opened(tcp, conn);
     if (!conn_has(conn, CONN_ACTIVE)) {
         tcp_time_wait_overcome(tcp, conn);
     }

@@ -19,6 +19,7 @@
 #include "base/tree.h"
 #include "ports/ports.h"
 #include "tcp/options.h"
+#include "tcp/outcome.h"
 #include "wire/wire.h"
 
 #include <berth/berth.h>
@@ -103,6 +104,7 @@ struct tcp {
     uint32_t fed_free;            /* with no more free than this they have been asked already */
     uint32_t fed_records;         /* the same of sent records */
     struct timer time_wait_timer; /* the oldest TIME-WAIT's end */
+    struct tcp_outcomes outcomes; /* for whom watches first contacts */
     struct ports *ports;          /* borrowed: where connections' ports are given back */
 };
 

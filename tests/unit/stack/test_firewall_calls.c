@@ -32,10 +32,15 @@ static int setup(void **state)
     assert_non_null(fixture);
     arena_init(&arena, NULL, 0);
     firewall_init(&fixture->berth.firewall, &arena, &limits);
+    firewall_scan_init(&fixture->berth.scan, &arena, 1);
     fixture->memory = calloc(1, arena.used);
     assert_non_null(fixture->memory);
     arena_init(&arena, fixture->memory, arena.used);
     firewall_init(&fixture->berth.firewall, &arena, &limits);
+    firewall_scan_init(&fixture->berth.scan, &arena, 1);
+    fixture->berth.scan.evicted = &fixture->berth.stats.scan_records_evicted;
+    fixture->berth.scan.found = &fixture->berth.stats.scans_found;
+    fixture->berth.scan.lost = &fixture->berth.stats.scans_lost;
     assert_int_equal(firewall_add_gateway(&fixture->berth.firewall, &gateway), BERTH_OK);
     fixture->berth.contacts.items = fixture->contacts;
     fixture->berth.contacts.limit = CONTACTS;

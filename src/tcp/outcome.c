@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tcp/outcome.c: see tcp/outcome.h.
+ */
+#include "tcp/parts.h"
+
+/* An entry of the table: bits 8-31 are the hash's, the lowest the time in steps of 8 s; it
+ * comes round after half an hour. All 0: none. */
+#define TIME_MASK   0xffU
+#define TIME_STEP_S 8
+
+_Static_assert(TCP_GONE_NS / NS_PER_S / TIME_STEP_S < TIME_MASK / 2, "the time is told from later");
+
+void tcp_outcome_init(struct tcp *tcp, struct arena *arena)
+{
+    struct tcp_outcomes *outcomes = &tcp->outcomes;
+
+    outcomes->ring =
+        arena_take(arena, TCP_OUTCOMES, sizeof *outcomes->ring, _Alignof(struct tcp_outcome));
+    outcomes->gone =
+        arena_take(arena, TCP_GONE, sizeof *outcomes->gone, TCP_GONE * sizeof *outcomes->gone);
+}
+
+static void note(struct tcp *tcp, const struct tcp_conn *conn, enum tcp_outcome_kind kind)
+{
+    struct tcp_outcomes *outcomes = &tcp->outcomes;
+
+    if (outcomes->count == TCP_OUTCOMES) {
+        outcomes->first = (outcomes->first + 1) % TCP_OUTCOMES;
+        outcomes->count--;
+    }
+    outcomes->ring[(outcomes->first + outcomes->count) % TCP_OUTCOMES] =
+        (struct tcp_outcome){.local = conn->local,
+                             .remote = conn->remote,
+                             .kind = kind,
+                             .active = conn_has(conn, CONN_ACTIVE)};
+    outcomes->count++;
+}
+
+void tcp_outcome_opened(struct tcp *tcp, const struct tcp_conn *conn)
+{
+    note(tcp, conn, TCP_OUTCOME_OPENED);
+}
+
+static bool is_opener_silent(const struct tcp_conn *conn)
+{
+    if (conn_has(conn, CONN_ACTIVE)) {
+        return conn->snd_end == conn->iss + 1;
+    }
+    return conn->rcv_nxt - conn->irs == (conn_has(conn, CONN_FIN_RECEIVED) ? 2U : 1U);
+}
+
+/* Does ERROR say something of whom we called? Not that we gave up ourselves, nor that there is no
+ * network at all. */
+static bool is_answer(int error)
+{
+    return error == BERTH_E_REFUSED || error == BERTH_E_TIMED_OUT || error == BERTH_E_RESET ||
+           error == BERTH_E_HOST_UNREACHABLE || error == BERTH_E_PROHIBITED;
+}
+
+static uint32_t time_now(const struct tcp *tcp)
+{
+    return (uint32_t)(tcp->now_ns / (TIME_STEP_S * NS_PER_S)) & TIME_MASK;
+}
+
+void tcp_outcome_ended(struct tcp *tcp, const struct tcp_conn *conn, int error)
+{
+    tcp->outcomes.gone[conn->hash % TCP_GONE] = (conn->hash & ~TIME_MASK) | time_now(tcp);
+    if (conn_is_synchronised(conn)) {
+        if (is_opener_silent(conn)) {
+            note(tcp, conn, TCP_OUTCOME_UNUSED);
+        }
+    } else if (conn_has(conn, CONN_ACTIVE) && is_answer(error)) {
+        note(tcp, conn, TCP_OUTCOME_FAILED);
+    }
+}
+
+bool tcp_outcome_next(struct tcp *tcp, struct tcp_outcome *out)
+{
+    struct tcp_outcomes *outcomes = &tcp->outcomes;
+
+    if (outcomes->count == 0) {
+        return false;
+    }
+    *out = outcomes->ring[outcomes->first];
+    outcomes->first = (outcomes->first + 1) % TCP_OUTCOMES;
+    outcomes->count--;
+    return true;
+}
+
+bool tcp_is_gone(const struct tcp *tcp, const struct tcp_pair *pair)
+{
+    uint32_t gone = tcp->outcomes.gone[pair->hash % TCP_GONE];
+    uint32_t steps = (time_now(tcp) - gone) & TIME_MASK;
+
+    return gone != 0 && ((gone ^ (uint32_t)pair->hash) & ~TIME_MASK) == 0 &&
+           steps < TCP_GONE_NS / NS_PER_S / TIME_STEP_S;
+}
