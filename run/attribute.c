@@ -1,56 +1,43 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * run/attribute.c: see run/attribute.h. Two steps: endpoints -> inode of the socket, by
- * sock_diag(7) on a socket that lies in the program's network (ICMP, which sock_diag does not know,
- * by /proc/PID/net/icmp); inode -> process, by /proc/PID/fd. A connection is opened by the process
- * that opened the last one more often than not, with the next descriptor: there is looked first.
+ * run/attribute.c: see run/attribute.h. Endpoints -> inode of the socket, by sock_diag(7) on a
+ * socket that lies in the program's network (ICMP, which sock_diag does not know, by
+ * /proc/PID/net/icmp); inode -> process, by holder.h.
  */
 #include "run/attribute.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <libmnl/libmnl.h>
 
-enum {
-    NEAR_FILES = 4,     /* descriptors looked at beyond the last one found */
-    LINE_BYTES = 512,   /* of /proc/net/icmp */
-    PATH_BYTES = 64,    /* of /proc/PID/fd/FD */
-    REPLY_BYTES = 8192, /* one socket's worth of sock_diag */
-    FILES_CLOSED = -2,
-};
+#include "run/holder.h"
 
-struct recent {
-    pid_t pid; /* 0: none */
-    int fd;    /* where its last socket was found */
+enum {
+    LINE_BYTES = 512,    /* of /proc/net/icmp */
+    PATH_BYTES = 64,     /* of /proc/PID/status */
+    STATUS_BYTES = 1024, /* of it: what is looked for stands in its first lines */
+    REPLY_BYTES = 8192,  /* one socket's worth of sock_diag */
 };
 
 struct attribute {
     int diag_fd; /* borrowed */
     pid_t program;
-    uint64_t network_inode;
     uint32_t sequence;
-    struct recent recent[ATTRIBUTE_RECENT_MAX]; /* the latest first */
-    pid_t *pids;                                /* ATTRIBUTE_PROCESSES_MAX, for a scan */
-};
-
-/* What a question may still cost, and whom it could not ask. */
-struct budget {
-    size_t files;
-    size_t closed_count; /* processes inside whose descriptors may not be listed */
-    pid_t closed;        /* the last of them */
+    struct holder holder;
+    bool has_user; /* user_uid and user are of the last process */
+    uid_t user_uid;
+    char user[ATTRIBUTE_USER_BYTES];
 };
 
 int attribute_new(struct attribute **out, const struct launch *launch)
@@ -60,15 +47,12 @@ int attribute_new(struct attribute **out, const struct launch *launch)
     if (attribute == NULL) {
         return BERTH_E_STATE;
     }
-    attribute->pids = calloc(ATTRIBUTE_PROCESSES_MAX, sizeof(attribute->pids[0]));
-    if (attribute->pids == NULL) {
+    attribute->diag_fd = launch_diag_fd(launch);
+    attribute->program = launch_pid(launch);
+    if (holder_init(&attribute->holder, launch_network_inode(launch), attribute->program) < 0) {
         free(attribute);
         return BERTH_E_STATE;
     }
-    attribute->diag_fd = launch_diag_fd(launch);
-    attribute->program = launch_pid(launch);
-    attribute->network_inode = launch_network_inode(launch);
-    attribute->recent[0] = (struct recent){attribute->program, STDERR_FILENO};
     *out = attribute;
     return 0;
 }
@@ -76,9 +60,14 @@ int attribute_new(struct attribute **out, const struct launch *launch)
 void attribute_free(struct attribute *attribute)
 {
     if (attribute != NULL) {
-        free(attribute->pids);
+        holder_done(&attribute->holder);
         free(attribute);
     }
+}
+
+struct processes *attribute_processes(struct attribute *attribute)
+{
+    return &attribute->holder.processes;
 }
 
 /* --- endpoints to inode --- */
@@ -181,173 +170,7 @@ static uint64_t find_inode(struct attribute *attribute, const struct attribute_q
     return diag_receive(attribute, query->local.port);
 }
 
-/* --- inode to process --- */
-
-static bool is_inside(const struct attribute *attribute, pid_t pid)
-{
-    char path[PATH_BYTES];
-    struct stat st;
-
-    snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
-    return stat(path, &st) == 0 && st.st_ino == attribute->network_inode;
-}
-
-/* Whether the link of this name, in this directory, is the socket. */
-static bool is_socket(int directory, const char *name, uint64_t inode)
-{
-    char text[PATH_BYTES];
-    char wanted[PATH_BYTES];
-    ssize_t length = readlinkat(directory, name, text, sizeof(text) - 1);
-
-    if (length < 0) {
-        return false;
-    }
-    text[length] = '\0';
-    snprintf(wanted, sizeof(wanted), "socket:[%" PRIu64 "]", inode);
-    return strcmp(text, wanted) == 0;
-}
-
-/* The descriptor by which the process has the socket, -1, or FILES_CLOSED. */
-static int scan_files(pid_t pid, uint64_t inode, struct budget *budget)
-{
-    char path[PATH_BYTES];
-    const struct dirent *entry = NULL;
-    DIR *directory = NULL;
-    int found = -1;
-
-    snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
-    directory = opendir(path);
-    if (directory == NULL) {
-        return errno == EACCES ? FILES_CLOSED : -1;
-    }
-    while (found < 0 && budget->files > 0 && (entry = readdir(directory)) != NULL) {
-        if (entry->d_name[0] == '.') {
-            continue;
-        }
-        budget->files--;
-        if (is_socket(dirfd(directory), entry->d_name, inode)) {
-            found = (int)strtol(entry->d_name, NULL, 10);
-        }
-    }
-    closedir(directory);
-    return found;
-}
-
-/* The same, among the descriptors just past the last one found. */
-static int scan_near(const struct recent *recent, uint64_t inode)
-{
-    char path[PATH_BYTES];
-    char name[16];
-    int found = -1;
-    int directory = -1;
-
-    snprintf(path, sizeof(path), "/proc/%d/fd", (int)recent->pid);
-    directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (directory < 0) {
-        return -1;
-    }
-    for (int fd = recent->fd; found < 0 && fd <= recent->fd + NEAR_FILES; fd++) {
-        snprintf(name, sizeof(name), "%d", fd);
-        if (is_socket(directory, name, inode)) {
-            found = fd;
-        }
-    }
-    close(directory);
-    return found;
-}
-
-/* Puts the process first among the recent ones. */
-static void remember(struct attribute *attribute, pid_t pid, int fd)
-{
-    size_t at = 0;
-
-    while (at < ATTRIBUTE_RECENT_MAX - 1 && attribute->recent[at].pid != pid) {
-        at++;
-    }
-    memmove(&attribute->recent[1], &attribute->recent[0], at * sizeof(attribute->recent[0]));
-    attribute->recent[0] = (struct recent){pid, fd};
-}
-
-static pid_t find_recent(struct attribute *attribute, uint64_t inode, struct budget *budget)
-{
-    for (size_t pass = 0; pass < 2; pass++) {
-        for (size_t i = 0; i < ATTRIBUTE_RECENT_MAX; i++) {
-            struct recent *recent = &attribute->recent[i];
-            pid_t pid = recent->pid;
-            int fd = -1;
-
-            if (pid == 0) {
-                continue;
-            }
-            fd = pass == 0 ? scan_near(recent, inode) : scan_files(pid, inode, budget);
-            if (fd >= 0 && is_inside(attribute, pid)) {
-                remember(attribute, pid, fd);
-                return pid;
-            }
-        }
-    }
-    return 0;
-}
-
-/* Every process id, those from the program's on first: its descendants come after it. */
-static size_t list_processes(struct attribute *attribute)
-{
-    DIR *directory = opendir("/proc");
-    const struct dirent *entry = NULL;
-    size_t count = 0;
-    size_t first = 0;
-
-    if (directory == NULL) {
-        return 0;
-    }
-    while (count < ATTRIBUTE_PROCESSES_MAX && (entry = readdir(directory)) != NULL) {
-        long pid = strtol(entry->d_name, NULL, 10);
-
-        if (pid <= 0) {
-            continue;
-        }
-        attribute->pids[count] = (pid_t)pid;
-        if (pid >= attribute->program && first < count) {
-            pid_t other = attribute->pids[first];
-
-            attribute->pids[first] = attribute->pids[count];
-            attribute->pids[count] = other;
-        }
-        if (pid >= attribute->program) {
-            first++;
-        }
-        count++;
-    }
-    closedir(directory);
-    return count;
-}
-
-/* A program with file capabilities, as ping is on some systems, does not show its descriptors. When
- * it is the only such one, and all others have been asked, the socket is its. */
-static pid_t find_anywhere(struct attribute *attribute, uint64_t inode, struct budget *budget)
-{
-    size_t count = list_processes(attribute);
-
-    for (size_t i = 0; i < count && budget->files > 0; i++) {
-        int fd = -1;
-
-        if (!is_inside(attribute, attribute->pids[i])) {
-            continue;
-        }
-        fd = scan_files(attribute->pids[i], inode, budget);
-        if (fd >= 0) {
-            remember(attribute, attribute->pids[i], fd);
-            return attribute->pids[i];
-        }
-        if (fd == FILES_CLOSED) {
-            budget->closed_count++;
-            budget->closed = attribute->pids[i];
-        }
-    }
-    return budget->closed_count == 1 && budget->files > 0 ? budget->closed : 0;
-}
-
-/* --- the name --- */
+/* --- what is known of it --- */
 
 static size_t file_text(pid_t pid, const char *name, char *out, size_t out_bytes)
 {
@@ -380,28 +203,82 @@ static void make_printable(char *text, size_t length)
     }
 }
 
+static void read_name(pid_t pid, char name[ATTRIBUTE_NAME_BYTES])
+{
+    make_printable(name, file_text(pid, "comm", name, ATTRIBUTE_NAME_BYTES));
+}
+
+/* The number after KEY, a line's first word with its colon; 0: it is not there. */
+static unsigned status_number(const char *status, const char *key)
+{
+    const char *line = strstr(status, key);
+
+    return line == NULL ? 0 : (unsigned)strtoul(line + strlen(key), NULL, 10);
+}
+
+/* As in /etc/passwd. The system's other sources of names would be asked over sockets of theirs. */
+static void find_user(struct attribute *attribute, uid_t uid)
+{
+    FILE *file = NULL;
+    const struct passwd *row = NULL;
+
+    if (attribute->has_user && attribute->user_uid == uid) {
+        return;
+    }
+    attribute->has_user = true;
+    attribute->user_uid = uid;
+    attribute->user[0] = '\0';
+    file = fopen("/etc/passwd", "re");
+    while (file != NULL && (row = fgetpwent(file)) != NULL) {
+        if (row->pw_uid == uid) {
+            snprintf(attribute->user, sizeof(attribute->user), "%s", row->pw_name);
+            make_printable(attribute->user, strlen(attribute->user));
+            break;
+        }
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+}
+
+/* False: it is gone. */
+static bool describe(struct attribute *attribute, struct attribute_process *process)
+{
+    char status[STATUS_BYTES];
+
+    read_name(process->pid, process->name);
+    if (process->name[0] == '\0' ||
+        file_text(process->pid, "status", status, sizeof(status)) == 0) {
+        return false;
+    }
+    make_printable(process->command,
+                   file_text(process->pid, "cmdline", process->command, sizeof(process->command)));
+    process->parent = (pid_t)status_number(status, "\nPPid:");
+    process->uid = (uid_t)status_number(status, "\nUid:");
+    if (process->parent > 0) {
+        read_name(process->parent, process->parent_name);
+    }
+    find_user(attribute, process->uid);
+    memcpy(process->user, attribute->user, sizeof(process->user));
+    return true;
+}
+
 bool attribute_find(struct attribute *attribute, const struct attribute_query *query,
                     struct attribute_process *out)
 {
-    struct budget budget = {.files = ATTRIBUTE_FILES_MAX};
     struct attribute_process process = {0};
     uint64_t inode = find_inode(attribute, query);
-    size_t length = 0;
 
     if (inode == 0) {
         return false;
     }
-    process.pid = find_recent(attribute, inode, &budget);
-    if (process.pid == 0) {
-        process.pid = find_anywhere(attribute, inode, &budget);
+    process.pid = holder_find_near(&attribute->holder, inode);
+    if (process.pid == 0 && find_inode(attribute, query) == inode) {
+        process.pid = holder_find_far(&attribute->holder, inode);
     }
-    if (process.pid == 0) {
+    if (process.pid == 0 || !describe(attribute, &process)) {
         return false;
     }
-    length = file_text(process.pid, "comm", process.name, sizeof(process.name));
-    make_printable(process.name, length);
-    length = file_text(process.pid, "cmdline", process.command, sizeof(process.command));
-    make_printable(process.command, length);
     *out = process;
     return true;
 }

@@ -122,6 +122,19 @@ static void put_service(json_t *line, const struct conversation *conversation)
     put(line, "category", journal_text(category));
 }
 
+static json_t *parent_of(const struct attribute_process *process)
+{
+    json_t *parent;
+
+    if (process->parent == 0) {
+        return json_null();
+    }
+    parent = json_object();
+    put(parent, "pid", json_integer(process->parent));
+    put(parent, "name", journal_text(process->parent_name));
+    return parent;
+}
+
 static void put_process(json_t *line, const struct conversation *conversation)
 {
     json_t *process;
@@ -133,6 +146,10 @@ static void put_process(json_t *line, const struct conversation *conversation)
     process = json_object();
     put(process, "pid", json_integer(conversation->process.pid));
     put(process, "name", journal_text(conversation->process.name));
+    put(process, "command", journal_text(conversation->process.command));
+    put(process, "parent", parent_of(&conversation->process));
+    put(process, "uid", json_integer(conversation->process.uid));
+    put(process, "user", journal_text(conversation->process.user));
     put(line, "process", process);
 }
 
