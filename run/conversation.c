@@ -10,6 +10,11 @@
 #include <string.h>
 #include <time.h>
 
+enum {
+    ASKS_PER_S = 200,
+    ASKS_AT_ONCE = 100,
+};
+
 /* The port that says what is talked about; 0 for ICMP. */
 static uint16_t served_port(const struct conversation *conversation)
 {
@@ -57,13 +62,48 @@ static void find_process(struct run *run, struct conversation *conversation)
     conversation->has_process = attribute_find(run->attribute, &query, &conversation->process);
 }
 
+static struct tally_key key_of(const struct conversation *conversation)
+{
+    return (struct tally_key){
+        .peer = conversation->peer.address,
+        .port = served_port(conversation),
+        .direction = (uint8_t)conversation->direction,
+        .protocol = (uint8_t)conversation->protocol,
+        .action = (uint8_t)conversation->verdict.action,
+    };
+}
+
+/* May a question be asked that nobody depends on? ASKS_PER_S of them may, ASKS_AT_ONCE in a row. */
+static bool may_ask(struct run *run)
+{
+    uint64_t now = run->loop.now_ns;
+    uint64_t step = NS_PER_S / ASKS_PER_S;
+
+    if (run->asks_paid_ns > now + ASKS_AT_ONCE * step) {
+        return false;
+    }
+    run->asks_paid_ns = max_u64(run->asks_paid_ns, now) + step;
+    return true;
+}
+
+/* Is anyone to be told whose CONVERSATION is? To find out costs as much as half of what relaying a
+ * short connection does. A line that names the process needs it; the closing table names the first
+ * of a row and whether there were others, for which a part of many connections a second will do. */
+static bool needs_process(struct run *run, const struct conversation *conversation)
+{
+    struct tally_key key = key_of(conversation);
+
+    return journal_is_on(&run->journal) || conversation->verdict.log ||
+           tally_find(&run->tally, &key) == NULL || may_ask(run);
+}
+
 void conversation_begin(struct run *run, struct conversation *conversation)
 {
     conversation->begun_ns = run->loop.now_ns;
     conversation->is_open = false;
     conversation->bytes_out = 0;
     conversation->bytes_in = 0;
-    find_process(run, conversation);
+    conversation->has_process = false;
     if (conversation->direction == BERTH_IN) {
         struct berth_contact_query query = {.direction = BERTH_IN,
                                             .protocol = conversation->protocol,
@@ -71,6 +111,9 @@ void conversation_begin(struct run *run, struct conversation *conversation)
                                             .port = served_port(conversation)};
 
         conversation->verdict = berth_rules_judge(run->berth, &query);
+    }
+    if (needs_process(run, conversation)) {
+        find_process(run, conversation);
     }
 }
 
@@ -229,11 +272,7 @@ static void tell(struct run *run, const struct conversation *conversation, const
 static void count(struct run *run, const struct conversation *conversation)
 {
     struct tally_entry entry = {
-        .key = {.peer = conversation->peer.address,
-                .port = served_port(conversation),
-                .direction = (uint8_t)conversation->direction,
-                .protocol = (uint8_t)conversation->protocol,
-                .action = (uint8_t)conversation->verdict.action},
+        .key = key_of(conversation),
         .rule = conversation->verdict.rule,
         .bytes_out = conversation->bytes_out,
         .bytes_in = conversation->bytes_in,

@@ -73,9 +73,10 @@ struct run {
     struct relay_echo_table *echo;
     struct publish *publish;
     struct resolver *resolver; /* NULL: none */
-    uint64_t moved_bytes;      /* relayed so far, for run.c: is there progress? */
-    bool is_ending;            /* the program has ended */
-    bool is_hurried;           /* and then a signal came: nothing more is waited for */
+    uint64_t asks_paid_ns; /* conversation.c: questions that nobody depends on, paid until then */
+    uint64_t moved_bytes;  /* relayed so far, for run.c: is there progress? */
+    bool is_ending;        /* the program has ended */
+    bool is_hurried;       /* and then a signal came: nothing more is waited for */
     bool has_said_exhausted;
     bool has_said_ping;
 };

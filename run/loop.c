@@ -49,8 +49,14 @@ void loop_forget(struct loop *loop, struct loop_source *source)
 {
     if (source->fd >= 0) {
         (void)epoll_ctl(loop->fd, EPOLL_CTL_DEL, source->fd, NULL);
-        source->fd = -1;
     }
+    loop_forget_closing(loop, source);
+}
+
+void loop_forget_closing(struct loop *loop, struct loop_source *source)
+{
+    (void)loop;
+    source->fd = -1;
     source->ready = 0;
     list_remove(&source->node);
 }

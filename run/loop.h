@@ -60,6 +60,9 @@ BERTH_MUST_CHECK int loop_watch(struct loop *loop, struct loop_source *source, i
                                 uint32_t events);
 /* Takes SOURCE out of the set and of the queue. Its descriptor stays open, and is the caller's. */
 void loop_forget(struct loop *loop, struct loop_source *source);
+/* The same for a descriptor that the caller closes next, which takes it out of the set: nobody else
+ * has its file open. */
+void loop_forget_closing(struct loop *loop, struct loop_source *source);
 
 /* SOURCE has work to do. */
 void loop_queue(struct loop *loop, struct loop_source *source);

@@ -14,6 +14,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* What a host's socket is watched for. */
+#define WATCHED (EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET)
+
 #define LEAVE_LOOK_NS (20 * NS_PER_MS)
 #define LEAVE_NS_MAX  (10 * NS_PER_S)
 
@@ -53,7 +56,7 @@ static void relay_end(struct relay_tcp *relay, enum run_end end)
     bool in_order = end == RUN_END_CLOSED;
     int result = 0;
 
-    loop_forget(&run->loop, &relay->source);
+    loop_forget_closing(&run->loop, &relay->source);
     loop_timer_clear(&run->loop, &relay->timer);
     if (relay->id != 0) {
         result = in_order ? berth_tcp_close(run->berth, relay->id)
@@ -153,14 +156,13 @@ void relay_tcp_call(struct run *run, berth_id id, const struct berth_held *held)
         fail_call(relay, RUN_END_REFUSED); /* nothing but names there */
         return;
     }
-    relay->fd = sockets_connect(&to, 0, SOCK_STREAM, 0);
+    relay->fd = sockets_call(&to);
     if (relay->fd < 0) {
         fail_call(relay, run_end_of_errno(errno));
         return;
     }
-    sockets_set(relay->fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    if (loop_watch(&run->loop, &relay->source, relay->fd,
-                   EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) < 0) {
+    relay->host_ack_waits = true;
+    if (loop_watch(&run->loop, &relay->source, relay->fd, WATCHED) < 0) {
         fail_call(relay, RUN_END_NO_DESCRIPTORS);
     }
 }
@@ -168,7 +170,7 @@ void relay_tcp_call(struct run *run, berth_id id, const struct berth_held *held)
 /* The host's connect is over, one way or the other. */
 static void on_called(struct relay_tcp *relay)
 {
-    int error = sockets_take_error(relay->fd);
+    int error = relay->host_hangs_up ? sockets_take_error(relay->fd) : 0;
 
     if (error != 0) {
         fail_call(relay, run_end_of_errno(error));
@@ -230,11 +232,9 @@ void relay_tcp_answer(struct run *run, int fd, const struct berth_endpoint *clie
     relay->conversation = (struct conversation){
         .direction = BERTH_IN, .protocol = BERTH_TCP, .program = *program, .peer = *client};
     conversation_begin(run, &relay->conversation);
-    sockets_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     result = connect_as(relay, *client, program);
     if (result == BERTH_E_DENIED) {
         /* The stack has noted a refused contact: that is its record. */
-        loop_forget(&run->loop, &relay->source);
         list_remove(&relay->all);
         run->tcp_relay_count--;
         sockets_reset(fd);
@@ -245,7 +245,7 @@ void relay_tcp_answer(struct run *run, int fd, const struct berth_endpoint *clie
         relay_end(relay, RUN_END_HOST_UNREACHABLE);
         return;
     }
-    if (loop_watch(&run->loop, &relay->source, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) < 0) {
+    if (loop_watch(&run->loop, &relay->source, fd, WATCHED) < 0) {
         run_say_exhausted(run);
         relay_end(relay, RUN_END_NO_DESCRIPTORS);
     }
@@ -341,6 +341,12 @@ static void note_host(struct relay_tcp *relay)
     if ((ready & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
         relay->host_hangs_up = true;
     }
+    if ((ready & EPOLLRDHUP) != 0 && (ready & EPOLLERR) == 0) {
+        relay->host_fin = true;
+    }
+    if ((ready & EPOLLPRI) != 0) {
+        relay->host_urgent = true;
+    }
     if ((ready & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) {
         relay->host_may = true;
     }
@@ -350,6 +356,9 @@ static void note_stack(struct relay_tcp *relay, uint32_t noted)
 {
     if ((noted & (BERTH_EVENT_READABLE | BERTH_EVENT_PEER_CLOSED | BERTH_EVENT_CLOSED)) != 0) {
         relay->stack_has = true;
+    }
+    if ((noted & BERTH_EVENT_PEER_CLOSED) != 0) {
+        relay->stack_fin = true;
     }
     if ((noted & BERTH_EVENT_WRITABLE) != 0) {
         relay->stack_is_full = false;
@@ -459,7 +468,7 @@ void relay_tcp_end_all(struct run *run)
         }
         /* The program ended this direction in order, so the far end gets it so. */
         if (relay->state == RELAY_TCP_OPEN && relay->stack_ended && relay->fd >= 0) {
-            loop_forget(&run->loop, &relay->source);
+            loop_forget_closing(&run->loop, &relay->source);
             close(relay->fd);
             relay->fd = -1;
         }

@@ -48,20 +48,26 @@ struct relay_tcp {
     berth_id id; /* 0: the stack has it no more */
     int fd;      /* -1: closed */
     enum relay_tcp_state state;
-    enum run_end end;   /* leaving: how it will have ended */
-    uint64_t leave_ns;  /* leaving: when it is over in any case */
-    uint32_t noted;     /* enum berth_event_bit, since the work last took them away */
-    int stack_error;    /* with BERTH_EVENT_CLOSED */
-    bool is_held;       /* the id is of a held SYN */
-    bool stack_is_full; /* the stack's send queue has no room: BERTH_EVENT_WRITABLE follows */
-    bool stack_has;     /* bytes, or the end, may wait in the stack */
-    bool stack_ended;   /* the program sends no more, and all of it is handed over */
-    bool stack_closed;  /* BERTH_EVENT_CLOSED in order: nothing more goes to the program */
-    bool host_has;      /* bytes, or the end, may wait in the host's socket */
-    bool host_hangs_up; /* its end has been announced: read until it is there */
-    bool host_may;      /* the host's socket may have room */
-    bool host_ended;    /* the far end sends no more, and all of it is handed over */
-    bool is_left;       /* the program has ended, and another process holds its end */
+    enum run_end end;    /* leaving: how it will have ended */
+    uint64_t leave_ns;   /* leaving: when it is over in any case */
+    uint32_t noted;      /* enum berth_event_bit, since the work last took them away */
+    int stack_error;     /* with BERTH_EVENT_CLOSED */
+    bool is_held;        /* the id is of a held SYN */
+    bool stack_is_full;  /* the stack's send queue has no room: BERTH_EVENT_WRITABLE follows */
+    bool stack_has;      /* bytes, or the end, may wait in the stack */
+    bool stack_ended;    /* the program sends no more, and all of it is handed over */
+    bool stack_closed;   /* BERTH_EVENT_CLOSED in order: nothing more goes to the program */
+    bool stack_fin;      /* the program's FIN has come: what waits in the stack is the last of it */
+    bool host_has;       /* bytes, or the end, may wait in the host's socket */
+    bool host_hangs_up;  /* its end has been announced: read until it is there */
+    bool host_fin;       /* in order: the end is right behind the bytes that wait */
+    bool host_urgent;    /* it has had urgent data, at whose mark a read ends early */
+    bool host_may;       /* the host's socket may have room */
+    bool host_ended;     /* the far end sends no more, and all of it is handed over */
+    bool host_wrote;     /* bytes have been written to the host's socket */
+    bool host_prompt;    /* it has TCP_NODELAY; only a second write can need it */
+    bool host_ack_waits; /* as sockets_call left it */
+    bool is_left;        /* the program has ended, and another process holds its end */
 };
 
 /* The SYN held as ID, HELD by the stack, and allowed: calls its destination. */

@@ -4,11 +4,19 @@
  * a share of a turn, so that one fast connection does not keep the others waiting.
  *
  * The host's socket is watched edge-triggered: it is read until it says that there is no more, or
- * gives less than it was asked for, which says the same (epoll(7)), unless its end is announced.
+ * gives less than it was asked for, which says the same (epoll(7)). Where the far end's FIN was
+ * announced before, that is the end: the kernel announces it when all before it is in its queue.
+ * Two things make a short read say nothing: an error behind the bytes, the mark of urgent data.
+ *
+ * A short conversation is mostly system calls and segments, so none is made that another can carry:
+ * the handshake's ACK goes with the program's first bytes (sockets_call), the FIN with its last
+ * (MSG_MORE), and TCP_NODELAY is set when a second write could meet an unacknowledged first.
  */
 #include "run/relay_tcp.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -63,7 +71,13 @@ static enum relay_tcp_pumped commit_in(struct relay_tcp *relay, size_t bytes, si
     }
     relay->conversation.bytes_in += bytes;
     relay->run->moved_bytes += bytes;
-    if (bytes < room && !relay->host_hangs_up) {
+    if (bytes == room || relay->host_urgent) {
+        return RELAY_TCP_PUMPED;
+    }
+    if (relay->host_fin) {
+        return end_in(relay);
+    }
+    if (!relay->host_hangs_up) {
         relay->host_has = false;
     }
     return RELAY_TCP_PUMPED;
@@ -130,11 +144,32 @@ static enum relay_tcp_pumped end_out(struct relay_tcp *relay)
 {
     relay->stack_ended = true;
     relay->stack_has = false;
+    if (relay->host_ended) {
+        return RELAY_TCP_PUMPED; /* closing, which is next, says the same */
+    }
     /* ENOTCONN: the far end has reset already; reading tells. */
     if (shutdown(relay->fd, SHUT_WR) < 0 && errno != ENOTCONN) {
         return RELAY_TCP_FAILED;
     }
     return RELAY_TCP_PUMPED;
+}
+
+/* Writes what it takes of VIEWS. -1: errno. */
+static ssize_t write_views(struct relay_tcp *relay, struct berth_view *views, uint32_t count)
+{
+    struct msghdr message = {.msg_iov = (struct iovec *)views, .msg_iovlen = count};
+    bool is_last = relay->stack_fin && count < VIEWS_MAX;
+    ssize_t bytes;
+
+    if (relay->host_wrote && !relay->host_prompt) {
+        sockets_set(relay->fd, IPPROTO_TCP, TCP_NODELAY, 1);
+        relay->host_prompt = true;
+    }
+    do {
+        bytes = sendmsg(relay->fd, &message, is_last ? MSG_MORE : 0);
+    } while (bytes < 0 && errno == EINTR);
+    relay->host_wrote = true;
+    return bytes;
 }
 
 /* One write. *MOVED grows. */
@@ -156,9 +191,7 @@ static enum relay_tcp_pumped write_once(struct relay_tcp *relay, size_t *moved)
     if (count == 0) {
         return end_out(relay);
     }
-    do {
-        bytes = writev(relay->fd, (const struct iovec *)views, (int)count);
-    } while (bytes < 0 && errno == EINTR);
+    bytes = write_views(relay, views, count);
     if (bytes < 0) {
         relay->host_may = false;
         return errno == EAGAIN || errno == EWOULDBLOCK ? RELAY_TCP_PUMPED : RELAY_TCP_FAILED;
@@ -198,6 +231,18 @@ static bool is_done(const struct relay_tcp *relay)
     return relay->stack_ended && (relay->host_ended || relay->stack_closed);
 }
 
+/* The handshake's ACK went with the program's first bytes; without any, it goes now. From the far
+ * end's first bytes on, ACKs are the kernel's matter again, unless our FIN will carry them. */
+static void release_ack(struct relay_tcp *relay)
+{
+    bool is_used = !relay->host_wrote || relay->conversation.bytes_in > 0;
+
+    if (relay->host_ack_waits && is_used && !relay->host_ended) {
+        sockets_ack_now(relay->fd);
+        relay->host_ack_waits = false;
+    }
+}
+
 enum relay_tcp_pumped relay_tcp_pump(struct relay_tcp *relay)
 {
     enum relay_tcp_pumped out = pump_out(relay);
@@ -207,6 +252,7 @@ enum relay_tcp_pumped relay_tcp_pump(struct relay_tcp *relay)
         return out;
     }
     in = relay_tcp_pump_in(relay);
+    release_ack(relay);
     if (in > RELAY_TCP_MORE) {
         return in;
     }

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -121,16 +122,14 @@ int sockets_open(const struct berth_endpoint *endpoint, int type, int protocol)
     return socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
 }
 
-int sockets_connect(const struct berth_endpoint *to, uint32_t scope, int type, int protocol)
+/* FD (taken), connected or connecting. -1: errno. */
+static int begin_connect(int fd, const struct berth_endpoint *to, uint32_t scope)
 {
     struct sockaddr_storage address;
     socklen_t length = sockets_address(to, scope, &address);
-    int fd = sockets_open(to, type, protocol);
 
-    if (fd < 0) {
-        return -1;
-    }
-    if (connect(fd, (const struct sockaddr *)&address, length) < 0 && errno != EINPROGRESS) {
+    if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, length) < 0 &&
+        errno != EINPROGRESS) {
         int error = errno;
 
         close(fd);
@@ -138,6 +137,26 @@ int sockets_connect(const struct berth_endpoint *to, uint32_t scope, int type, i
         return -1;
     }
     return fd;
+}
+
+int sockets_connect(const struct berth_endpoint *to, uint32_t scope, int type, int protocol)
+{
+    return begin_connect(sockets_open(to, type, protocol), to, scope);
+}
+
+int sockets_call(const struct berth_endpoint *to)
+{
+    int fd = sockets_open(to, SOCK_STREAM, 0);
+
+    if (fd >= 0) {
+        sockets_set(fd, IPPROTO_TCP, TCP_QUICKACK, 0);
+    }
+    return begin_connect(fd, to, 0);
+}
+
+void sockets_ack_now(int fd)
+{
+    sockets_set(fd, IPPROTO_TCP, TCP_QUICKACK, 1);
 }
 
 bool sockets_is_exhausted(int error)

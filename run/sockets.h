@@ -46,6 +46,11 @@ struct berth_endpoint sockets_endpoint(const struct sockaddr_storage *address);
 int sockets_open(const struct berth_endpoint *endpoint, int type, int protocol);
 /* Such a socket, connected or connecting (errno EINPROGRESS is no failure). -1: errno. */
 int sockets_connect(const struct berth_endpoint *to, uint32_t scope, int type, int protocol);
+/* A TCP socket, connecting, whose ACK that completes the handshake waits for the first bytes that
+ * are sent, 200 ms at most: one segment instead of two, and one wakeup of the far end.
+ * sockets_ack_now ends that, and sends what waits. -1: errno. */
+int sockets_call(const struct berth_endpoint *to);
+void sockets_ack_now(int fd);
 
 /* Whether ERROR says that there are no more descriptors, or no memory for them. */
 bool sockets_is_exhausted(int error);

@@ -64,14 +64,29 @@ static struct tally_row *row_new(struct tally *tally, const struct tally_key *ke
     return row;
 }
 
+/* Its index + 1; 0: there is none. */
+static uint32_t find(const struct tally *tally, const struct tally_key *key)
+{
+    uint32_t at = tally->chains[chain_of(key)];
+
+    while (at != 0 && !is_same(&tally->rows[at - 1].key, key)) {
+        at = tally->rows[at - 1].next;
+    }
+    return at;
+}
+
+const struct tally_row *tally_find(const struct tally *tally, const struct tally_key *key)
+{
+    uint32_t at = find(tally, key);
+
+    return at == 0 ? NULL : &tally->rows[at - 1];
+}
+
 static struct tally_row *row_of(struct tally *tally, const struct tally_key *key)
 {
-    for (uint32_t at = tally->chains[chain_of(key)]; at != 0; at = tally->rows[at - 1].next) {
-        if (is_same(&tally->rows[at - 1].key, key)) {
-            return &tally->rows[at - 1];
-        }
-    }
-    return row_new(tally, key);
+    uint32_t at = find(tally, key);
+
+    return at == 0 ? row_new(tally, key) : &tally->rows[at - 1];
 }
 
 static void note_process(struct tally_row *row, const struct attribute_process *process)

@@ -70,6 +70,8 @@ struct tally_entry {
 
 void tally_done(struct tally *tally);
 void tally_add(struct tally *tally, const struct tally_entry *entry);
+/* The row of KEY, borrowed until the next tally_add; NULL: there is none. */
+const struct tally_row *tally_find(const struct tally *tally, const struct tally_key *key);
 /* NAME was asked for and not resolved, since no rule could let a connection to it through. */
 void tally_add_name(struct tally *tally, const char *name);
 

@@ -60,8 +60,10 @@ static void test_rows(void **state)
     tally_add(&tally, &entry);
     assert_true(tally.rows[0].has_more_processes);
     assert_int_equal(tally.refused, 0);
+    assert_ptr_equal(tally_find(&tally, &entry.key), &tally.rows[0]);
 
-    entry = entry_of("192.0.2.1", 443, BERTH_DENY); /* another verdict is another row */
+    entry = entry_of("192.0.2.1", 443, BERTH_DENY);
+    assert_null(tally_find(&tally, &entry.key)); /* another verdict is another row */
     tally_add(&tally, &entry);
     entry = entry_of("192.0.2.1", 444, BERTH_DROP);
     tally_add(&tally, &entry);
