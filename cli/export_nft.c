@@ -64,6 +64,8 @@ static bool may_match(const struct firewall_peer *peer, enum class class)
         return class == CLASS_NETWORK;
     case FIREWALL_PEER_HOST:
         return class == CLASS_HOST;
+    case FIREWALL_PEER_NAME:
+        return false; /* it cannot be said: rules_export.c has told */
     case FIREWALL_PEER_PREFIX:
         break;
     }

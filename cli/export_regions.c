@@ -177,6 +177,8 @@ static bool peer_matches(const struct firewall_peer *peer, const struct node *no
         return node->special_bits == 0;
     case FIREWALL_PEER_HOST:
         return node->is_host;
+    case FIREWALL_PEER_NAME:
+        return false; /* it cannot be said: rules_export.c has told */
     case FIREWALL_PEER_PREFIX:
         break;
     }

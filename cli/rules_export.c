@@ -72,6 +72,7 @@ static bool is_gateway(const struct firewall_peer *peer)
 struct traits {
     bool has_host;
     bool has_gateway;
+    bool has_name;
 };
 
 static struct traits find_traits(const struct export *export, const struct firewall_rule *rule)
@@ -82,6 +83,7 @@ static struct traits find_traits(const struct export *export, const struct firew
         const struct firewall_peer *peer = &export->set->peers[rule->peers_at + i];
 
         traits.has_host = traits.has_host || peer->kind == FIREWALL_PEER_HOST;
+        traits.has_name = traits.has_name || peer->kind == FIREWALL_PEER_NAME;
         traits.has_gateway = traits.has_gateway || is_gateway(peer);
     }
     return traits;
@@ -100,6 +102,9 @@ static void find_lost_of_rule(struct export *export, uint32_t index)
         export_lose(export, (int32_t)index,
                     export_is_left_out(rule) ? "by cannot be said: the rule is left out"
                                              : "by cannot be said: it goes for every process");
+    }
+    if (traits.has_name) {
+        export_lose(export, (int32_t)index, "host names cannot be said: they are left out");
     }
     if (traits.has_gateway) {
         export_lose(export, (int32_t)index,

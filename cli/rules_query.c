@@ -121,6 +121,7 @@ static bool read_peer(const struct firewall_tree *tree, const struct berth_addre
     const struct firewall_peer *peer = &tree->peers[0];
 
     if (tree->peer_count != 1 || peer->kind == FIREWALL_PEER_ANY ||
+        peer->kind == FIREWALL_PEER_NAME ||
         (peer->kind == FIREWALL_PEER_PREFIX && peer->prefix.bits != 128)) {
         return false;
     }

@@ -16,7 +16,7 @@
  *   category  = "system" | "user" | "ephemeral"
  *   protocol  = "tcp" | "udp"
  *   peer      = ("to" | "from") name {"," name}       "to" in rules for out, "from" for in
- *   name      = "any" | "host" | address | prefix
+ *   name      = "any" | "host" | address | prefix | hostname | "*." hostname
  *   condition = "by" process {"," process} | "log"    each at most once
  *   process   = a process's name as the kernel has it (comm: at most 15 bytes, in this very case),
  *               in quotes where it has blanks, commas or '#' in it, or is a word of the language
@@ -39,6 +39,12 @@
  * 6to4). Those are matched by a rule that names them only: the host's by "host" or as exactly that
  * address, the others as exactly that address or by a prefix that lies wholly inside their block
  * (127.0.0.0/8, 169.254.0.0/16, fe80::/10, ...). 0.0.0.0/0 and 10.0.0.0/8 name none of them.
+ *
+ * A host name matches the addresses that were given for it (berth_name_learn), "*." all names with
+ * labels in front of it: *.example.com is a.example.com and a.b.example.com, not example.com. Names
+ * have letters, digits, '-' and '_'; others are written as A-labels (xn--...). A name never matches
+ * an address that a rule without a peer does not match, whoever answered with it, but for bindings
+ * that were made so.
  *
  * A rule with "by" goes by the process at the guarded host's end. Where that is not known it fails
  * closed: an allow by a process does not match, a deny, drop or ask by one does (needs_process).
@@ -73,7 +79,8 @@ enum berth_reason {
     BERTH_REASON_BY_SCAN = 3 /* a scanner's (<berth/scan.h>) */
 };
 
-#define BERTH_PROCESS_NAME_BYTES 16 /* with its NUL: the kernel's comm */
+#define BERTH_NAME_BYTES         254 /* of a host name, with its NUL (RFC 1035 2.3.4) */
+#define BERTH_PROCESS_NAME_BYTES 16  /* with its NUL: the kernel's comm */
 
 /* What a verdict is asked about: the first packet of a conversation, as the guarded host sees it.
  */
@@ -91,6 +98,7 @@ struct berth_verdict {
     /* The query named no process, and a rule with "by" stands at or before what decided: with the
      * process the verdict may be another. Until then this one fails closed. */
     bool needs_process;
+    bool by_name;   /* the rule matched by a host name; its addresses alone do not match */
     uint8_t reason; /* enum berth_reason */
     int32_t rule;   /* index of the deciding rule from 0, -1: no rule matched (or none loaded) */
 };
@@ -133,8 +141,47 @@ BERTH_API uint32_t berth_rules_line(const struct berth *berth, uint32_t index);
 BERTH_API struct berth_verdict berth_rules_judge(const struct berth *berth,
                                                  const struct berth_contact_query *query);
 
+/* The same if NAME and no other had been given for the query's peer: what the rules say of a
+ * conversation whose own words (a TLS server name) tell its name. It may be special where it was
+ * learnt so. */
+BERTH_API struct berth_verdict berth_rules_judge_name(const struct berth *berth,
+                                                      const struct berth_contact_query *query,
+                                                      const char *name);
+
 /* Is there any address of the network (not of the host) that some rule lets a connection out to? */
 BERTH_API bool berth_rules_may_reach_network(const struct berth *berth);
+
+/* Could some rule let a connection out to NAME, wherever it is: by its name, or since it goes to
+ * addresses of the network and NAME's may be such? false too where NAME is none. */
+BERTH_API bool berth_rules_may_reach_name(const struct berth *berth, const char *name);
+/* The same by a rule that names it (in full, or by "*.") alone. */
+BERTH_API bool berth_rules_name_is_named(const struct berth *berth, const char *name);
+/* Could some rule that goes by no name let a connection out to a TCP or UDP port of ADDRESS? */
+BERTH_API bool berth_rules_may_reach_address(const struct berth *berth,
+                                             const struct berth_address *address);
+/* Does rule INDEX name NAME? */
+BERTH_API bool berth_rules_name_matches(const struct berth *berth, uint32_t index,
+                                        const char *name);
+
+/* ---- Names ---------------------------------------------------------------------------------- */
+
+/*
+ * NAME was given for ADDRESS: rules that name NAME match ADDRESS until UNTIL_NS. Learnt again, the
+ * later end holds. Special addresses (loopback, the host's own, ...) match only if MAY_BE_SPECIAL,
+ * which is for what the user has said himself; whether a name may point into private space is the
+ * owner's to say before. At limits.names the oldest that is not held goes; of an address past 64
+ * names that whose time ends first. Loading rules changes nothing here.
+ * BERTH_E_INVALID: NAME is no host name. BERTH_E_LIMIT: all are held.
+ */
+BERTH_API BERTH_MUST_CHECK int berth_name_learn(struct berth *berth, const char *name,
+                                                const struct berth_address *address,
+                                                uint64_t until_ns, bool may_be_special);
+/* ADDRESS is in use: until berth_name_release its names stay, whatever their time. Nests.
+ * BERTH_E_STALE: it has none, and is not held. */
+BERTH_API BERTH_MUST_CHECK int berth_name_hold(struct berth *berth,
+                                               const struct berth_address *address);
+/* Once for each berth_name_hold that gave BERTH_OK. */
+BERTH_API void berth_name_release(struct berth *berth, const struct berth_address *address);
 
 /*
  * The addresses that the word "host" stands for besides the stack's own addresses, and that a rule

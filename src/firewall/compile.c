@@ -93,6 +93,35 @@ static int add_item(const struct firewall *firewall, struct firewall_set *set, u
     return add_ports(firewall, set, begin, ports);
 }
 
+/* ---- Peers ---------------------------------------------------------------------------------- */
+
+static int add_peer(const struct firewall *firewall, struct firewall_set *set,
+                    const struct firewall_peer *peer)
+{
+    struct firewall_peer *added = &set->peers[set->peers_used];
+    char *text = set->names + set->names_bytes;
+
+    if (set->peers_used == firewall->peers_max) {
+        return BERTH_E_LIMIT;
+    }
+    *added = *peer;
+    if (peer->kind == FIREWALL_PEER_NAME) {
+        char name[BERTH_NAME_BYTES];
+        uint8_t bytes = firewall_name_copy(peer->name.text, peer->name.bytes, name);
+
+        if (bytes >= firewall->text_bytes_max - set->names_bytes) {
+            return BERTH_E_LIMIT;
+        }
+        memcpy(text, name, bytes + (size_t)1);
+        added->name = (struct firewall_pattern){
+            .text = text, .bytes = bytes, .has_star = peer->name.has_star};
+        set->names_bytes += bytes + 1U;
+        set->has_names = true;
+    }
+    set->peers_used++;
+    return BERTH_OK;
+}
+
 /* ---- Rules ---------------------------------------------------------------------------------- */
 
 int firewall_compile_rule(const struct firewall *firewall, struct firewall_set *set,
@@ -111,7 +140,6 @@ int firewall_compile_rule(const struct firewall *firewall, struct firewall_set *
                                  .log = tree->log};
 
     if (set->count == firewall->rules_max ||
-        tree->peer_count > firewall->peers_max - set->peers_used ||
         tree->process_count > firewall->processes_max - set->processes_used) {
         return BERTH_E_LIMIT;
     }
@@ -134,7 +162,11 @@ int firewall_compile_rule(const struct firewall *firewall, struct firewall_set *
     /* A rule with items has ports: one without would match every port. */
     BERTH_CHECK((rule.ports_count > 0) == (tree->item_count > 0));
     for (uint32_t i = 0; i < tree->peer_count; i++) {
-        set->peers[set->peers_used++] = tree->peers[i];
+        int status = add_peer(firewall, set, &tree->peers[i]);
+
+        if (status != BERTH_OK) {
+            return status;
+        }
     }
     for (uint32_t i = 0; i < tree->process_count; i++) {
         set->processes[set->processes_used++] = tree->processes[i];

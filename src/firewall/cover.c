@@ -85,6 +85,9 @@ static uint8_t bits_named(const struct firewall *firewall, const struct firewall
 static bool covers_peer(const struct firewall *firewall, const struct firewall_peer *over,
                         const struct firewall_peer *under)
 {
+    if (under->kind == FIREWALL_PEER_NAME) {
+        return over->kind == FIREWALL_PEER_NAME && firewall_name_covers(&over->name, &under->name);
+    }
     if (under->kind != FIREWALL_PEER_PREFIX) {
         return over->kind == under->kind;
     }
@@ -94,6 +97,8 @@ static bool covers_peer(const struct firewall *firewall, const struct firewall_p
     case FIREWALL_PEER_HOST:
         return under->prefix.bits == 128 &&
                firewall_special(firewall, &under->prefix.address).is_host;
+    case FIREWALL_PEER_NAME:
+        return false;
     case FIREWALL_PEER_PREFIX:
         break;
     }

@@ -17,6 +17,7 @@
 
 #include "base/arena.h"
 #include "base/bytes.h"
+#include "firewall/binding.h"
 #include "firewall/index.h"
 #include "firewall/scan.h"
 
@@ -41,6 +42,9 @@ struct firewall_set { /* one loaded set of rules; two exist, so that loading is 
     struct firewall_ports *ports; /* of all rules, one rule's after the other's */
     struct firewall_peer *peers;
     struct firewall_process *processes;
+    char *names; /* of peers that are names: in lower case, NUL-terminated, one after the other */
+    uint32_t names_bytes;
+    bool has_names;
     struct firewall_index index;
     struct firewall_scan_policy scan[2]; /* by enum berth_direction */
 };
@@ -54,6 +58,8 @@ struct firewall {
     uint32_t ports_max;
     uint32_t peers_max;
     uint32_t processes_max;
+    uint64_t now_ns; /* of the owner's call under way */
+    struct firewall_bindings bindings;
     struct berth_address *host; /* sorted, each once */
     uint32_t host_count;
     struct berth_address *gateways; /* the stack's own addresses: likewise */
@@ -65,6 +71,7 @@ struct firewall_limits {
     uint32_t rules;
     uint32_t rule_bytes; /* of their canonical spellings together */
     uint32_t addresses;  /* of the stack's own */
+    uint32_t names;      /* bindings */
 };
 void firewall_init(struct firewall *firewall, struct arena *arena,
                    const struct firewall_limits *limits);
@@ -76,6 +83,9 @@ int firewall_load(struct firewall *firewall, const char *text, size_t bytes,
                   struct berth_rules_error *error);
 struct berth_verdict firewall_judge(const struct firewall *firewall,
                                     const struct berth_contact_query *query);
+/* If NAME, and no other, had been given for the query's peer. */
+struct berth_verdict firewall_judge_name(const struct firewall *firewall,
+                                         const struct berth_contact_query *query, const char *name);
 /* Rule INDEX in canonical spelling; NULL past the end. */
 const char *firewall_rule_text(const struct firewall *firewall, uint32_t index);
 /* The line it was loaded from; 0 past the end. */
@@ -84,8 +94,20 @@ uint32_t firewall_rule_count(const struct firewall *firewall);
 /* What a verdict on a scanner of DIRECTION comes with. */
 const struct firewall_scan_policy *firewall_scan_policy(const struct firewall *firewall,
                                                         enum berth_direction direction);
+/* NAME was given for ADDRESS. BERTH_E_INVALID, BERTH_E_LIMIT: as berth_name_learn. */
+int firewall_learn(struct firewall *firewall, const char *name, const struct berth_address *address,
+                   uint64_t until_ns, bool may_be_special);
+
+/* reach.c: what the rules leave open at all. They walk the rules. */
 /* Does some rule let TCP or UDP out to some address that is neither the host's nor special? */
 bool firewall_may_reach_network(const struct firewall *firewall);
+/* The others as in berth/firewall.h. */
+bool firewall_may_reach_name(const struct firewall *firewall, const char *name);
+bool firewall_name_is_named(const struct firewall *firewall, const char *name);
+bool firewall_may_reach_address(const struct firewall *firewall,
+                                const struct berth_address *address);
+bool firewall_name_matches_rule(const struct firewall *firewall, uint32_t index, const char *name);
+
 /* Replaces the host's addresses. BERTH_E_LIMIT past FIREWALL_HOST_ADDRESSES_MAX: the old stay. */
 int firewall_set_host(struct firewall *firewall, const struct berth_address *addresses,
                       size_t count);

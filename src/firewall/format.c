@@ -87,10 +87,32 @@ static void write_items(struct writer *writer, const struct firewall_tree *tree)
     }
 }
 
+static void write_peer(struct writer *writer, const struct firewall_peer *peer)
+{
+    char text[BERTH_NAME_BYTES];
+
+    _Static_assert(sizeof text >= FIREWALL_PREFIX_BYTES, "room for both");
+    switch ((enum firewall_peer_kind)peer->kind) {
+    case FIREWALL_PEER_ANY:
+        write_text(writer, "any");
+        break;
+    case FIREWALL_PEER_HOST:
+        write_text(writer, "host");
+        break;
+    case FIREWALL_PEER_PREFIX:
+        write_text(writer, firewall_format_prefix(&peer->prefix, text));
+        break;
+    case FIREWALL_PEER_NAME:
+        (void)firewall_name_copy(peer->name.text, peer->name.bytes, text);
+        write_text(writer, peer->name.has_star ? "*." : "");
+        write_text(writer, text);
+        break;
+    }
+}
+
 static void write_peers(struct writer *writer, const struct firewall_tree *tree)
 {
     bool is_named = false;
-    char text[FIREWALL_PREFIX_BYTES];
 
     for (uint32_t i = 0; i < tree->peer_count; i++) {
         is_named = is_named || tree->peers[i].kind != FIREWALL_PEER_ANY;
@@ -103,11 +125,7 @@ static void write_peers(struct writer *writer, const struct firewall_tree *tree)
         const struct firewall_peer *peer = &tree->peers[i];
 
         write_text(writer, i == 0 ? "" : ",");
-        if (peer->kind == FIREWALL_PEER_PREFIX) {
-            write_text(writer, firewall_format_prefix(&peer->prefix, text));
-        } else {
-            write_text(writer, peer->kind == FIREWALL_PEER_HOST ? "host" : "any");
-        }
+        write_peer(writer, peer);
     }
 }
 

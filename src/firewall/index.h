@@ -14,11 +14,17 @@
  * also where the process is not known, they stand once more under "any process": apart those that
  * allow, which then do not match, and those that refuse or ask, which do.
  *
- * 1. What a query costs follows from how many tuples there are, at most 131 x 17 of a class, not
+ * A host name in a rule is a pattern, and has a number; an entry of a rule by name has that number
+ * in the place of the prefix. A binding (binding.h) knows the most specific pattern that names its
+ * name, a pattern the next wider one: a query asks for each of them. Tuples of names stand behind
+ * those of addresses, so that a rule that matches by both is found by the address.
+ *
+ * 1. What a query costs follows from how many tuples there are, at most 132 x 17 of a class, not
  *    from how many rules there are; tuples are asked in the order of their first rule, up to the
- *    one found.
+ *    one found. Those of names are asked for each name of the address (at most
+ *    FIREWALL_NAMES_PER_ADDRESS) and each pattern that names it.
  * 2. An entry has the first rule of those that would make it.
- * 3. A rule that would take more entries or numbers of processes than are left is not in the table
+ * 3. A rule that would take more entries or numbers than are left is not in the table
  *    but in the list `rest`, which is walked (limits.rules and limits.rule_bytes say how many
  *    entries there are).
  */
@@ -27,12 +33,15 @@
 
 #include "base/arena.h"
 #include "base/bytes.h"
+#include "firewall/binding.h"
+#include "firewall/name.h"
 
 #include <berth/address.h>
 
 /* Rules are looked for by direction and protocol (TCP, UDP, ICMP). */
-#define FIREWALL_LISTS  6
-#define FIREWALL_SHAPES (131 * 17) /* prefixes of 0 to 128 bits, `any`, `host`; levels 0 to 16 */
+#define FIREWALL_LISTS 6
+/* Prefixes of 0 to 128 bits, `any`, `host`, names; levels 0 to 16. */
+#define FIREWALL_SHAPES (132 * 17)
 
 /* Whose rules a tuple has. */
 enum firewall_class {
@@ -42,6 +51,8 @@ enum firewall_class {
     FIREWALL_BY_PROCESS   /* rules with one, by the number of the process */
 };
 #define FIREWALL_CLASSES 4
+/* Of tuples: for each class and list those of addresses, then those of names. */
+#define FIREWALL_RANGES (FIREWALL_CLASSES * FIREWALL_LISTS * 2)
 /* Numbers of processes: 0 in keys without one, then these, then those of the named ones. */
 enum { FIREWALL_PROCESS_ALLOWING = 1, FIREWALL_PROCESS_REFUSING = 2 };
 
@@ -69,9 +80,12 @@ struct firewall_index {
     uint32_t slot_count; /* of the rules loaded: twice their entries */
     uint32_t entries_max;
     uint32_t processes; /* numbers given to processes */
-    uint32_t *first;    /* while it is made: of each class, list and shape the lowest rule */
-    struct firewall_tuple *tuples; /* class by class, list by list, each by `first` */
-    uint32_t tuples_begin[FIREWALL_CLASSES * FIREWALL_LISTS + 1];
+    uint32_t patterns;  /* likewise; the first is 1 */
+    struct firewall_pattern *pattern;
+    uint32_t *wider; /* of each pattern the next wider one; 0: none */
+    uint32_t *first; /* while it is made: of each class, list and shape the lowest rule */
+    struct firewall_tuple *tuples; /* range by range, each by `first` */
+    uint32_t tuples_begin[FIREWALL_RANGES + 1];
     uint32_t *rest; /* rule numbers, list by list, each in rule order */
     uint32_t rest_begin[FIREWALL_LISTS + 1];
 };
@@ -82,24 +96,30 @@ struct firewall_key {
     const struct berth_address *peer;
     const struct firewall_special *special; /* what the peer is */
     uint16_t port;
+    const struct firewall_named *named; /* the peer's names; NULL: none */
+    uint64_t now_ns;
     uint32_t process; /* by its class: 0, FIREWALL_PROCESS_..., or a process's number */
 };
 
-/* Takes room for sets of RULES_MAX rules whose texts have TEXT_BYTES_MAX bytes together. */
+/* Takes room for sets of RULES_MAX rules with PEERS_MAX peers, whose texts have TEXT_BYTES_MAX
+ * bytes together. */
 void firewall_index_init(struct firewall_index *index, struct arena *arena, uint32_t rules_max,
-                         uint32_t text_bytes_max);
+                         uint32_t peers_max, uint32_t text_bytes_max);
 /* All rules of SET are in: makes its index. */
 void firewall_index_make(struct firewall_set *set);
 /* KEY is about to be looked for (its `special` need not be known yet): the memory that finding it
  * will read is on its way meanwhile. */
 void firewall_index_expect(const struct firewall_index *index, const struct firewall_key *key);
+/* The number of the most specific pattern that names NAME (in lower case); 0: none. */
+uint32_t firewall_index_pattern(const struct firewall_index *index, const char *name, size_t bytes);
+/* Is it a name that ENTRY matches by? */
+bool firewall_index_is_by_name(const struct firewall_entry *entry);
 /* The number of the process NAME; 0: no rule in the table names it. */
 uint32_t firewall_index_process(const struct firewall_index *index, const char *name);
 /* Has some rule in the table "by"? */
 static inline bool firewall_index_has_by(const struct firewall_index *index)
 {
-    return index->tuples_begin[FIREWALL_LISTS] !=
-           index->tuples_begin[FIREWALL_CLASSES * FIREWALL_LISTS];
+    return index->tuples_begin[FIREWALL_LISTS * 2] != index->tuples_begin[FIREWALL_RANGES];
 }
 /* The entry of the first rule of CLASS in the table that matches KEY, if it stands before that of
  * FOUND (may be NULL); else FOUND. */

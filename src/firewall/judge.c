@@ -12,6 +12,8 @@
 /* A query with what is asked of every rule about it. */
 struct subject {
     const struct berth_contact_query *query;
+    const struct firewall_named *named; /* the peer's names; NULL: none, or no rule has any */
+    uint64_t now_ns;
     struct firewall_special special;
     uint8_t protocol; /* its bit */
 };
@@ -33,6 +35,25 @@ static bool has_port(const struct firewall_set *set, const struct firewall_rule 
     return rule->ports_count == 0;
 }
 
+/* Is a name of the subject's one of PATTERN's? */
+static enum firewall_miss test_name(const struct firewall_pattern *pattern,
+                                    const struct subject *subject)
+{
+    const struct firewall_binding *binding = NULL;
+    enum firewall_miss miss = FIREWALL_MISS_PEER;
+
+    while (subject->named != NULL && miss != FIREWALL_MATCH &&
+           (binding = firewall_binding_next(subject->named, binding)) != NULL) {
+        if (firewall_binding_is_live(binding, subject->now_ns) &&
+            firewall_name_matches(pattern, binding->name, binding->bytes)) {
+            bool may_match = subject->special.bits == 0 || binding->may_be_special;
+
+            miss = may_match ? FIREWALL_MATCH : FIREWALL_MISS_UNNAMED;
+        }
+    }
+    return miss;
+}
+
 /* What the rule's peer says: FIREWALL_MATCH, FIREWALL_MISS_PEER or FIREWALL_MISS_UNNAMED. */
 static enum firewall_miss test_peer(const struct firewall_peer *peer, const struct subject *subject)
 {
@@ -47,6 +68,8 @@ static enum firewall_miss test_peer(const struct firewall_peer *peer, const stru
         }
         bits = peer->prefix.bits;
         break;
+    case FIREWALL_PEER_NAME:
+        return test_name(&peer->name, subject);
     case FIREWALL_PEER_ANY:
         break;
     }
@@ -111,15 +134,21 @@ static enum firewall_miss test_rule(const struct firewall_set *set,
 static struct subject make_subject(const struct firewall *firewall,
                                    const struct berth_contact_query *query)
 {
-    return (struct subject){.query = query,
-                            .special = firewall_special(firewall, &query->peer),
-                            .protocol = firewall_protocol_bit(query->protocol)};
+    const struct firewall_set *set = &firewall->sets[firewall->active];
+
+    return (struct subject){
+        .query = query,
+        .named = set->has_names ? firewall_bindings_find(&firewall->bindings, &query->peer) : NULL,
+        .now_ns = firewall->now_ns,
+        .special = firewall_special(firewall, &query->peer),
+        .protocol = firewall_protocol_bit(query->protocol)};
 }
 
 /* Where a verdict comes from. */
 struct finding {
     const struct firewall_entry *entry; /* of the first rule in the index's table; NULL: none */
     uint32_t rule;                      /* that decides; NONE: none does */
+    bool by_name;                       /* without an entry: it matches by a name alone */
     uint32_t unsure; /* the first rule that the process, not known, decides on; NONE: none */
 };
 #define NONE UINT32_MAX
@@ -151,6 +180,16 @@ static void find_by(const struct firewall_set *set, struct firewall_key *key, co
     }
 }
 
+/* Does RULE, which matches, not match by the address? */
+static bool is_by_name(const struct firewall_set *set, const struct firewall_rule *rule,
+                       const struct subject *subject)
+{
+    struct subject unnamed = *subject;
+
+    unnamed.named = NULL;
+    return test_peers(set, rule, &unnamed) != FIREWALL_MATCH;
+}
+
 /* The rules that are not in the index's table, up to the one that it has found. */
 static void walk_rest(const struct firewall_set *set, uint32_t list, const struct subject *subject,
                       struct finding *finding)
@@ -172,6 +211,7 @@ static void walk_rest(const struct firewall_set *set, uint32_t list, const struc
         if (miss == FIREWALL_MATCH) {
             finding->rule = number;
             finding->entry = NULL;
+            finding->by_name = is_by_name(set, &set->rules[number], subject);
             return;
         }
     }
@@ -186,6 +226,7 @@ static struct berth_verdict verdict_of(const struct firewall_set *set,
     if (entry != NULL) { /* the rule itself need not be looked at */
         verdict = (struct berth_verdict){.action = (enum berth_action)entry->action,
                                          .log = entry->log != 0,
+                                         .by_name = firewall_index_is_by_name(entry),
                                          .reason = BERTH_REASON_BY_RULE,
                                          .rule = (int32_t)entry->rule};
     } else if (finding->rule != NONE) {
@@ -193,6 +234,7 @@ static struct berth_verdict verdict_of(const struct firewall_set *set,
 
         verdict = (struct berth_verdict){.action = (enum berth_action)rule->action,
                                          .log = rule->log,
+                                         .by_name = finding->by_name,
                                          .reason = BERTH_REASON_BY_RULE,
                                          .rule = (int32_t)finding->rule};
     }
@@ -200,30 +242,90 @@ static struct berth_verdict verdict_of(const struct firewall_set *set,
     return verdict;
 }
 
-struct berth_verdict firewall_judge(const struct firewall *firewall,
-                                    const struct berth_contact_query *query)
+static struct berth_verdict judge(const struct firewall *firewall, struct subject *subject,
+                                  struct firewall_key *key)
 {
     const struct firewall_set *set = &firewall->sets[firewall->active];
     struct finding finding = {.rule = NONE, .unsure = NONE};
-    uint8_t protocol = firewall_protocol_bit(query->protocol);
-    struct firewall_key key = {.peer = &query->peer, .port = query->port};
-    struct subject subject;
 
-    if (!firewall->loaded || protocol == 0 ||
-        (query->direction != BERTH_OUT && query->direction != BERTH_IN)) {
-        return verdict_of(set, &finding);
-    }
-    key.list = firewall_list_of(query->direction, protocol);
-    firewall_index_expect(&set->index, &key);
-    subject = make_subject(firewall, query);
-    key.special = &subject.special;
-    finding.entry = firewall_index_find(&set->index, &key, FIREWALL_BY_NONE, NULL);
+    key->special = &subject->special;
+    key->named = subject->named;
+    key->now_ns = subject->now_ns;
+    finding.entry = firewall_index_find(&set->index, key, FIREWALL_BY_NONE, NULL);
     if (firewall_index_has_by(&set->index)) {
-        find_by(set, &key, query->process, &finding);
+        find_by(set, key, subject->query->process, &finding);
     }
     finding.rule = finding.entry == NULL ? NONE : (uint32_t)finding.entry->rule;
-    walk_rest(set, key.list, &subject, &finding);
+    walk_rest(set, key->list, subject, &finding);
     return verdict_of(set, &finding);
+}
+
+/* Is QUERY one that rules can be about, and are there any? *KEY: all but what the peer is. */
+static bool is_judged(const struct firewall *firewall, const struct berth_contact_query *query,
+                      struct firewall_key *key)
+{
+    uint8_t protocol = firewall_protocol_bit(query->protocol);
+
+    *key = (struct firewall_key){.peer = &query->peer, .port = query->port};
+    if (!firewall->loaded || protocol == 0 ||
+        (query->direction != BERTH_OUT && query->direction != BERTH_IN)) {
+        return false;
+    }
+    key->list = firewall_list_of(query->direction, protocol);
+    return true;
+}
+
+static const struct berth_verdict unjudged = {.action = BERTH_DENY, .rule = -1};
+
+struct berth_verdict firewall_judge(const struct firewall *firewall,
+                                    const struct berth_contact_query *query)
+{
+    struct firewall_key key;
+    struct subject subject;
+
+    if (!is_judged(firewall, query, &key)) {
+        return unjudged;
+    }
+    firewall_index_expect(&firewall->sets[firewall->active].index, &key);
+    subject = make_subject(firewall, query);
+    return judge(firewall, &subject, &key);
+}
+
+/* Was NAME given for an address with leave to match it though it is special? */
+static bool may_be_special(const struct firewall_named *named, const struct firewall_binding *name,
+                           uint64_t now_ns)
+{
+    const struct firewall_binding *binding = NULL;
+
+    while (named != NULL && (binding = firewall_binding_next(named, binding)) != NULL) {
+        if (firewall_binding_is_live(binding, now_ns) && binding->bytes == name->bytes &&
+            memcmp(binding->name, name->name, name->bytes) == 0) {
+            return binding->may_be_special;
+        }
+    }
+    return false;
+}
+
+struct berth_verdict firewall_judge_name(const struct firewall *firewall,
+                                         const struct berth_contact_query *query, const char *name)
+{
+    const struct firewall_set *set = &firewall->sets[firewall->active];
+    struct firewall_named named = {.count = 1, .holds = 1};
+    struct firewall_binding binding = {.named = &named};
+    struct firewall_key key;
+    struct subject subject;
+
+    if (!is_judged(firewall, query, &key)) {
+        return unjudged;
+    }
+    subject = make_subject(firewall, query);
+    binding.bytes = firewall_name_copy(name, strnlen(name, BERTH_NAME_BYTES + 1), binding.name);
+    binding.pattern = firewall_index_pattern(&set->index, binding.name, binding.bytes);
+    binding.may_be_special = may_be_special(subject.named, &binding, subject.now_ns);
+    list_init(&named.bindings);
+    list_add_last(&named.bindings, &binding.of_address);
+    subject.named = binding.bytes == 0 ? NULL : &named;
+    return judge(firewall, &subject, &key);
 }
 
 enum firewall_miss firewall_explain(const struct firewall *firewall, uint32_t index,
@@ -233,66 +335,4 @@ enum firewall_miss firewall_explain(const struct firewall *firewall, uint32_t in
     struct subject subject = make_subject(firewall, query);
 
     return test_rule(set, &set->rules[index], &subject);
-}
-
-/* ---- The network ---------------------------------------------------------------------------- */
-
-#define NETWORK_PROTOCOLS (FIREWALL_TCP | FIREWALL_UDP)
-
-/* Does PEER take in an address that is not special? */
-static bool reaches_network(const struct firewall *firewall, const struct firewall_peer *peer)
-{
-    uint8_t bits;
-
-    switch ((enum firewall_peer_kind)peer->kind) {
-    case FIREWALL_PEER_ANY:
-        return true;
-    case FIREWALL_PEER_HOST:
-        return false;
-    case FIREWALL_PEER_PREFIX:
-        break;
-    }
-    if (peer->prefix.bits == 128) {
-        return firewall_special(firewall, &peer->prefix.address).bits == 0;
-    }
-    return !firewall_special_prefix(&peer->prefix, &bits);
-}
-
-static bool has_any_peer(const struct firewall_set *set, const struct firewall_rule *rule)
-{
-    for (uint32_t i = 0; i < rule->peers_count; i++) {
-        if (set->peers[rule->peers_at + i].kind == FIREWALL_PEER_ANY) {
-            return true;
-        }
-    }
-    return rule->peers_count == 0;
-}
-
-bool firewall_may_reach_network(const struct firewall *firewall)
-{
-    const struct firewall_set *set = &firewall->sets[firewall->active];
-    uint8_t open = NETWORK_PROTOCOLS; /* those that no rule so far has shut altogether */
-
-    for (uint32_t i = 0; firewall->loaded && i < set->count && open != 0; i++) {
-        const struct firewall_rule *rule = &set->rules[i];
-        bool is_reached = rule->peers_count == 0;
-
-        if (rule->direction != BERTH_OUT || (rule->protocols & open) == 0) {
-            continue;
-        }
-        if (rule->action != BERTH_ALLOW && rule->action != BERTH_ASK) {
-            bool is_shut =
-                rule->ports_count == 0 && rule->processes_count == 0 && has_any_peer(set, rule);
-
-            open = is_shut ? (uint8_t)(open & ~rule->protocols) : open;
-            continue;
-        }
-        for (uint32_t p = 0; p < rule->peers_count && !is_reached; p++) {
-            is_reached = reaches_network(firewall, &set->peers[rule->peers_at + p]);
-        }
-        if (is_reached) {
-            return true;
-        }
-    }
-    return false;
 }

@@ -9,10 +9,10 @@
 #include <stdio.h>
 
 /*
- * Room follows from the bytes of the canonical text: a peer takes three at least ("::,"), and a
- * service name four where it gives four ranges of ports at most; a process takes two ("a,").
+ * Room follows from the bytes of the canonical text: a peer takes two at least ("a,"), and a
+ * service name four where it gives four ranges of ports at most; a process takes two.
  */
-#define PEER_TEXT_BYTES_MIN    3
+#define PEER_TEXT_BYTES_MIN    2
 #define PROCESS_TEXT_BYTES_MIN 2
 
 static const struct firewall_scan_policy scan_default = {.action = BERTH_ALLOW, .ns = SCAN_LOG_NS};
@@ -28,7 +28,9 @@ static void init_set(struct firewall_set *set, struct arena *arena, const struct
         arena_take(arena, firewall->peers_max, sizeof *set->peers, _Alignof(struct firewall_peer));
     set->processes = arena_take(arena, firewall->processes_max, sizeof *set->processes,
                                 _Alignof(struct firewall_process));
-    firewall_index_init(&set->index, arena, firewall->rules_max, firewall->text_bytes_max);
+    set->names = arena_take(arena, firewall->text_bytes_max, 1, 1);
+    firewall_index_init(&set->index, arena, firewall->rules_max, firewall->peers_max,
+                        firewall->text_bytes_max);
 }
 
 void firewall_init(struct firewall *firewall, struct arena *arena,
@@ -46,6 +48,7 @@ void firewall_init(struct firewall *firewall, struct arena *arena,
                                 _Alignof(struct berth_address));
     firewall->gateways = arena_take(arena, limits->addresses, sizeof *firewall->gateways,
                                     _Alignof(struct berth_address));
+    firewall_bindings_init(&firewall->bindings, arena, limits->names);
     for (int i = 0; i < 2; i++) {
         init_set(&firewall->sets[i], arena, firewall);
     }
@@ -150,6 +153,8 @@ int firewall_load(struct firewall *firewall, const char *text, size_t bytes,
     set->ports_used = 0;
     set->peers_used = 0;
     set->processes_used = 0;
+    set->names_bytes = 0;
+    set->has_names = false;
     firewall_lexer_init(&lexer, text, bytes);
     while (firewall_lexer_next_rule(&lexer)) {
         bool is_rule = false;
@@ -166,6 +171,7 @@ int firewall_load(struct firewall *firewall, const char *text, size_t bytes,
     memcpy(set->scan, lines.scan.policy, sizeof set->scan);
     firewall->active = 1 - firewall->active;
     firewall->loaded = true;
+    firewall_bindings_number(&firewall->bindings, &set->index);
     return BERTH_OK;
 }
 
@@ -198,4 +204,19 @@ uint32_t firewall_rule_line(const struct firewall *firewall, uint32_t index)
 uint32_t firewall_rule_count(const struct firewall *firewall)
 {
     return firewall->loaded ? firewall->sets[firewall->active].count : 0;
+}
+
+int firewall_learn(struct firewall *firewall, const char *name, const struct berth_address *address,
+                   uint64_t until_ns, bool may_be_special)
+{
+    const struct firewall_set *set = &firewall->sets[firewall->active];
+    struct firewall_binding binding = {.until_ns = until_ns, .may_be_special = may_be_special};
+
+    binding.bytes = firewall_name_copy(name, strnlen(name, BERTH_NAME_BYTES + 1), binding.name);
+    if (binding.bytes == 0) {
+        return BERTH_E_INVALID;
+    }
+    binding.pattern =
+        firewall->loaded ? firewall_index_pattern(&set->index, binding.name, binding.bytes) : 0;
+    return firewall_bindings_learn(&firewall->bindings, address, &binding);
 }

@@ -5,7 +5,7 @@
 #include "firewall/parse.h"
 #include "firewall/suggest.h"
 
-#define EXPECTED "an address, a prefix, host or any"
+#define EXPECTED "an address, a prefix, a host name, host or any"
 
 /* Sets the bits of PREFIX beyond its length to zero. */
 static void mask(struct berth_prefix *prefix)
@@ -72,30 +72,69 @@ static int fail(struct firewall_parser *parser, const struct firewall_token *tok
     if (group != NULL) {
         return firewall_parser_fail(parser, token, EXPECTED " (did you mean %s?)", group);
     }
-    return firewall_parser_fail(
-        parser, token, "an address, prefix, host or any (host names are not supported yet)");
+    if (strchr(word, '*') != NULL) {
+        return firewall_parser_fail(parser, token,
+                                    "* for whole labels in front of a name: *.example.com");
+    }
+    return firewall_parser_fail(parser, token, EXPECTED);
+}
+
+/* Words that are no host's name here, without a dot: that mean something else, or nearly. */
+static bool is_taken(const struct firewall_parser *parser, const struct firewall_token *token)
+{
+    static const char *const near[] = {"any", "host", NULL};
+    static const char *const words[] = {"tcp", "udp", "icmp", "system", "user", "ephemeral", NULL};
+    char word[FIREWALL_WORD_BYTES];
+
+    if (memchr(token->text, '.', token->bytes) != NULL || !firewall_token_copy(token, word)) {
+        return false;
+    }
+    for (const char *const *at = words; *at != NULL; at++) {
+        if (firewall_token_is(token, *at)) {
+            return true;
+        }
+    }
+    return firewall_parse_is_tail_word(token) || firewall_suggest_word(word, near) != NULL ||
+           firewall_group_near(parser->groups, word) != NULL;
+}
+
+/* TOKEN as a host name, or one with a star. */
+static bool read_name(const struct firewall_parser *parser, const struct firewall_token *token,
+                      struct firewall_peer *out)
+{
+    bool has_star = token->bytes > 2 && memcmp(token->text, "*.", 2) == 0;
+    const char *text = token->text + (has_star ? 2 : 0);
+    size_t bytes = token->bytes - (has_star ? 2 : 0);
+
+    if (!firewall_name_check(text, &bytes) || (!has_star && is_taken(parser, token))) {
+        return false;
+    }
+    out->kind = FIREWALL_PEER_NAME;
+    out->name =
+        (struct firewall_pattern){.text = text, .bytes = (uint8_t)bytes, .has_star = has_star};
+    return true;
 }
 
 static int read_peer(struct firewall_parser *parser, struct firewall_token *token,
                      struct firewall_peer *out)
 {
     char word[FIREWALL_WORD_BYTES];
+    bool is_short;
 
     *token = firewall_parser_take(parser);
     *out = (struct firewall_peer){.kind = FIREWALL_PEER_PREFIX};
     if (token->kind != FIREWALL_TOKEN_WORD) {
         return firewall_parser_fail(parser, token, EXPECTED);
     }
-    if (!firewall_token_copy(token, word)) {
-        return firewall_parser_fail(parser, token,
-                                    "an address, prefix, host or any (host names are not "
-                                    "supported yet)");
-    }
+    is_short = firewall_token_copy(token, word); /* as addresses are, and all but names */
     if (firewall_token_is(token, "any")) {
         out->kind = FIREWALL_PEER_ANY;
     } else if (firewall_token_is(token, "host")) {
         out->kind = FIREWALL_PEER_HOST;
-    } else if (berth_prefix_parse(word, &out->prefix) != BERTH_OK) {
+    } else if (firewall_token_is(token, "localhost")) {
+        return firewall_parser_fail(parser, token, "host, or 127.0.0.1: no name is the loopback's");
+    } else if ((!is_short || berth_prefix_parse(word, &out->prefix) != BERTH_OK) &&
+               !read_name(parser, token, out)) {
         return fail(parser, token, word);
     }
     return BERTH_OK;

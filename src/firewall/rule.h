@@ -14,6 +14,7 @@
 #define FIREWALL_RULE_H
 
 #include "firewall/firewall.h"
+#include "firewall/name.h"
 
 #include <berth/registry.h>
 
@@ -72,11 +73,20 @@ struct firewall_item {
     const char *name; /* the registry's own spelling of a service or category; NULL for ports */
 };
 
-enum firewall_peer_kind { FIREWALL_PEER_ANY, FIREWALL_PEER_HOST, FIREWALL_PEER_PREFIX };
+enum firewall_peer_kind {
+    FIREWALL_PEER_ANY,
+    FIREWALL_PEER_HOST,
+    FIREWALL_PEER_PREFIX,
+    FIREWALL_PEER_NAME
+};
 
 struct firewall_peer {
     uint8_t kind; /* enum firewall_peer_kind */
-    struct berth_prefix prefix;
+    union {
+        struct berth_prefix prefix;
+        struct firewall_pattern name; /* its text: in a tree of the text that is parsed, as it is
+                                         written there; in a set of its names */
+    };
 };
 
 struct firewall_process {

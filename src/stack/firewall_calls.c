@@ -144,6 +144,13 @@ struct berth_verdict berth_rules_judge(const struct berth *berth,
     return firewall_judge(&berth->firewall, query);
 }
 
+struct berth_verdict berth_rules_judge_name(const struct berth *berth,
+                                            const struct berth_contact_query *query,
+                                            const char *name)
+{
+    return firewall_judge_name(&berth->firewall, query, name);
+}
+
 bool berth_rules_may_reach_network(const struct berth *berth)
 {
     return firewall_may_reach_network(&berth->firewall);
@@ -153,4 +160,42 @@ int berth_host_addresses_set(struct berth *berth, const struct berth_address *ad
                              size_t count)
 {
     return firewall_set_host(&berth->firewall, addresses, count);
+}
+
+bool berth_rules_may_reach_name(const struct berth *berth, const char *name)
+{
+    return firewall_may_reach_name(&berth->firewall, name);
+}
+
+bool berth_rules_name_is_named(const struct berth *berth, const char *name)
+{
+    return firewall_name_is_named(&berth->firewall, name);
+}
+
+bool berth_rules_may_reach_address(const struct berth *berth, const struct berth_address *address)
+{
+    return firewall_may_reach_address(&berth->firewall, address);
+}
+
+bool berth_rules_name_matches(const struct berth *berth, uint32_t index, const char *name)
+{
+    return firewall_name_matches_rule(&berth->firewall, index, name);
+}
+
+/* ---- Names ---------------------------------------------------------------------------------- */
+
+int berth_name_learn(struct berth *berth, const char *name, const struct berth_address *address,
+                     uint64_t until_ns, bool may_be_special)
+{
+    return firewall_learn(&berth->firewall, name, address, until_ns, may_be_special);
+}
+
+int berth_name_hold(struct berth *berth, const struct berth_address *address)
+{
+    return firewall_bindings_hold(&berth->firewall.bindings, address);
+}
+
+void berth_name_release(struct berth *berth, const struct berth_address *address)
+{
+    firewall_bindings_release(&berth->firewall.bindings, address);
 }

@@ -10,6 +10,7 @@ void stack_set_now(struct berth *berth, uint64_t now_ns)
 {
     berth->now_ns = max_u64(berth->now_ns, now_ns);
     berth->tcp.now_ns = berth->now_ns;
+    berth->firewall.now_ns = berth->now_ns;
 }
 
 struct berth_buffer *berth_buffer_get(struct berth *berth)

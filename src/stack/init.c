@@ -22,8 +22,10 @@ static void cut_base(struct berth *berth, struct arena *arena)
                                  .ephemeral_last = berth->config.ephemeral_last,
                                  .system_ports_bindable = berth->config.system_ports_bindable};
     ports_init(&berth->ports, arena, &ports);
-    struct firewall_limits firewall = {
-        .rules = limits->rules, .rule_bytes = limits->rule_bytes, .addresses = limits->addresses};
+    struct firewall_limits firewall = {.rules = limits->rules,
+                                       .rule_bytes = limits->rule_bytes,
+                                       .addresses = limits->addresses,
+                                       .names = limits->names};
     firewall_init(&berth->firewall, arena, &firewall);
     firewall_scan_init(&berth->scan, arena, limits->scan_records);
     berth->scan.evicted = &berth->stats.scan_records_evicted;
@@ -113,6 +115,7 @@ static void seed(struct berth *berth, uint64_t now_ns)
     random_fill(&keys, &berth->udp.key, sizeof berth->udp.key);
     random_fill(&keys, &berth->ip.key, sizeof berth->ip.key);
     random_fill(&keys, &berth->scan.key, sizeof berth->scan.key);
+    random_fill(&keys, &berth->firewall.bindings.key, sizeof berth->firewall.bindings.key);
     random_done(&keys);
     tcp_seed(&berth->tcp, now_ns);
 }
@@ -137,6 +140,7 @@ int berth_init(struct berth **out, const struct berth_config *config, void *memo
     cut(berth, &arena);
     BERTH_CHECK(arena.used <= bytes);
     seed(berth, now_ns);
+    berth->firewall.now_ns = now_ns;
     *out = berth;
     return 0;
 }

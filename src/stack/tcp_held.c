@@ -26,6 +26,7 @@ int stack_held_tcp(const struct berth *berth, berth_id id, struct berth_held *ou
                                .verdict = {.action = (enum berth_action)conn->rule_action,
                                            .log = conn->rule_log,
                                            .needs_process = conn->rule_needs_process,
+                                           .by_name = conn->rule_by_name,
                                            .reason = conn->rule_reason,
                                            .rule = conn->rule}};
     return 0;

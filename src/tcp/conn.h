@@ -148,6 +148,7 @@ struct tcp_conn {
     bool fast_renew : 1;    /* our SYN,ACK brings a new one */
     bool rule_log : 1;      /* held: the verdict's, as the next */
     bool rule_needs_process : 1;
+    bool rule_by_name : 1;
     uint8_t rule_action : 2; /* enum berth_action */
     uint8_t rule_reason : 2; /* enum berth_reason */
     uint8_t dscp_received;   /* of what came last */

@@ -253,6 +253,7 @@ enum berth_drop tcp_hold(struct tcp *tcp, const struct tcp_pair *pair,
     conn->state = BERTH_TCP_LISTEN;
     conn->rule = verdict->rule;
     conn->rule_log = verdict->log;
+    conn->rule_by_name = verdict->by_name;
     conn->rule_needs_process = verdict->needs_process;
     conn->rule_action = verdict->action & 3U;
     conn->rule_reason = verdict->reason & 3U;

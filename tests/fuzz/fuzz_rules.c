@@ -34,6 +34,17 @@ static const char *const addresses[] = {
 };
 #define ADDRESSES (sizeof addresses / sizeof addresses[0])
 
+static const struct {
+    const char *name;
+    const char *address;
+    uint64_t until_ns; /* it is 0 */
+    bool may_be_special;
+} names[] = {
+    {"a.example", "8.8.8.8", 1, false},   {"b.a.example", "2001:db8::1", 1, false},
+    {"a.example", "127.0.0.1", 1, false}, {"h.example", "192.168.1.5", 1, true},
+    {"c.example", "8.8.8.8", 0, false},
+};
+
 static const uint16_t ports[] = {0, 1, 22, 53, 80, 443, 1023, 1024, 8080, 49151, 49152, 65535};
 #define PORTS (sizeof ports / sizeof ports[0])
 
@@ -47,7 +58,7 @@ static void make(struct firewall *firewall)
     struct berth_address held = berth_address_v4(0xc0a80105);
     struct berth_address gateway;
     const struct firewall_limits limits = {
-        .rules = RULES, .rule_bytes = RULE_BYTES, .addresses = 2};
+        .rules = RULES, .rule_bytes = RULE_BYTES, .addresses = 2, .names = 16};
     struct arena arena;
 
     arena_init(&arena, NULL, 0);
@@ -59,6 +70,13 @@ static void make(struct firewall *firewall)
     for (int i = 0; i < 2; i++) {
         MUST(berth_address_parse(addresses[i], &gateway) == BERTH_OK);
         MUST(firewall_add_gateway(firewall, &gateway) == BERTH_OK);
+    }
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct berth_address address;
+
+        MUST(berth_address_parse(names[i].address, &address) == BERTH_OK);
+        MUST(firewall_learn(firewall, names[i].name, &address, names[i].until_ns,
+                            names[i].may_be_special) == BERTH_OK);
     }
 }
 
@@ -116,7 +134,7 @@ static void check_verdict(const struct firewall *firewall, const struct berth_co
     /* Nothing but "host" and exact addresses open what is the host's own. */
     MUST(verdict.action != BERTH_ALLOW || berth_address_v4_value(&query->peer) != 0xc0a80105 ||
          strstr(firewall_rule_text(firewall, before), "host") != NULL ||
-         strstr(firewall_rule_text(firewall, before), "192.168.1.5") != NULL);
+         strstr(firewall_rule_text(firewall, before), "192.168.1.5") != NULL || verdict.by_name);
 }
 
 /* Loads the canonical spellings of FIREWALL into AGAIN: the same rules, the same verdicts. */
@@ -138,12 +156,14 @@ static void check_again(const struct firewall *firewall, struct firewall *again)
         MUST(i >= COVERS_MAX || firewall_slips_past(again, i) == firewall_slips_past(firewall, i));
     }
     MUST(firewall_may_reach_network(again) == firewall_may_reach_network(firewall));
+    MUST(firewall_may_reach_name(again, "a.example") ==
+         firewall_may_reach_name(firewall, "a.example"));
     for (size_t i = 0; i < QUERIES; i++) {
         struct berth_verdict one = firewall_judge(firewall, &queries[i]);
         struct berth_verdict other = firewall_judge(again, &queries[i]);
 
         MUST(one.rule == other.rule && one.action == other.action && one.log == other.log &&
-             one.needs_process == other.needs_process);
+             one.needs_process == other.needs_process && one.by_name == other.by_name);
         check_verdict(firewall, &queries[i]);
     }
 }

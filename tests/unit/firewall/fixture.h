@@ -20,6 +20,7 @@
 #define FIXTURE_RULES      64
 #define FIXTURE_RULE_BYTES 4096
 #define FIXTURE_GATEWAYS   8
+#define FIXTURE_NAMES      128
 
 struct fixture {
     struct firewall firewall;
@@ -33,8 +34,10 @@ static inline void fixture_make(struct fixture *fixture, uint32_t rules, uint32_
     static const char *const gateways[] = {"10.0.2.2", "fd00::2"};
     static const char *const held[] = {"192.168.0.5", "2001:db8::5", "10.1.2.3", "192.168.0.5"};
     struct berth_address addresses[4];
-    const struct firewall_limits limits = {
-        .rules = rules, .rule_bytes = rule_bytes, .addresses = FIXTURE_GATEWAYS};
+    const struct firewall_limits limits = {.rules = rules,
+                                           .rule_bytes = rule_bytes,
+                                           .addresses = FIXTURE_GATEWAYS,
+                                           .names = FIXTURE_NAMES};
     struct arena arena;
 
     arena_init(&arena, NULL, 0);
@@ -82,6 +85,17 @@ static inline void fixture_load(struct fixture *fixture, const char *text)
                     fixture->error.column, fixture->error.word, fixture->error.expected);
     }
     assert_int_equal(status, BERTH_OK);
+}
+
+/* NAME was given for ADDRESS. */
+static inline void fixture_learn(struct fixture *fixture, const char *name, const char *address,
+                                 uint64_t until_ns, bool may_be_special)
+{
+    struct berth_address parsed;
+
+    assert_int_equal(berth_address_parse(address, &parsed), BERTH_OK);
+    assert_int_equal(firewall_learn(&fixture->firewall, name, &parsed, until_ns, may_be_special),
+                     BERTH_OK);
 }
 
 /* "out tcp 10.0.0.7 443" */

@@ -152,7 +152,7 @@ static void very_many_processes(void **state)
     fixture_load(&many, text);
     index = &many.firewall.sets[many.firewall.active].index;
     assert_in_range(index->rest_begin[FIREWALL_LISTS], 900, 1000);
-    assert_int_equal(index->tuples_begin[FIREWALL_CLASSES * FIREWALL_LISTS], 2);
+    assert_int_equal(index->tuples_begin[FIREWALL_RANGES], 2);
     for (int i = 0; i < MANY; i += 7) {
         char name[16];
 

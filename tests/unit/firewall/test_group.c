@@ -106,7 +106,7 @@ static const struct mistake mistakes[] = {
     {"let registry = {80}\nallow out registri", 2, 11, "registri",
      "a port, a range, a service name or a category (did you mean registry?)"},
     {"let registry = {host}\nallow out to registri", 2, 14, "registri",
-     "an address, a prefix, host or any (did you mean registry?)"},
+     "an address, a prefix, a host name, host or any (did you mean registry?)"},
     {"allow out web\nlet web = {80}", 1, 11, "web",
      "a port, a range, a service name or a category"},
     {"let w = {80}\n\f\nallow out w", 3, 11, "w", "a port, a range, a service name or a category"},

@@ -55,7 +55,33 @@ static const char *const peers[] = {"",
                                     "fe80::/10",
                                     "fd00::/8,host",
                                     "64:ff9b::/96",
-                                    "64:ff9b::7f00:0/104"};
+                                    "64:ff9b::7f00:0/104",
+                                    "a.example.com",
+                                    "*.example.com",
+                                    "*.a.example.com,*.com",
+                                    "example.com,10.1.2.2",
+                                    "*.test",
+                                    "h.test,192.168.0.0/16",
+                                    "old.test,10.9.9.9"};
+
+static const struct {
+    const char *name;
+    const char *address;
+    uint64_t until_ns; /* it is 100 */
+    bool may_be_special;
+} names[] = {
+    {"a.example.com", "198.51.100.7", 200, false},
+    {"b.a.example.com", "198.51.100.7", 200, false},
+    {"example.com", "192.168.7.7", 200, false},
+    {"a.example.com", "127.0.0.1", 200, false},
+    {"h.test", "10.0.2.2", 200, true},
+    {"h.test", "10.1.2.2", 200, true},
+    {"x.test", "10.0.2.2", 200, false},
+    {"old.test", "10.9.9.9", 100, false},
+    {"a.example.com", "2606::1", 200, false},
+    {"nobody.named", "2606::1", 200, false},
+    {"c.example.com", "198.51.100.7", 100, false},
+};
 
 static const char *const asked[] = {"10.0.2.2",    "10.0.2.9",     "10.1.2.3",        "10.1.2.2",
                                     "10.9.9.9",    "192.168.0.5",  "192.168.7.7",     "127.0.0.1",
@@ -112,6 +138,14 @@ static void ask(const struct firewall *firewall, struct random *random)
     }
     assert_int_equal(verdict.rule, first);
     assert_int_equal(verdict.needs_process, needs_process);
+    if (first >= 0) {
+        /* By its name, or also without? */
+        struct firewall unnamed = *firewall;
+
+        unnamed.bindings.pool.used = 0;
+        assert_int_equal(verdict.by_name,
+                         firewall_explain(&unnamed, (uint32_t)first, &query) != FIREWALL_MATCH);
+    }
 }
 
 /* Returns how many policies had rules that are not in the table. */
@@ -120,6 +154,11 @@ static int compare(struct fixture *fixture, struct random *random)
     static char text[TEXT_BYTES];
     int with_rest = 0;
 
+    fixture->firewall.now_ns = 100;
+    for (size_t i = 0; i < COUNT(names); i++) {
+        fixture_learn(fixture, names[i].name, names[i].address, names[i].until_ns,
+                      names[i].may_be_special);
+    }
     for (int policy = 0; policy < POLICIES; policy++) {
         uint32_t count = random_below(random, RULES_MAX) + 1;
         size_t used = 0;
@@ -173,7 +212,7 @@ static void many_rules_make_no_more_tuples(void **state)
     fixture_make(&many, MANY, sizeof text);
     fixture_load(&many, text);
     index = &many.firewall.sets[many.firewall.active].index;
-    assert_int_equal(index->tuples_begin[FIREWALL_LISTS], 1);
+    assert_int_equal(index->tuples_begin[FIREWALL_RANGES], 1);
     assert_int_equal(fixture_ask(&many, "out tcp 11.0.0.7 443"), 0);
     assert_int_equal(fixture_ask(&many, "out tcp 11.78.31.7 443"), MANY - 1);
     assert_int_equal(fixture_ask(&many, "out tcp 11.78.32.7 443"), -1);

@@ -60,12 +60,19 @@ static void what_the_owner_decides_on_is_held(void **state)
         const char *rules;
         struct berth_verdict verdict;
     } table[] = {
-        {"ask out any log", {BERTH_ASK, true, false, BERTH_REASON_BY_RULE, 0}},
-        {"allow out any by curl", {BERTH_DENY, false, true, BERTH_REASON_NO_RULE, -1}},
+        {"ask out any log",
+         {.action = BERTH_ASK, .log = true, .reason = BERTH_REASON_BY_RULE, .rule = 0}},
+        {"allow out any by curl", {.action = BERTH_DENY, .needs_process = true, .rule = -1}},
         {"allow in\ndeny out by curl\nallow out",
-         {BERTH_DENY, false, true, BERTH_REASON_BY_RULE, 1}},
-        {"drop out by curl log", {BERTH_DROP, true, true, BERTH_REASON_BY_RULE, 0}},
-        {"ask out by curl", {BERTH_ASK, false, true, BERTH_REASON_BY_RULE, 0}},
+         {.action = BERTH_DENY, .needs_process = true, .reason = BERTH_REASON_BY_RULE, .rule = 1}},
+        {"drop out by curl log",
+         {.action = BERTH_DROP,
+          .log = true,
+          .needs_process = true,
+          .reason = BERTH_REASON_BY_RULE,
+          .rule = 0}},
+        {"ask out by curl",
+         {.action = BERTH_ASK, .needs_process = true, .reason = BERTH_REASON_BY_RULE, .rule = 0}},
     };
     struct gate *gate = *state;
     uint64_t asked = 0;
@@ -90,7 +97,8 @@ static void what_the_owner_decides_on_is_held(void **state)
 static void an_allow_without_the_process_is_no_question(void **state)
 {
     struct gate *gate = *state;
-    struct berth_verdict verdict = {BERTH_ALLOW, false, true, BERTH_REASON_BY_RULE, 1};
+    struct berth_verdict verdict = {
+        .action = BERTH_ALLOW, .needs_process = true, .reason = BERTH_REASON_BY_RULE, .rule = 1};
 
     rules(gate, "allow out any by curl\nallow out any");
     for (size_t p = 0; p < 3; p++) {
@@ -104,7 +112,7 @@ static void an_allow_without_the_process_is_no_question(void **state)
 static void the_owner_may_let_it_through(void **state)
 {
     struct gate *gate = *state;
-    struct berth_verdict verdict = {BERTH_ASK, false, false, BERTH_REASON_BY_RULE, 0};
+    struct berth_verdict verdict = {.action = BERTH_ASK, .reason = BERTH_REASON_BY_RULE, .rule = 0};
     struct wire_packet packet;
     struct berth_event event;
     berth_id id;
