@@ -197,6 +197,12 @@ static void print_rows(const struct tally_row *rows, size_t count, const struct 
 
 /* ---- Words that would allow it --------------------------------------------------------------- */
 
+/* Refused for want of a rule. */
+static bool is_open_to_words(const struct tally_row *row)
+{
+    return row->key.action != BERTH_ALLOW && row->rule < 0 && !row->by_scan;
+}
+
 static void print_hints(const struct tally_row *rows, size_t count, const struct run_config *config)
 {
     const struct berth_address gateways[2] = {config->network.gateway, config->network6.gateway};
@@ -205,7 +211,7 @@ static void print_hints(const struct tally_row *rows, size_t count, const struct
     size_t hints = 0;
 
     for (size_t i = 0; i < count; i++) {
-        if (rows[i].key.action != BERTH_ALLOW && rows[i].rule < 0) {
+        if (is_open_to_words(&rows[i])) {
             refused += rows[i].connections;
         }
     }
@@ -217,7 +223,7 @@ static void print_hints(const struct tally_row *rows, size_t count, const struct
     for (size_t i = 0; i < count; i++) {
         char hint[TALLY_HINT_BYTES];
 
-        if (rows[i].key.action == BERTH_ALLOW || rows[i].rule >= 0) {
+        if (!is_open_to_words(&rows[i])) {
             continue;
         }
         /* The host by IPv4 and by IPv6 takes the same words. */
@@ -293,6 +299,19 @@ static void print_names(const struct tally *tally)
                 shown < tally->name_count ? " and others" : "");
 }
 
+static void print_scans(const struct run *run)
+{
+    uint64_t count = run_scan_count(run);
+    uint64_t first = count > RUN_SCANS_MAX ? count - RUN_SCANS_MAX : 0;
+
+    if (first > 0) {
+        cli_message("%llu scans were said of before these:", (unsigned long long)first);
+    }
+    for (uint64_t i = first; i < count; i++) {
+        cli_message("%s", run_scan_at(run, i)->text);
+    }
+}
+
 void run_print_table(const struct run *run, const struct run_config *config,
                      const struct run_rules *rules)
 {
@@ -305,6 +324,7 @@ void run_print_table(const struct run *run, const struct run_config *config,
         cli_message("%llu more are not in the table: they came too fast, or from too many peers",
                     (unsigned long long)lost);
     }
+    print_scans(run);
     print_names(tally);
     print_refusing_rules(run, rules);
     print_hints(rows, tally->count, config);

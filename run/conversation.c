@@ -8,7 +8,8 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
+
+#include "run/scans.h"
 
 enum {
     ASKS_PER_S = 200,
@@ -119,34 +120,13 @@ void conversation_begin(struct run *run, struct conversation *conversation)
 
 /* ---- The journal ---------------------------------------------------------------------------- */
 
-static json_t *time_text(void)
-{
-    struct timespec now;
-    struct tm parts;
-    char day[32];
-    char text[48];
-
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    (void)gmtime_r(&now.tv_sec, &parts);
-    (void)strftime(day, sizeof day, "%Y-%m-%dT%H:%M:%S", &parts);
-    snprintf(text, sizeof text, "%s.%06uZ", day, (unsigned)(now.tv_nsec / 1000));
-    return json_string(text);
-}
-
-static void put(json_t *line, const char *key, json_t *value)
-{
-    if (value == NULL || json_object_set_new(line, key, value) < 0) {
-        return; /* no memory: the line lacks a field, and the next write says why */
-    }
-}
-
 static void put_end(json_t *line, const char *address_key, const char *port_key,
                     const struct berth_endpoint *endpoint, bool has_port)
 {
     char text[BERTH_ADDRESS_TEXT_BYTES];
 
-    put(line, address_key, json_string(berth_address_format(&endpoint->address, text)));
-    put(line, port_key, has_port ? json_integer(endpoint->port) : json_null());
+    journal_put(line, address_key, json_string(berth_address_format(&endpoint->address, text)));
+    journal_put(line, port_key, has_port ? json_integer(endpoint->port) : json_null());
 }
 
 static void put_service(json_t *line, const struct conversation *conversation)
@@ -161,8 +141,8 @@ static void put_service(json_t *line, const struct conversation *conversation)
             port, conversation->protocol == BERTH_UDP ? BERTH_TRANSPORT_UDP : BERTH_TRANSPORT_TCP);
         category = berth_category_name(berth_port_category(port));
     }
-    put(line, "service", journal_text(service));
-    put(line, "category", journal_text(category));
+    journal_put(line, "service", journal_text(service));
+    journal_put(line, "category", journal_text(category));
 }
 
 static json_t *parent_of(const struct attribute_process *process)
@@ -173,8 +153,8 @@ static json_t *parent_of(const struct attribute_process *process)
         return json_null();
     }
     parent = json_object();
-    put(parent, "pid", json_integer(process->parent));
-    put(parent, "name", journal_text(process->parent_name));
+    journal_put(parent, "pid", json_integer(process->parent));
+    journal_put(parent, "name", journal_text(process->parent_name));
     return parent;
 }
 
@@ -183,25 +163,25 @@ static void put_process(json_t *line, const struct conversation *conversation)
     json_t *process;
 
     if (!conversation->has_process) {
-        put(line, "process", json_null());
+        journal_put(line, "process", json_null());
         return;
     }
     process = json_object();
-    put(process, "pid", json_integer(conversation->process.pid));
-    put(process, "name", journal_text(conversation->process.name));
-    put(process, "command", journal_text(conversation->process.command));
-    put(process, "parent", parent_of(&conversation->process));
-    put(process, "uid", json_integer(conversation->process.uid));
-    put(process, "user", journal_text(conversation->process.user));
-    put(line, "process", process);
+    journal_put(process, "pid", json_integer(conversation->process.pid));
+    journal_put(process, "name", journal_text(conversation->process.name));
+    journal_put(process, "command", journal_text(conversation->process.command));
+    journal_put(process, "parent", parent_of(&conversation->process));
+    journal_put(process, "uid", json_integer(conversation->process.uid));
+    journal_put(process, "user", journal_text(conversation->process.user));
+    journal_put(line, "process", process);
 }
 
 static json_t *line_new(const char *event)
 {
     json_t *line = json_object();
 
-    put(line, "time", time_text());
-    put(line, "event", json_string(event));
+    journal_put(line, "time", journal_time(0));
+    journal_put(line, "event", json_string(event));
     return line;
 }
 
@@ -211,25 +191,17 @@ static json_t *describe(const struct run *run, const char *event,
     bool has_port = conversation->protocol != BERTH_ICMP;
     json_t *line = line_new(event);
 
-    put(line, "direction", json_string(conversation->direction == BERTH_OUT ? "out" : "in"));
-    put(line, "protocol", json_string(protocol_name(conversation->protocol)));
+    journal_put(line, "direction",
+                json_string(conversation->direction == BERTH_OUT ? "out" : "in"));
+    journal_put(line, "protocol", json_string(protocol_name(conversation->protocol)));
     put_end(line, "local_address", "local_port", &conversation->program, has_port);
     put_end(line, "remote_address", "remote_port", &conversation->peer, has_port);
-    put(line, "host_name", journal_text(naming_find(&run->naming, &conversation->peer.address)));
+    journal_put(line, "host_name",
+                journal_text(naming_find(&run->naming, &conversation->peer.address)));
     put_service(line, conversation);
     put_process(line, conversation);
-    put(line, "rule", journal_text(run_rule_text(run, conversation->verdict.rule)));
+    journal_put(line, "rule", journal_text(run_rule_text(run, conversation->verdict.rule)));
     return line;
-}
-
-static void write_line(struct run *run, json_t *line)
-{
-    int error = journal_write(&run->journal, line);
-
-    if (error != 0) {
-        run_say(run, "cannot write to the log '%s': %s; it ends here, the program goes on",
-                run->journal.path, strerror(error));
-    }
 }
 
 static void write_end(struct run *run, const char *event, const struct conversation *conversation,
@@ -243,11 +215,11 @@ static void write_end(struct run *run, const char *event, const struct conversat
         return;
     }
     line = describe(run, event, conversation);
-    put(line, "bytes_out", json_integer((json_int_t)conversation->bytes_out));
-    put(line, "bytes_in", json_integer((json_int_t)conversation->bytes_in));
-    put(line, "duration_ms", json_real(duration_ms));
-    put(line, "end", json_string(run_end_text(end)));
-    write_line(run, line);
+    journal_put(line, "bytes_out", json_integer((json_int_t)conversation->bytes_out));
+    journal_put(line, "bytes_in", json_integer((json_int_t)conversation->bytes_in));
+    journal_put(line, "duration_ms", json_real(duration_ms));
+    journal_put(line, "end", json_string(run_end_text(end)));
+    run_journal(run, line);
 }
 
 /* What a rule with "log" asks for: a line on standard error. */
@@ -274,6 +246,7 @@ static void count(struct run *run, const struct conversation *conversation)
     struct tally_entry entry = {
         .key = key_of(conversation),
         .rule = conversation->verdict.rule,
+        .by_scan = conversation->verdict.reason == BERTH_REASON_BY_SCAN,
         .bytes_out = conversation->bytes_out,
         .bytes_in = conversation->bytes_in,
         .process = conversation->has_process ? &conversation->process : NULL,
@@ -287,7 +260,7 @@ void conversation_open(struct run *run, struct conversation *conversation)
 {
     conversation->is_open = true;
     if (journal_is_on(&run->journal)) {
-        write_line(run, describe(run, "open", conversation));
+        run_journal(run, describe(run, "open", conversation));
     }
     if (conversation->verdict.log) {
         tell(run, conversation, "allowed");
@@ -296,6 +269,7 @@ void conversation_open(struct run *run, struct conversation *conversation)
 
 void conversation_end(struct run *run, struct conversation *conversation, enum run_end end)
 {
+    scans_on_end(run, conversation, end);
     write_end(run, conversation->is_open ? "close" : "failed", conversation, end);
     count(run, conversation);
 }
@@ -312,6 +286,7 @@ void conversation_refused(struct run *run, const struct berth_contact *contact)
         .begun_ns = run->loop.now_ns,
     };
 
+    scans_on_refused(run, contact);
     find_process(run, &conversation);
     write_end(run, "refused", &conversation, is_drop ? RUN_END_DROPPED : RUN_END_DENIED);
     count(run, &conversation);
@@ -326,8 +301,8 @@ void conversation_name_refused(struct run *run, const char *name)
     if (journal_is_on(&run->journal)) {
         json_t *line = line_new("name_refused");
 
-        put(line, "host_name", journal_text(name));
-        write_line(run, line);
+        journal_put(line, "host_name", journal_text(name));
+        run_journal(run, line);
     }
 }
 
@@ -351,9 +326,9 @@ void conversation_tell_drops(struct run *run)
         if (is_told(reason) && stats.drops[i] > 0) {
             json_t *line = line_new("dropped");
 
-            put(line, "reason", json_string(berth_drop_name(reason)));
-            put(line, "packets", json_integer((json_int_t)stats.drops[i]));
-            write_line(run, line);
+            journal_put(line, "reason", json_string(berth_drop_name(reason)));
+            journal_put(line, "packets", json_integer((json_int_t)stats.drops[i]));
+            run_journal(run, line);
         }
     }
 }

@@ -9,6 +9,7 @@
 #include "run/relay_echo.h"
 #include "run/relay_tcp.h"
 #include "run/relay_udp.h"
+#include "run/scans.h"
 
 /* Answered as the rules answer what they refuse. */
 static void refuse_held(struct run *run, berth_id id, const struct berth_held *held)
@@ -68,6 +69,7 @@ void gate_look(struct run *run)
     while (berth_next_contact(run->berth, &contact)) {
         conversation_refused(run, &contact);
     }
+    scans_look(run);
     while (berth_next_event(run->berth, &event)) {
         if (event.user != NULL) {
             struct run_user *user = event.user;

@@ -79,10 +79,14 @@ struct run {
     bool is_hurried;       /* and then a signal came: nothing more is waited for */
     bool has_said_exhausted;
     bool has_said_ping;
+    struct run_scan scans[RUN_SCANS_MAX]; /* verdicts: the last ones, round the end */
+    uint64_t scan_count;
 };
 
 /* A line for people, on standard error. */
 void run_say(const struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Takes LINE, for the journal; says so if that ends it. */
+void run_journal(struct run *run, json_t *line);
 /* Says once that berth may open no more files. */
 void run_say_exhausted(struct run *run);
 

@@ -6,9 +6,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { TEXT_BYTES_MAX = 512 };
@@ -28,6 +31,30 @@ void journal_done(struct journal *journal)
     if (journal->fd >= 0) {
         close(journal->fd);
         journal->fd = -1;
+    }
+}
+
+json_t *journal_time(uint64_t ahead_ns)
+{
+    struct timespec now;
+    struct tm parts;
+    char day[32];
+    char text[48];
+    uint64_t ns;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    ns = (uint64_t)now.tv_nsec + ahead_ns;
+    now.tv_sec += (time_t)(ns / 1000000000);
+    (void)gmtime_r(&now.tv_sec, &parts);
+    (void)strftime(day, sizeof day, "%Y-%m-%dT%H:%M:%S", &parts);
+    (void)snprintf(text, sizeof text, "%s.%06uZ", day, (unsigned)(ns % 1000000000 / 1000));
+    return json_string(text);
+}
+
+void journal_put(json_t *line, const char *key, json_t *value)
+{
+    if (value == NULL || json_object_set_new(line, key, value) < 0) {
+        return; /* no memory */
     }
 }
 

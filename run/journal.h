@@ -11,6 +11,7 @@
 #define RUN_JOURNAL_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <jansson.h>
 
@@ -33,6 +34,10 @@ static inline bool journal_is_on(const struct journal *journal)
 /* Takes LINE. Returns 0, or the errno with which the journal has just ended. */
 int journal_write(struct journal *journal, json_t *line);
 
+/* The time of day, and AHEAD_NS more, in UTC: "2026-03-01T12:00:00.000000Z". */
+json_t *journal_time(uint64_t ahead_ns);
+/* Takes VALUE. Without memory LINE lacks the field, and the next write says why. */
+void journal_put(json_t *line, const char *key, json_t *value);
 /* TEXT as a JSON string, bytes that are no UTF-8 as "?"; null for NULL and "". */
 json_t *journal_text(const char *text);
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "run/echo_socket.h"
+#include "run/scans.h"
 
 #define ECHO_IDLE_NS (30 * NS_PER_S)
 
@@ -291,6 +292,7 @@ void relay_echo_call(struct run *run, berth_id id, const struct berth_held *held
 
 static void tell(struct relay_echo *flow, int error)
 {
+    scans_on_error(flow->run, &flow->conversation, run_end_of_errno(error));
     if (berth_udp_unreachable(flow->run->berth, flow->id, (int)reason_of(error)) < 0) {
         flow->stack_has = false; /* nobody is left to be told */
     }
@@ -331,6 +333,9 @@ static void deliver(struct relay_echo *flow, const struct echo_reply *reply)
     }
     memcpy(view.data, reply->payload, reply->bytes);
     if (berth_udp_commit(berth, flow->id, &send) == BERTH_OK) {
+        if (flow->conversation.bytes_in == 0) {
+            scans_on_answer(flow->run, &flow->conversation);
+        }
         flow->conversation.bytes_in += reply->bytes;
         touch(flow);
     }

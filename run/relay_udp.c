@@ -15,6 +15,7 @@
 
 #include "base/hash.h"
 #include "run/datagrams.h"
+#include "run/scans.h"
 
 #define UDP_BRIEF_NS  (30 * NS_PER_S)
 #define UDP_STREAM_NS (180 * NS_PER_S)
@@ -353,6 +354,7 @@ static void tell(struct relay_udp *flow, int error)
 {
     enum run_end end = run_end_of_errno(error);
 
+    scans_on_error(flow->run, &flow->conversation, end);
     if (end != RUN_END_NO_DESCRIPTORS &&
         berth_udp_unreachable(flow->run->berth, flow->id, reason_of(end)) < 0) {
         flow->is_refused = true;
@@ -382,7 +384,9 @@ static void send_out(struct relay_udp *flow)
             tell(flow, error);
         }
         touch(flow);
-        flow->datagrams_out++;
+        if (flow->datagrams_out++ == 0 && flow->conversation.direction == BERTH_IN) {
+            scans_on_answer(flow->run, &flow->conversation);
+        }
         flow->conversation.bytes_out += datagram.payload.bytes;
         flow->run->moved_bytes += datagram.payload.bytes;
         if (berth_udp_consume(berth, flow->id) < 0) {
@@ -415,7 +419,9 @@ static bool receive_one(struct relay_udp *flow)
     }
     send.bytes = (size_t)bytes;
     if (berth_udp_commit(berth, flow->id, &send) == BERTH_OK) {
-        flow->datagrams_in++;
+        if (flow->datagrams_in++ == 0) {
+            scans_on_answer(flow->run, &flow->conversation);
+        }
         flow->conversation.bytes_in += send.bytes;
         flow->run->moved_bytes += send.bytes;
     }

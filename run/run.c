@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "run/conversation.h"
 #include "run/inside.h"
@@ -103,6 +104,28 @@ const char *run_rule_text(const struct run *run, int32_t index)
 uint32_t run_rule_line(const struct run *run, int32_t index)
 {
     return index < 0 ? 0 : berth_rules_line(run->berth, (uint32_t)index);
+}
+
+uint64_t run_scan_count(const struct run *run)
+{
+    return run->scan_count;
+}
+
+const struct run_scan *run_scan_at(const struct run *run, uint64_t index)
+{
+    bool is_kept = index < run->scan_count && run->scan_count - index <= RUN_SCANS_MAX;
+
+    return is_kept ? &run->scans[index % RUN_SCANS_MAX] : NULL;
+}
+
+void run_journal(struct run *run, json_t *line)
+{
+    int error = journal_write(&run->journal, line);
+
+    if (error != 0) {
+        run_say(run, "cannot write to the log '%s': %s; it ends here, the program goes on",
+                run->journal.path, strerror(error));
+    }
 }
 
 uint64_t run_refusals_lost(const struct run *run)

@@ -28,6 +28,8 @@
 enum {
     RUN_PUBLISHES_MAX = 256,
     RUN_NAMESERVERS_MAX = HOSTNET_NAMESERVERS_MAX,
+    RUN_SCANS_MAX = 16,
+    RUN_SCAN_TEXT_BYTES = 480,
 };
 
 /* Ports of the host, each delivered to a port of the program. */
@@ -67,6 +69,12 @@ struct run_config {
     void (*say)(const char *line);
 };
 
+/* A verdict "scanner": what was said of it. */
+struct run_scan {
+    char process[ATTRIBUTE_NAME_BYTES]; /* out: who made the last contact */
+    char text[RUN_SCAN_TEXT_BYTES];
+};
+
 struct run;
 
 /* Sets everything up; the program is held. On failure *out is untouched, *failure is filled.
@@ -85,6 +93,10 @@ const struct tally *run_tally(const struct run *run);
 /* Rule INDEX of a tally's row: its text, and its line in run_config.rules; NULL and 0: no rule. */
 const char *run_rule_text(const struct run *run, int32_t index);
 uint32_t run_rule_line(const struct run *run, int32_t index);
+/* The verdict INDEX on a scanner, counted from 0; NULL past the end, and for all but the last
+ * RUN_SCANS_MAX. */
+const struct run_scan *run_scan_at(const struct run *run, uint64_t index);
+uint64_t run_scan_count(const struct run *run);
 /* Refusals that came too fast to be noted. */
 uint64_t run_refusals_lost(const struct run *run);
 

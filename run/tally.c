@@ -112,6 +112,7 @@ void tally_add(struct tally *tally, const struct tally_entry *entry)
         return;
     }
     row->rule = entry->rule;
+    row->by_scan = entry->by_scan;
     row->connections++;
     row->bytes_out += entry->bytes_out;
     row->bytes_in += entry->bytes_in;

@@ -38,6 +38,7 @@ struct tally_row {
     struct tally_key key;
     uint32_t next; /* in its chain: index + 1 */
     int32_t rule;  /* the deciding rule, as the stack counts them; -1: none matched */
+    bool by_scan;  /* the last was refused for a scan: no rule would have let it through */
     uint64_t connections;
     uint64_t bytes_out;
     uint64_t bytes_in;
@@ -62,6 +63,7 @@ struct tally {
 struct tally_entry {
     struct tally_key key;
     int32_t rule;
+    bool by_scan;
     uint64_t bytes_out;
     uint64_t bytes_in;
     const struct attribute_process *process; /* NULL: not known */
