@@ -128,13 +128,10 @@ static bool has_open_line(const struct learn *learn)
 /* ---- What was used --------------------------------------------------------------------------- */
 
 /* Was ROW let through by learning, and by nothing else? */
-static bool is_learned(const struct run *run, const struct run_rules *rules,
-                       const struct tally_row *row)
+static bool is_learned(const struct run *run, const struct tally_row *row)
 {
-    uint32_t before = rules->own + rules->policy_lines + rules->published;
-
     return row->key.action == BERTH_ALLOW && row->rule >= 0 &&
-           run_rule_line(run, row->rule) > before;
+           strcmp(run_rule_origin(run, row->rule), LEARN_ORIGIN) == 0;
 }
 
 /* The peer of ROW as a rule names it. Allocated. */
@@ -153,8 +150,7 @@ static char *peer_of(const struct run_config *config, const struct tally_row *ro
     return text;
 }
 
-static size_t gather(const struct run *run, const struct run_config *config,
-                     const struct run_rules *rules, struct learn_use *uses)
+static size_t gather(const struct run *run, const struct run_config *config, struct learn_use *uses)
 {
     const struct tally *tally = run_tally(run);
     size_t count = 0;
@@ -162,7 +158,7 @@ static size_t gather(const struct run *run, const struct run_config *config,
     for (size_t i = 0; i < tally->count; i++) {
         const struct tally_row *row = &tally->rows[i];
 
-        if (!is_learned(run, rules, row)) {
+        if (!is_learned(run, row)) {
             continue;
         }
         uses[count++] = (struct learn_use){
@@ -237,12 +233,11 @@ static bool tell(struct learn *learn, const char *text, size_t bytes)
     return true;
 }
 
-bool learn_finish(struct learn *learn, const struct run *run, const struct run_config *config,
-                  const struct run_rules *rules)
+bool learn_finish(struct learn *learn, const struct run *run, const struct run_config *config)
 {
     const struct tally *tally = run_tally(run);
     struct learn_use *uses = cli_memory(NULL, (tally->count + 1) * sizeof *uses);
-    size_t count = gather(run, config, rules, uses);
+    size_t count = gather(run, config, uses);
     size_t bytes = 0;
     bool is_written = true;
 

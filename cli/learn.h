@@ -25,6 +25,8 @@
 /* Rules that let everything through, each special address by its block (berth-policy(5)). They
  * stand behind all others while a policy is learned. */
 extern const char learn_everything[];
+/* Where they are said to come from. */
+#define LEARN_ORIGIN "--learn"
 
 /* More ports from here on than so many, of one peer and protocol, are taken for ports that were
  * chosen by chance: Linux's ephemeral ports and IANA's. */
@@ -56,8 +58,7 @@ struct learn;
 struct learn *learn_open(const char *path);
 /* RUN is over: adds to the file what was learned. False: it could not be written, which has been
  * said, and the rules are on standard error. */
-bool learn_finish(struct learn *learn, const struct run *run, const struct run_config *config,
-                  const struct run_rules *rules);
+bool learn_finish(struct learn *learn, const struct run *run, const struct run_config *config);
 /* Closes it. A file that was made and has nothing in it is removed. */
 void learn_free(struct learn *learn);
 

@@ -252,6 +252,12 @@ static void say_mistake(void *context, const char *path, const struct berth_rule
                 error->expected);
 }
 
+static void say_unreadable(void *context, const char *path, const char *why)
+{
+    (void)context;
+    cli_message("%s: cannot be read: %s", path, why);
+}
+
 /* Makes LINE (from 1) of TEXT blank, so that the mistakes after it are found. */
 static void blank_line(char *text, size_t bytes, uint32_t line)
 {
@@ -279,8 +285,8 @@ static bool is_in_group(const char *text, size_t bytes, uint32_t line)
     return is_group;
 }
 
-/* Says what is wrong with the rules of FILE, which is all there. How many mistakes. */
-static int find_mistakes(const struct policy_file *file, cli_policy_say *say, void *context)
+/* What is wrong with the rules of FILE, which is all there. How many mistakes. */
+static int find_mistakes(const struct policy_file *file, const struct cli_policy_ear *ear)
 {
     size_t bytes;
     const char *right = policy_file_text(file, &bytes);
@@ -292,7 +298,7 @@ static int find_mistakes(const struct policy_file *file, cli_policy_say *say, vo
     while (mistakes < MISTAKES_MAX && firewall_load(firewall, text, bytes, &error) != BERTH_OK) {
         struct berth_rules_error told = error;
 
-        say(context, policy_file_find(file, error.line, &told.line), &told);
+        ear->on_mistake(ear->context, policy_file_find(file, error.line, &told.line), &told);
         mistakes++;
         if (is_in_group(text, bytes, error.line)) {
             break;
@@ -312,22 +318,79 @@ static void add_file(struct cli_policy *policy, struct policy_file *file)
     add_part(policy, part);
 }
 
-int cli_policy_add_file(struct cli_policy *policy, const char *path, cli_policy_say *say,
-                        void *context)
+static int read_file(struct cli_policy *policy, const char *path, bool is_again,
+                     const struct cli_policy_ear *ear)
 {
     struct policy_file *file;
-    int mistakes;
+    const char *why = "";
+    int mistakes = policy_file_read(&file, path, is_again, ear, &why);
 
-    say = say == NULL ? say_mistake : say;
-    mistakes = policy_file_read(&file, path, say, context);
+    if (mistakes < 0) {
+        ear->on_unreadable(ear->context, strcmp(path, "-") == 0 ? "standard input" : path, why);
+    }
     if (mistakes != 0) {
         return mistakes;
     }
-    mistakes = find_mistakes(file, say, context);
+    mistakes = find_mistakes(file, ear);
     if (mistakes == 0) {
         add_file(policy, file);
     } else {
         policy_file_free(file);
     }
     return mistakes;
+}
+
+int cli_policy_add_file(struct cli_policy *policy, const char *path,
+                        const struct cli_policy_ear *ear)
+{
+    static const struct cli_policy_ear standard_error = {.on_mistake = say_mistake,
+                                                         .on_unreadable = say_unreadable};
+
+    return read_file(policy, path, false, ear == NULL ? &standard_error : ear);
+}
+
+/* ---- Once more ------------------------------------------------------------------------------- */
+
+static void copy_rule(struct cli_policy *policy, const struct part *part)
+{
+    struct part copy = *part;
+
+    copy.rule = memcpy(cli_memory(NULL, part->bytes), part->rule, part->bytes);
+    copy.text = copy.rule;
+    copy.lines = 0;
+    add_part(policy, copy);
+}
+
+struct cli_policy *cli_policy_again(const struct cli_policy *policy,
+                                    const struct cli_policy_ear *ear)
+{
+    struct cli_policy *again = cli_policy_new();
+    bool is_right = true;
+
+    for (size_t i = 0; i < policy->count; i++) {
+        const struct part *part = &policy->parts[i];
+
+        if (part->file == NULL) {
+            copy_rule(again, part);
+        } else if (!policy_file_may_change(part->file)) {
+            add_file(again, policy_file_share(part->file));
+        } else if (read_file(again, policy_file_path(part->file), true, ear) != 0) {
+            is_right = false;
+        }
+    }
+    if (!is_right) {
+        cli_policy_free(again);
+        return NULL;
+    }
+    return again;
+}
+
+bool cli_policy_may_change(const struct cli_policy *policy)
+{
+    for (size_t i = 0; i < policy->files; i++) {
+        if (policy_file_may_change(policy->parts[i].file)) {
+            return true;
+        }
+    }
+    return false;
 }

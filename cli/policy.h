@@ -27,14 +27,20 @@ struct cli_policy;
 struct cli_policy *cli_policy_new(void);
 void cli_policy_free(struct cli_policy *policy);
 
+/* Who is told what is wrong with a file. */
+struct cli_policy_ear {
+    void *context;
+    void (*on_mistake)(void *context, const char *path, const struct berth_rules_error *error);
+    void (*on_unreadable)(void *context, const char *path, const char *why);
+};
+
 /*
- * Adds the rules of the file PATH ("-": standard input). Every mistake is given to SAY (the first
- * 20 of them), where it is NULL said by cli_message. The number of mistakes; -1: PATH cannot be
- * read, which has been said. Nothing is added where there is a mistake.
+ * Adds the rules of the file PATH ("-": standard input). EAR (NULL: cli_message) is told that it
+ * cannot be read, or every mistake (the first 20 of them). The number of mistakes; -1: PATH cannot
+ * be read. Nothing is added where there is a mistake.
  */
-typedef void cli_policy_say(void *context, const char *path, const struct berth_rules_error *error);
-int cli_policy_add_file(struct cli_policy *policy, const char *path, cli_policy_say *say,
-                        void *context);
+int cli_policy_add_file(struct cli_policy *policy, const char *path,
+                        const struct cli_policy_ear *ear);
 
 /*
  * Adds one rule: ACTION ("allow", "deny" or "drop") and its other words, as after --allow. ORIGIN
@@ -43,6 +49,13 @@ int cli_policy_add_file(struct cli_policy *policy, const char *path, cli_policy_
  */
 bool cli_policy_add_rule(struct cli_policy *policy, const char *origin, const char *action,
                          const char *words, struct cli_complaint *complaint);
+
+/* POLICY once more, its files as they are now; those that cannot be read twice, and the rules of
+ * the command line, as they were. NULL: EAR was told what is wrong. */
+struct cli_policy *cli_policy_again(const struct cli_policy *policy,
+                                    const struct cli_policy_ear *ear);
+/* Has it files that may change? */
+bool cli_policy_may_change(const struct cli_policy *policy);
 
 /* All rules, one a line, for berth_rules_load. Borrowed until the policy changes. */
 const char *cli_policy_text(struct cli_policy *policy, size_t *bytes);

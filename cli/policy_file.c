@@ -59,8 +59,7 @@ struct reader {
     size_t seen_count;
     size_t read_bytes; /* of all files */
     int mistakes;
-    cli_policy_say *say;
-    void *context;
+    const struct cli_policy_ear *ear;
 };
 
 /* An include's path, or another word that is a mistake. */
@@ -92,7 +91,7 @@ static void complain(struct reader *reader, const char *path, const struct word 
     (void)vsnprintf(error.expected, sizeof error.expected, format, values);
     va_end(values);
     reader->mistakes++;
-    reader->say(reader->context, path, &error);
+    reader->ear->on_mistake(reader->ear->context, path, &error);
 }
 
 static const char *base_name(const char *path)
@@ -374,30 +373,35 @@ static void add_file(struct reader *reader, struct reading *reading)
     add_lines(reader, reading, added, reading->bytes - added, line);
 }
 
+static char *copy_text(const char *text)
+{
+    size_t bytes = strlen(text) + 1;
+
+    return memcpy(cli_memory(NULL, bytes), text, bytes);
+}
+
 /* ---- One file, and those in it --------------------------------------------------------------- */
 
-int policy_file_read(struct policy_file **out, const char *path, cli_policy_say *say, void *context)
+int policy_file_read(struct policy_file **out, const char *path, bool is_again,
+                     const struct cli_policy_ear *ear, const char **why)
 {
     struct policy_file *file = cli_memory(NULL, sizeof *file);
     struct reader *reader = cli_memory(NULL, sizeof *reader);
-    bool is_input = strcmp(path, "-") == 0;
-    const char *shown = is_input ? "standard input" : path;
-    struct reading reading = {.is_input = is_input};
+    struct reading reading = {.is_input = strcmp(path, "-") == 0};
     struct reading end = {.text = (char[]){PART_END}};
     mode_t mode = 0;
     int error;
     int mistakes = -1;
 
     *file = (struct policy_file){.users = 1};
-    *reader = (struct reader){.file = file, .say = say, .context = context};
-    reading.path =
-        add_path(file, memcpy(cli_memory(NULL, strlen(shown) + 1), shown, strlen(shown) + 1));
+    *reader = (struct reader){.file = file, .ear = ear};
+    reading.path = add_path(file, copy_text(reading.is_input ? "standard input" : path));
     end.path = reading.path;
-    error = read_path(&reading, false, POLICY_BYTES_MAX, &mode);
+    error = read_path(&reading, is_again, POLICY_BYTES_MAX, &mode);
     if (error != 0) {
-        cli_message("%s: cannot be read: %s", shown, error_text(error));
+        *why = error_text(error);
     } else {
-        file->may_change = !is_input && S_ISREG(mode);
+        file->may_change = !reading.is_input && S_ISREG(mode);
         add_file(reader, &reading);
         add_lines(reader, &end, 0, sizeof PART_END - 1, 0);
         mistakes = reader->mistakes;

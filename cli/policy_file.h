@@ -27,10 +27,11 @@ struct policy_file;
 
 /*
  * Reads PATH ("-": standard input). Mistakes with its includes and characters are given to SAY. How
- * many; -1: PATH cannot be read, which has been said. *OUT: filled where 0 is returned.
+ * many; -1: PATH cannot be read, *WHY says why. *OUT: filled where 0 is returned. IS_AGAIN: it must
+ * be a regular file now.
  */
-int policy_file_read(struct policy_file **out, const char *path, cli_policy_say *say,
-                     void *context);
+int policy_file_read(struct policy_file **out, const char *path, bool is_again,
+                     const struct cli_policy_ear *ear, const char **why);
 /* Another user of FILE. Returns it. */
 struct policy_file *policy_file_share(struct policy_file *file);
 /* The last user frees it. NULL is allowed. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cli/rules.c: `berth rules`: the command line of check, explain and export. Called by cli/main.c.
+ * cli/rules.c: `berth rules`: the command line of check, explain, export and reload. Called by
+ * cli/main.c.
  */
 #include "cli/rules.h"
 
@@ -18,7 +19,7 @@ static bool add_policy(void *context, const char *value, struct cli_complaint *c
 
     (void)complaint;
     settings->has_policy = true;
-    if (cli_policy_add_file(settings->policy, value, NULL, NULL) != 0) {
+    if (cli_policy_add_file(settings->policy, value, NULL) != 0) {
         settings->is_policy_bad = true;
     }
     return true;
@@ -95,20 +96,23 @@ static const struct cli_option option_list[] = {
     {.name = "json",
      .kind = CLI_FLAG,
      .offset = offsetof(struct rules_settings, is_json),
-     .help = "one JSON document: an array with an object for each file, or for each connection"},
+     .help = "one JSON document: an array with an object for each file, connection or process"},
 };
 
 static const struct cli_options options = {
     .command = "berth rules",
     .usage = "check [--json] FILE...\nexplain [OPTION]... CONNECTION\n"
-             "export --to nftables|kubernetes|cilium [--host ADDRESS]... FILE",
+             "export --to nftables|kubernetes|cilium [--host ADDRESS]... FILE\n"
+             "reload [--json] [PID]",
     .about =
         "check reads files of rules, names every mistake in them, and warns of rules that "
         "never decide.\nexplain prints what rules decide on a connection, which of them "
         "decides, and why those before it do not.\nexport prints the rules of FILE as a ruleset of "
         "nftables, a NetworkPolicy of Kubernetes or a CiliumNetworkPolicy; what those cannot "
-        "say is listed on standard error and in its comments. The language is in "
-        "berth-policy(5).",
+        "say is listed on standard error and in its comments.\nreload asks berth run, as process "
+        "PID or every one of this user, to read its files of rules again: all of the new rules "
+        "count from then on or, where there is a mistake in them, the old ones still do. The "
+        "language is in berth-policy(5).",
     .options = option_list,
     .count = sizeof option_list / sizeof option_list[0],
     .notes =
@@ -119,7 +123,7 @@ static const struct cli_options options = {
         "the address: it is the gateway, 10.0.2.2.\n"
         "\n"
         "Exit status: 0 good, allowed, or all of it exported; 1 denied or dropped, or the target\n"
-        "cannot say all of the policy; 2 a mistake.\n"
+        "cannot say all of the policy; 2 a mistake, or nobody there to read rules again.\n"
         "\n"
         "Examples:\n"
         "  berth rules check policy.txt\n"
@@ -182,9 +186,25 @@ static int export(struct rules_settings *settings, const struct cli_words *opera
     return rules_export(settings, operands->words[1]);
 }
 
+static int reload(const struct rules_settings *settings, const struct cli_words *operands)
+{
+    uint64_t pid = 0;
+
+    if (operands->count > 2) {
+        return refuse(operands->words[2], "one process");
+    }
+    if (operands->count == 2 && !cli_options_number(operands->words[1], 1, INT32_MAX, &pid)) {
+        return refuse(operands->words[1], "the number of a process");
+    }
+    if (settings->has_policy || settings->host_count > 0 || settings->target >= 0) {
+        return refuse("reload", "no option but --json with it");
+    }
+    return rules_reload_runs((int)pid, settings->is_json);
+}
+
 static int dispatch(struct rules_settings *settings, const struct cli_words *operands)
 {
-    static const char *const verbs[] = {"check", "explain", "export"};
+    static const char *const verbs[] = {"check", "explain", "export", "reload"};
     const char *verb = operands->count == 0 ? "" : operands->words[0];
     const char *nearest;
 
@@ -198,17 +218,20 @@ static int dispatch(struct rules_settings *settings, const struct cli_words *ope
     if (strcmp(verb, "export") == 0) {
         return export(settings, operands);
     }
+    if (strcmp(verb, "reload") == 0) {
+        return reload(settings, operands);
+    }
     if (operands->count == 0) {
-        cli_message("rules: expected check, explain or export; see berth rules --help");
+        cli_message("rules: expected check, explain, export or reload; see berth rules --help");
         return CLI_ERROR;
     }
-    nearest = cli_text_nearest(verb, verbs, 3);
+    nearest = cli_text_nearest(verb, verbs, sizeof verbs / sizeof verbs[0]);
     if (nearest != NULL) {
-        cli_message("rules: '%s': expected check, explain or export (did you mean %s?)", verb,
-                    nearest);
+        cli_message("rules: '%s': expected check, explain, export or reload (did you mean %s?)",
+                    verb, nearest);
         return CLI_ERROR;
     }
-    return refuse(verb, "check, explain or export");
+    return refuse(verb, "check, explain, export or reload");
 }
 
 int cli_rules_main(int argc, char **argv)

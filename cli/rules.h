@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * cli/rules.h: between the files of `berth rules`: rules.c reads the command line, rules_check.c,
- * rules_explain.c and rules_export.c answer, rules_query.c reads what is asked.
+ * rules_explain.c, rules_export.c and rules_reload.c answer, rules_query.c reads what is asked.
  */
 #ifndef BERTH_CLI_RULES_H
 #define BERTH_CLI_RULES_H
@@ -32,6 +32,9 @@ int rules_check(char **files, int count, bool is_json);
 /* rules_explain.c: the exit status. QUERIES: of rules_query_parse. */
 int rules_explain(const struct rules_settings *settings, const struct berth_contact_query *queries,
                   size_t count);
+/* rules_reload.c: the run of process PID, 0: all of this user's, reads its files again. The exit
+ * status. */
+int rules_reload_runs(int pid, bool is_json);
 /* rules_export.c: the rules of the file PATH in the words of settings->target. The exit status. */
 int rules_export(struct rules_settings *settings, const char *path);
 

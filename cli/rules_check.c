@@ -45,6 +45,12 @@ static void on_mistake(void *context, const char *path, const struct berth_rules
     cli_json_append(checking->mistakes, object);
 }
 
+static void on_unreadable(void *context, const char *path, const char *why)
+{
+    (void)context;
+    cli_message("%s: cannot be read: %s", path, why);
+}
+
 /* Does rule INDEX name a single address? It might be the host's own, which no check knows. */
 static bool has_single_peer(const struct firewall *firewall, uint32_t index)
 {
@@ -145,9 +151,10 @@ static void find_warnings(const struct checking *checking)
 
 static int check_file(struct checking *checking)
 {
-    int mistakes = cli_policy_add_file(checking->policy, checking->path, on_mistake, checking);
+    const struct cli_policy_ear ear = {
+        .context = checking, .on_mistake = on_mistake, .on_unreadable = on_unreadable};
 
-    if (mistakes != 0) {
+    if (cli_policy_add_file(checking->policy, checking->path, &ear) != 0) {
         return CLI_ERROR;
     }
     checking->firewall = cli_policy_firewall(checking->policy);

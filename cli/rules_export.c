@@ -205,7 +205,7 @@ int rules_export(struct rules_settings *settings, const char *path)
     struct firewall *firewall;
     int status;
 
-    if (cli_policy_add_file(settings->policy, path, NULL, NULL) != 0) {
+    if (cli_policy_add_file(settings->policy, path, NULL) != 0) {
         return CLI_ERROR;
     }
     firewall = cli_policy_firewall(settings->policy);

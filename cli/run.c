@@ -2,10 +2,6 @@
 /*
  * cli/run.c: `berth run`: the command line, the run (run/run.h), the closing table. Called by
  * cli/main.c.
- *
- * The rules of a run are one text, in the order in which they count: how the program reaches its
- * resolver; the policy (files, then options); what --publish implies; the default, or everything
- * while a policy is learned.
  */
 #include "cli/run.h"
 
@@ -20,7 +16,6 @@
 #define DEFAULT_NETWORK  "10.0.2.0/24"
 #define DEFAULT_NETWORK6 "fd00::/64"
 #define MTU_V6_MIN       1280 /* RFC 8200 section 5 */
-#define TEXT_BYTES       160
 
 struct settings {
     struct cli_policy *policy;
@@ -94,7 +89,7 @@ static bool add_policy(void *context, const char *value, struct cli_complaint *c
     struct settings *settings = context;
 
     (void)complaint;
-    if (cli_policy_add_file(settings->policy, value, NULL, NULL) != 0) {
+    if (cli_policy_add_file(settings->policy, value, NULL) != 0) {
         settings->is_policy_bad = true; /* it has been said */
     }
     return true;
@@ -334,75 +329,6 @@ static int check(const struct settings *settings, const struct cli_words *operan
     return -1;
 }
 
-/* ---- Rules ----------------------------------------------------------------------------------- */
-
-struct text {
-    char *bytes;
-    size_t used;
-};
-
-static void append(struct text *text, const char *bytes, size_t count)
-{
-    text->bytes = cli_memory(text->bytes, text->used + count + 1);
-    memcpy(text->bytes + text->used, bytes, count);
-    text->used += count;
-    text->bytes[text->used] = '\0';
-}
-
-/* How the program reaches its resolver. */
-static uint32_t append_own(struct text *text, const struct settings *settings)
-{
-    char v4[BERTH_ADDRESS_TEXT_BYTES];
-    char v6[BERTH_ADDRESS_TEXT_BYTES];
-    char line[TEXT_BYTES];
-
-    if (settings->has_no_dns) {
-        return 0;
-    }
-    (void)snprintf(line, sizeof line, "allow out 53/udp,53/tcp to %s,%s\n",
-                   berth_address_format(&settings->resolver, v4),
-                   berth_address_format(&settings->resolver6, v6));
-    append(text, line, strlen(line));
-    return 1;
-}
-
-/* What --publish implies: whoever reaches the host's port reaches the program's. */
-static uint32_t append_published(struct text *text, const struct settings *settings)
-{
-    for (size_t i = 0; i < settings->publish_count; i++) {
-        const struct run_publish *publish = &settings->publishes[i];
-        char line[TEXT_BYTES];
-
-        (void)snprintf(
-            line, sizeof line, "allow in %u-%u/%s from any,host,169.254.0.0/16,fe80::/10\n",
-            (unsigned)publish->program_first,
-            (unsigned)(publish->program_first + publish->host_last - publish->host_first),
-            publish->protocol == BERTH_UDP ? "udp" : "tcp");
-        append(text, line, strlen(line));
-    }
-    return (uint32_t)settings->publish_count;
-}
-
-static struct run_rules make_rules(struct text *text, const struct settings *settings)
-{
-    static const char allow_all[] = "allow out any\nallow in any\n";
-    struct run_rules rules = {.policy = settings->policy, .own = append_own(text, settings)};
-    size_t bytes;
-    const char *policy = cli_policy_text(settings->policy, &bytes);
-
-    append(text, policy, bytes);
-    for (size_t i = 0; i < bytes; i++) {
-        rules.policy_lines += policy[i] == '\n';
-    }
-    rules.published = append_published(text, settings);
-    if (settings->learn != NULL) {
-        append(text, learn_everything, strlen(learn_everything));
-    } else if (settings->default_action == DEFAULT_ALLOW) {
-        append(text, allow_all, sizeof allow_all - 1);
-    }
-    return rules;
-}
-
 /* ---- The run --------------------------------------------------------------------------------- */
 
 static void say(const char *line)
@@ -410,8 +336,7 @@ static void say(const char *line)
     cli_message("%s", line);
 }
 
-static int run_it(const struct settings *settings, const struct run_config *config,
-                  const struct run_rules *rules)
+static int run_it(const struct settings *settings, const struct run_config *config)
 {
     struct launch_failure failure = {.exit_status = LAUNCH_EXIT_BERTH_FAILED};
     struct run *run = NULL;
@@ -425,10 +350,9 @@ static int run_it(const struct settings *settings, const struct run_config *conf
     status = run_exit_status(run);
     if (settings->has_summary || (!settings->is_quiet && (run_tally(run)->refused > 0 ||
                                                           run_tally(run)->names_refused > 0))) {
-        run_print_table(run, config, rules);
+        run_print_table(run, config);
     }
-    if (settings->learn != NULL && !learn_finish(settings->learn, run, config, rules) &&
-        status == 0) {
+    if (settings->learn != NULL && !learn_finish(settings->learn, run, config) && status == 0) {
         status = LAUNCH_EXIT_BERTH_FAILED; /* the program's own failure would say as much */
     }
     run_free(run);
@@ -443,17 +367,34 @@ static bool open_learn(struct settings *settings)
     }
     settings->learn = learn_open(settings->learn_file);
     return settings->learn != NULL &&
-           cli_policy_add_file(settings->policy, settings->learn_file, NULL, NULL) == 0;
+           cli_policy_add_file(settings->policy, settings->learn_file, NULL) == 0;
 }
 
-static int start(const struct settings *settings, const struct cli_words *operands)
+/* What becomes of what no other rule decides. */
+static void set_rest(struct run_rules *rules, const struct settings *settings)
 {
-    struct text text = {0};
-    struct run_rules rules = make_rules(&text, settings);
+    rules->rest = "";
+    if (settings->learn != NULL) {
+        rules->rest = learn_everything;
+        rules->rest_origin = LEARN_ORIGIN;
+    } else if (settings->default_action == DEFAULT_ALLOW) {
+        rules->rest = "allow out any\nallow in any\n";
+        rules->rest_origin = "--default allow";
+    }
+}
+
+static int start(struct settings *settings, const struct cli_words *operands)
+{
+    struct run_rules rules = {
+        .policy = &settings->policy,
+        .resolver = settings->resolver,
+        .resolver6 = settings->resolver6,
+        .has_resolver = !settings->has_no_dns,
+        .publishes = settings->publishes,
+        .publish_count = settings->publish_count,
+    };
     struct run_config config = {
         .argv = operands->words,
-        .rules = text.bytes == NULL ? "" : text.bytes,
-        .rules_bytes = text.used,
         .network = settings->network,
         .network6 = settings->network6,
         .resolver = settings->resolver,
@@ -473,14 +414,12 @@ static int start(const struct settings *settings, const struct cli_words *operan
     };
     int status;
 
-    cli_policy_limits(settings->policy, &config.rules_max, &config.rule_bytes_max);
-    config.rules_max += RUN_PUBLISHES_MAX + 4;
-    config.rule_bytes_max +=
-        (RUN_PUBLISHES_MAX + 4) * TEXT_BYTES + (uint32_t)strlen(learn_everything);
+    set_rest(&rules, settings);
+    run_rules_make(&rules, &config);
     config.network.is_on = !settings->is_v6_only;
     config.network6.is_on = !settings->is_v4_only;
-    status = run_it(settings, &config, &rules);
-    free(text.bytes);
+    status = run_it(settings, &config);
+    run_rules_done(&rules);
     return status;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * cli/run.h: between the files of `berth run`: run.c reads the command line and runs,
- * run_values.c reads the values of its options, run_table.c prints the closing table.
+ * run_values.c reads the values of its options, run_rules.c puts its rules together, run_table.c
+ * prints the closing table.
  */
 #ifndef BERTH_CLI_RUN_H
 #define BERTH_CLI_RUN_H
@@ -25,18 +26,40 @@ bool run_parse_network(const char *text, struct launch_network *out, struct bert
 bool run_parse_network6(const char *text, struct launch_network *out,
                         struct berth_address *resolver, struct cli_complaint *complaint);
 
-/* ---- run_table.c ----------------------------------------------------------------------------- */
+/* ---- run_rules.c ----------------------------------------------------------------------------- */
 
-/* Where the lines of run_config.rules come from. */
-struct run_rules {
-    const struct cli_policy *policy;
+struct run_rules_text {
+    char *bytes;
+    size_t used;
     uint32_t own; /* lines before the policy's: berth's */
     uint32_t policy_lines;
-    uint32_t published; /* lines after them: implied by --publish; then the default's */
+    uint32_t published; /* lines after them: implied by --publish; then the rest's */
 };
 
+/* The first members are the command line's. */
+struct run_rules {
+    struct cli_policy **policy; /* becomes another when files are read again */
+    struct berth_address resolver;
+    struct berth_address resolver6;
+    bool has_resolver;
+    const struct run_publish *publishes;
+    size_t publish_count;
+    const char *rest; /* rules behind all others, each with its line end */
+    const char *rest_origin;
+
+    struct run_rules_text text;
+    struct run_rules_text next_text; /* while it is not known whether it will be taken */
+    struct cli_policy *next_policy;
+    char origin[CLI_POLICY_ORIGIN_BYTES];
+};
+
+/* Fills what CONFIG has of rules; RULES lives until the run is freed. */
+void run_rules_make(struct run_rules *rules, struct run_config *config);
+void run_rules_done(struct run_rules *rules);
+
+/* ---- run_table.c ----------------------------------------------------------------------------- */
+
 /* Prints what RUN has used and been refused on standard error. */
-void run_print_table(const struct run *run, const struct run_config *config,
-                     const struct run_rules *rules);
+void run_print_table(const struct run *run, const struct run_config *config);
 
 #endif

@@ -237,23 +237,12 @@ static void print_hints(const struct tally_row *rows, size_t count, const struct
     }
 }
 
-/* Where the rule of LINE was written. */
-static const char *origin_of(const struct run_rules *rules, uint32_t line,
-                             char out[CLI_POLICY_ORIGIN_BYTES])
-{
-    if (line <= rules->own || line > rules->own + rules->policy_lines) {
-        return "berth";
-    }
-    return cli_policy_origin(rules->policy, line - rules->own, out);
-}
-
 /* What the user's own rules have refused, each rule once. */
-static void print_refusing_rules(const struct run *run, const struct run_rules *rules)
+static void print_refusing_rules(const struct run *run)
 {
     const struct tally *tally = run_tally(run);
 
     for (size_t i = 0; i < tally->count; i++) {
-        char origin[CLI_POLICY_ORIGIN_BYTES];
         const struct tally_row *row = &tally->rows[i];
         uint64_t refused = 0;
         bool is_first = true;
@@ -271,8 +260,7 @@ static void print_refusing_rules(const struct run *run, const struct run_rules *
         if (is_first) {
             cli_message("refused %llu connection%s by the rule '%s' (%s)",
                         (unsigned long long)refused, refused == 1 ? "" : "s",
-                        run_rule_text(run, row->rule),
-                        origin_of(rules, run_rule_line(run, row->rule), origin));
+                        run_rule_text(run, row->rule), run_rule_origin(run, row->rule));
         }
     }
 }
@@ -312,8 +300,7 @@ static void print_scans(const struct run *run)
     }
 }
 
-void run_print_table(const struct run *run, const struct run_config *config,
-                     const struct run_rules *rules)
+void run_print_table(const struct run *run, const struct run_config *config)
 {
     const struct tally *tally = run_tally(run);
     struct tally_row *rows = sort_rows(tally);
@@ -326,7 +313,7 @@ void run_print_table(const struct run *run, const struct run_config *config,
     }
     print_scans(run);
     print_names(tally);
-    print_refusing_rules(run, rules);
+    print_refusing_rules(run);
     print_hints(rows, tally->count, config);
     free(rows);
 }

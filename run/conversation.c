@@ -113,6 +113,7 @@ void conversation_begin(struct run *run, struct conversation *conversation)
 
         conversation->verdict = berth_rules_judge(run->berth, &query);
     }
+    conversation->rule = rules_note(run, conversation->verdict.rule);
     if (needs_process(run, conversation)) {
         find_process(run, conversation);
     }
@@ -200,7 +201,8 @@ static json_t *describe(const struct run *run, const char *event,
                 journal_text(naming_find(&run->naming, &conversation->peer.address)));
     put_service(line, conversation);
     put_process(line, conversation);
-    journal_put(line, "rule", journal_text(run_rule_text(run, conversation->verdict.rule)));
+    journal_put(line, "rule", journal_text(run_rule_text(run, conversation->rule)));
+    journal_put(line, "rule_origin", journal_text(run_rule_origin(run, conversation->rule)));
     return line;
 }
 
@@ -228,15 +230,17 @@ static void tell(struct run *run, const struct conversation *conversation, const
     char program[BERTH_ENDPOINT_TEXT_BYTES];
     char peer[BERTH_ENDPOINT_TEXT_BYTES];
     bool is_out = conversation->direction == BERTH_OUT;
+    bool is_known = conversation->rule >= 0; /* but for a lack of memory */
     const char *from = berth_endpoint_format(is_out ? &conversation->program : &conversation->peer,
                                              is_out ? program : peer);
     const char *to = berth_endpoint_format(is_out ? &conversation->peer : &conversation->program,
                                            is_out ? peer : program);
 
-    run_say(run, "%s %s %s from %s to %s, process %s, by the rule '%s'", verdict,
+    run_say(run, "%s %s %s from %s to %s, process %s, by the rule '%s' (%s)", verdict,
             is_out ? "out" : "in", protocol_name(conversation->protocol), from, to,
             conversation->has_process ? conversation->process.name : "unknown",
-            run_rule_text(run, conversation->verdict.rule));
+            is_known ? run_rule_text(run, conversation->rule) : "unknown",
+            is_known ? run_rule_origin(run, conversation->rule) : "unknown");
 }
 
 /* ---- Its life ------------------------------------------------------------------------------- */
@@ -245,7 +249,7 @@ static void count(struct run *run, const struct conversation *conversation)
 {
     struct tally_entry entry = {
         .key = key_of(conversation),
-        .rule = conversation->verdict.rule,
+        .rule = conversation->rule,
         .by_scan = conversation->verdict.reason == BERTH_REASON_BY_SCAN,
         .bytes_out = conversation->bytes_out,
         .bytes_in = conversation->bytes_in,
@@ -283,6 +287,7 @@ void conversation_refused(struct run *run, const struct berth_contact *contact)
         .program = contact->guarded,
         .peer = contact->peer,
         .verdict = contact->verdict,
+        .rule = rules_note(run, contact->verdict.rule),
         .begun_ns = run->loop.now_ns,
     };
 

@@ -22,6 +22,7 @@ struct conversation {
     struct berth_endpoint program; /* ICMP: the port is the echo identifier */
     struct berth_endpoint peer;
     struct berth_verdict verdict;
+    int32_t rule; /* rules_note's number of the deciding one: rules are replaced meanwhile */
     bool has_process;
     bool is_open;
     struct attribute_process process;

@@ -7,6 +7,7 @@
  *                                    ├─ relay_echo ┘      │
  *                                    ├─ resolver ── name servers
  *                                    └─ gate: first contacts, refused and held
+ *   control ── asks for the rules to be read again (rules.h)
  *                     publish: listening sockets of the host ─ relay_tcp, relay_udp
  *
  * A turn (run.c): wait; packets in; the time; events and refusals (gate.c); the work that they
@@ -26,11 +27,13 @@
 
 #include "link/link.h"
 #include "run/attribute.h"
+#include "run/control.h"
 #include "run/hostnet.h"
 #include "run/journal.h"
 #include "run/launch.h"
 #include "run/loop.h"
 #include "run/naming.h"
+#include "run/rules.h"
 #include "run/run.h"
 #include "run/tally.h"
 
@@ -64,6 +67,8 @@ struct run {
     void *memory;
     size_t memory_bytes;
     struct journal journal;
+    struct rules rules;
+    struct control control;
     struct tally tally;
     struct naming naming;
     struct list tcp_relays;                /* all of them */

@@ -268,6 +268,7 @@ int launch_start(struct launch **out, const struct launch_config *config,
         return fail(failure, &error);
     }
     launch->state = LAUNCH_HELD;
+    launch->signals.keeps_hangup = config->keeps_hangup;
     launch->fd = -1;
     launch->tun_fd = -1;
     launch->diag_fd = -1;
@@ -360,6 +361,15 @@ enum launch_state launch_on_event(struct launch *launch)
         } while (notice(launch));
     }
     return launch->state;
+}
+
+bool launch_take_hangup(struct launch *launch, bool *is_from_outside)
+{
+    enum launch_hangup hangup = launch->signals.hangup;
+
+    launch->signals.hangup = LAUNCH_HANGUP_NONE;
+    *is_from_outside = hangup == LAUNCH_HANGUP_OUTSIDE;
+    return hangup != LAUNCH_HANGUP_NONE;
 }
 
 void launch_signal(struct launch *launch, int signal_number)

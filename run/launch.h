@@ -19,7 +19,8 @@
  *  3. No descriptor of berth's own reaches COMMAND. What the caller had open does, but for sockets
  *     that lie in the host's network (any family but AF_UNIX) beyond descriptors 0, 1 and 2.
  *  4. COMMAND is not executed before launch_go().
- *  5. A signal reaches COMMAND once: what the terminal sends, the kernel gives to the whole process
+ *  5. A signal, but for a SIGHUP that is kept (launch_config.keeps_hangup), reaches COMMAND once:
+ *  what the terminal sends, the kernel gives to the whole process
  *     group; only what was sent to berth by a process is passed on. (A process that sends to the
  *     whole group cannot be told from one that sends to berth: then it is twice.)
  *
@@ -83,6 +84,7 @@ struct launch_config {
     size_t resolver_count;                 /* 0..LAUNCH_RESOLVERS_MAX */
     const struct launch_host *hosts;       /* before the lines of the program's /etc/hosts */
     size_t host_count;                     /* 0..LAUNCH_HOSTS_MAX */
+    bool keeps_hangup; /* a SIGHUP that a process outside sends to berth is for berth */
 };
 
 /* Why it failed: the exit status for berth, and one line without "berth: " and without newline
@@ -129,6 +131,10 @@ int launch_event_fd(const struct launch *launch);
 /* Passes signals on, notices COMMAND stopping (stops this process too, until it is continued) and
  * ending. Never blocks otherwise. Returns the state afterwards. */
 enum launch_state launch_on_event(struct launch *launch);
+
+/* A SIGHUP that was kept since the last call, and whether its sender was found outside; else it had
+ * ended, and may have been one of COMMAND's. False: none. */
+bool launch_take_hangup(struct launch *launch, bool *is_from_outside);
 
 /* Sends a signal to COMMAND. Nothing happens when it has ended or is still held. */
 void launch_signal(struct launch *launch, int signal_number);

@@ -5,8 +5,10 @@
 #include "run/launch_signals.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* These tell a process of its own faults, or cannot be caught. SIGPIPE is ignored. */
@@ -74,11 +76,47 @@ void launch_signals_done(struct launch_signals *signals)
     (void)sigprocmask(SIG_SETMASK, &signals->caller_mask, NULL);
 }
 
-static void pass(const struct signalfd_siginfo *info, pid_t pid)
+/* Whether process PID is in the network that berth is in. What shows a network's own files has a
+ * number for each network, and asking for it needs no power over the process. */
+static enum launch_hangup find_sender(pid_t pid, bool *is_inside)
+{
+    char path[64];
+    struct stat own;
+    struct stat other;
+
+    *is_inside = false;
+    if (pid == 0) {
+        return LAUNCH_HANGUP_OUTSIDE; /* it is in a PID namespace above ours, and COMMAND is not */
+    }
+    (void)snprintf(path, sizeof path, "/proc/%d/net/dev", (int)pid);
+    if (stat("/proc/self/net/dev", &own) < 0 || stat(path, &other) < 0) {
+        return LAUNCH_HANGUP_ENDED;
+    }
+    *is_inside = own.st_dev != other.st_dev || own.st_ino != other.st_ino;
+    return *is_inside ? LAUNCH_HANGUP_NONE : LAUNCH_HANGUP_OUTSIDE;
+}
+
+/* Notes a SIGHUP of a process. False: it is COMMAND's affair. */
+static bool keep_hangup(struct launch_signals *signals, const struct signalfd_siginfo *info)
+{
+    bool is_inside;
+    enum launch_hangup hangup;
+
+    if (!signals->keeps_hangup || info->ssi_code > 0) {
+        return false;
+    }
+    hangup = find_sender((pid_t)info->ssi_pid, &is_inside);
+    if (!is_inside && signals->hangup != LAUNCH_HANGUP_OUTSIDE) {
+        signals->hangup = hangup;
+    }
+    return !is_inside;
+}
+
+static void pass(struct launch_signals *signals, const struct signalfd_siginfo *info, pid_t pid)
 {
     int number = (int)info->ssi_signo;
 
-    if (number == SIGCHLD) {
+    if (number == SIGCHLD || (number == SIGHUP && keep_hangup(signals, info))) {
         return;
     }
     if (number == SIGCONT) {
@@ -101,7 +139,7 @@ void launch_signals_pass(struct launch_signals *signals, pid_t pid)
 
     while (read(signals->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         if (pid > 0) {
-            pass(&info, pid);
+            pass(signals, &info, pid);
         }
     }
 }

@@ -9,6 +9,8 @@
  *   who sends                        whom the kernel gives it to      berth
  *   the terminal (Ctrl-C, hang-up)   the foreground group, both       does nothing
  *   a process, to berth              berth                            passes it on
+ *   a process, SIGHUP, to berth      berth                            keeps it (keeps_hangup), if
+ * the sender is not one of COMMAND's network; else passes it on
  *   COMMAND stops                    -                                stops by the same signal
  *   a shell continues the job        the group                        wakes COMMAND too: it may
  * have made a group of its own
@@ -22,7 +24,13 @@
 
 #include <berth/error.h>
 
+/* A SIGHUP that is kept, by who has sent it. COMMAND may send signals, as the same user: whoever
+ * has ended before it was looked at may have been of COMMAND's. */
+enum launch_hangup { LAUNCH_HANGUP_NONE, LAUNCH_HANGUP_OUTSIDE, LAUNCH_HANGUP_ENDED };
+
 struct launch_signals {
+    bool keeps_hangup;
+    enum launch_hangup hangup;
     int fd;          /* a signalfd, non-blocking */
     int terminal_fd; /* 0, 1 or 2: the terminal, had by us in the foreground at the start; or -1 */
     sigset_t caller_mask;

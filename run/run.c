@@ -96,16 +96,6 @@ const struct tally *run_tally(const struct run *run)
     return &run->tally;
 }
 
-const char *run_rule_text(const struct run *run, int32_t index)
-{
-    return index < 0 ? NULL : berth_rules_text(run->berth, (uint32_t)index);
-}
-
-uint32_t run_rule_line(const struct run *run, int32_t index)
-{
-    return index < 0 ? 0 : berth_rules_line(run->berth, (uint32_t)index);
-}
-
 uint64_t run_scan_count(const struct run *run)
 {
     return run->scan_count;

@@ -43,13 +43,28 @@ struct run_publish {
     enum berth_protocol protocol; /* BERTH_TCP, BERTH_UDP */
 };
 
+struct rules_answer; /* rules.h */
+
+/* Where rules come from, and may come from again. */
+struct run_rules_owner {
+    void *context;
+    /* Where LINE of the text was written: "npm.rules:3". Borrowed until the next call. */
+    const char *(*origin)(void *context, uint32_t line);
+    /* Reads the rules once more: their text, borrowed until `taken` is called. False: ANSWER was
+     * told what is wrong with them. NULL: they are what they are. */
+    bool (*again)(void *context, struct rules_answer *answer, const char **text, size_t *bytes);
+    /* From now on LINE is one of that text; or not, and it goes. */
+    void (*taken)(void *context, bool is_taken);
+};
+
 /* Everything is borrowed until run_free. */
 struct run_config {
     char *const *argv;
     const char *rules; /* checked already: what berth_rules_load takes */
     size_t rules_bytes;
-    uint32_t rules_max; /* limits that the rules need */
+    uint32_t rules_max; /* limits that the rules need, with room for those that are read again */
     uint32_t rule_bytes_max;
+    struct run_rules_owner rules_owner;
     struct launch_network network;
     struct launch_network network6;
     struct berth_address resolver; /* where the program asks for names; used where IPv4 is on */
@@ -90,9 +105,10 @@ void run_free(struct run *run);
 
 /* For the closing table; borrowed until run_free. */
 const struct tally *run_tally(const struct run *run);
-/* Rule INDEX of a tally's row: its text, and its line in run_config.rules; NULL and 0: no rule. */
-const char *run_rule_text(const struct run *run, int32_t index);
-uint32_t run_rule_line(const struct run *run, int32_t index);
+/* The rule of a tally's row (rules_note's NUMBER): its text, and where it was written; NULL: none.
+ */
+const char *run_rule_text(const struct run *run, int32_t number);
+const char *run_rule_origin(const struct run *run, int32_t number);
 /* The verdict INDEX on a scanner, counted from 0; NULL past the end, and for all but the last
  * RUN_SCANS_MAX. */
 const struct run_scan *run_scan_at(const struct run *run, uint64_t index);

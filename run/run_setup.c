@@ -110,10 +110,14 @@ static int set_up_host(struct run *run, struct launch_failure *failure)
 static void on_launch(struct loop_source *source)
 {
     struct run *run = CONTAINER_OF(source, struct run, launch_source);
+    bool is_from_outside;
 
     source->ready = 0;
     run->is_hurried = run->is_ending;
     run->is_ending = launch_on_event(run->launch) == LAUNCH_ENDED;
+    if (launch_take_hangup(run->launch, &is_from_outside)) {
+        rules_on_hangup(run, is_from_outside);
+    }
 }
 
 static int set_up_program(struct run *run, struct launch_failure *failure)
@@ -128,6 +132,7 @@ static int set_up_program(struct run *run, struct launch_failure *failure)
         .resolvers = resolvers,
         .hosts = config->hosts,
         .host_count = config->host_count,
+        .keeps_hangup = config->rules_owner.again != NULL,
     };
     int result;
 
@@ -316,7 +321,7 @@ static int set_up_stack(struct run *run, struct launch_failure *failure)
         result = add_networks(run);
     }
     if (result == BERTH_OK) {
-        result = berth_rules_load(run->berth, run->config->rules, run->config->rules_bytes, &error);
+        result = rules_load_first(run, &error);
     }
     if (result < 0) {
         return fail(failure, "the stack", berth_error_text(result));
@@ -335,8 +340,13 @@ static int set_up_relays(struct run *run, struct launch_failure *failure)
         return fail(failure, "the relay", "no memory");
     }
     if (resolver_init(run, failure->message, sizeof failure->message) < 0 ||
-        publish_init(run, failure->message, sizeof failure->message) < 0 ||
-        confine_privileges(failure->message, sizeof failure->message) < 0 ||
+        publish_init(run, failure->message, sizeof failure->message) < 0) {
+        return BERTH_E_STATE;
+    }
+    if (run->config->rules_owner.again != NULL) {
+        control_init(run);
+    }
+    if (confine_privileges(failure->message, sizeof failure->message) < 0 ||
         confine_calls(failure->message, sizeof failure->message) < 0) {
         return BERTH_E_STATE;
     }
@@ -360,6 +370,7 @@ int run_new(struct run **out, const struct run_config *config, struct launch_fai
     run->launch_source.fd = -1;
     run->hostnet_source.fd = -1;
     run->link_source.fd = -1;
+    run->control.source.fd = -1;
     list_init(&run->tcp_relays);
     for (size_t i = 0; i < RUN_HELD_CHAINS; i++) {
         list_init(&run->tcp_held[i]);
@@ -393,6 +404,8 @@ void run_free(struct run *run)
         run_setup_end_conversations(run);
     }
     publish_done(run);
+    control_done(run);
+    rules_done(run);
     if (run->berth != NULL) {
         berth_done(run->berth);
     }

@@ -33,7 +33,7 @@ _berth_operand() {
             ;;
         rules)
             if ((COMP_CWORD == 2)); then
-                mapfile -t COMPREPLY < <(compgen -W 'check explain export' -- "$2")
+                mapfile -t COMPREPLY < <(compgen -W 'check explain export reload' -- "$2")
             else
                 mapfile -t COMPREPLY < <(compgen -f -- "$2")
             fi

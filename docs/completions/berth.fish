@@ -59,6 +59,6 @@ complete -c berth -n 'not __berth_command >/dev/null' -l version -d 'the version
 complete -c berth -n '__berth_value >/dev/null' -a '(__berth_values)'
 complete -c berth -n '__berth_command >/dev/null; and not __berth_value >/dev/null; and string match -q -- "-*" (commandline -ct)' -a '(__berth_options)'
 complete -c berth -n 'test "$(__berth_command)" = ports; and not __berth_value >/dev/null' -a '(__berth_ports)'
-complete -c berth -n 'test "$(__berth_command)" = rules; and test (count (commandline -opc)) -eq 2' -a 'check explain export'
+complete -c berth -n 'test "$(__berth_command)" = rules; and test (count (commandline -opc)) -eq 2' -a 'check explain export reload'
 complete -c berth -n 'test "$(__berth_command)" = rules; and test (count (commandline -opc)) -gt 2' -F
 complete -c berth -n '__berth_runs; and not __berth_value >/dev/null' -a '(__fish_complete_subcommand --fcs-skip=2)'

@@ -68,9 +68,9 @@ QUESTIONS = [
 
 # (arguments, words that the one line has)
 REFUSED = [
-    ([], ["check, explain or export"]),
+    ([], ["check, explain, export or reload"]),
     (["chek"], ["'chek'", "did you mean check?"]),
-    (["frobnicate"], ["'frobnicate'", "check, explain or export"]),
+    (["frobnicate"], ["'frobnicate'", "check, explain, export or reload"]),
     (["check"], ["a file after it"]),
     (["check", "-a", "out", "FILE"], ["no option but --json"]),
     (["check", "/no/such/file"], ["/no/such/file", "No such file"]),
@@ -98,6 +98,11 @@ REFUSED = [
      ["'allow'", "the action is said already"]),
     (["explain", "-a", "out 80\nallow out", "out tcp 203.0.113.7:80"], ["without a line break"]),
     (["explain", "--host", "host", "out tcp 203.0.113.7:80"], ["--host 'host'", "an address"]),
+    (["reload", "x"], ["'x'", "the number of a process"]),
+    (["reload", "0"], ["'0'", "the number of a process"]),
+    (["reload", "1", "2"], ["'2'", "one process"]),
+    (["reload", "--host", "192.0.2.1"], ["no option but --json"]),
+    (["reload", "1"], ["process 1 is no berth run with a file of rules"]),
     (["explain", "--policy", "/no/such/file", "out tcp 203.0.113.7:80"], ["/no/such/file"]),
 ]
 

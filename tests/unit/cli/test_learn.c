@@ -208,7 +208,7 @@ static void add_text(struct cli_policy *policy, const char *text)
 
     assert_true(fd >= 0);
     assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-    assert_int_equal(cli_policy_add_file(policy, path, NULL, NULL), 0);
+    assert_int_equal(cli_policy_add_file(policy, path, NULL), 0);
     unlink(path);
     close(fd);
 }
