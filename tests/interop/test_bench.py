@@ -59,6 +59,25 @@ def test_loss():
         row["linux"] > 0 and row["berth"] > 0 for row in rows), rows)
 
 
+def test_stack():
+    if not has_namespaces():
+        tap.skip("stack", "namespaces or /dev/net/tun are not permitted here")
+        return
+    got = document("stack", "--mtu", "1500,65520").get("stack", {})
+    tap.check("stack: berth and lwIP are measured", {"berth", "lwip"} <= set(got.get("versions", {})),
+              got.get("missing"))
+    tap.check("stack: gVisor too, or it says why", {"gvisor"} <= set(got.get("versions", {}))
+              | set(got.get("missing", {})), got)
+    tap.is_equal("stack: no cell went wrong", got.get("trouble"), {})
+    rows = got.get("rows", [])
+    tap.is_equal("stack: all cells are there", [(row["mtu"], row["test"]) for row in rows],
+                 [(1500, "receive"), (1500, "send"), (1500, "rr"), (65520, "receive"),
+                  (65520, "send")])
+    figures = [run.get("gbps", run.get("per_second", 0)) for row in rows
+               for runs in row["stacks"].values() for run in runs]
+    tap.check("stack: each has a figure", figures and min(figures) > 0, rows)
+
+
 def test_core():
     rates = document("core").get("core", {}).get("rates", {})
     tap.check("core: five rates", len(rates) == 5 and all(r["median"] > 0 for r in rates.values()),
@@ -75,6 +94,7 @@ def test_options():
 
 test_run()
 test_loss()
+test_stack()
 test_core()
 test_options()
 tap.done()
