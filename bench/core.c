@@ -3,12 +3,14 @@
  * bench-core: two stacks in one process, no system call between them.
  *
  *   bench-core bulk [-m MTU] [-g] [-k] (-t SECONDS | -n MEGABYTES)
+ *   bench-core copy (-t SECONDS | -n MEGABYTES)
  *   bench-core connect (-t SECONDS | -n CONNECTIONS)
  *
- * bulk: one stream, side 0 to side 1; nothing is copied but by the link (once in, once out); the
+ * bulk: one stream, side 0 to side 1; nothing is copied but once, from one to the other; the
  * seconds are processor time of both stacks together. -k: the link completes checksums; -g: it
- * takes super-segments of 64 KiB (implies -k). connect: handshake, one byte each way, the server
- * closes first. Prints one line of JSON.
+ * takes super-segments of 64 KiB (implies -k). copy: that copy alone, out of as much memory as a
+ * send queue has, into one buffer. connect: handshake, one byte each way,
+ * the server closes first. Prints one line of JSON.
  */
 #include "stacks.h"
 
@@ -16,6 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define COPY_BYTES 65160U /* the payload of a super-segment: 45 of 1448 */
 
 struct task {
     double seconds; /* 0: by number */
@@ -143,6 +147,39 @@ static void bulk(const struct task *task)
            info.retransmissions, info.mss_send);
 }
 
+static void copy(const struct task *task)
+{
+    struct berth_config config;
+    uint64_t bytes = 0;
+    uint64_t from = 0;
+    unsigned turn = 1;
+
+    berth_config_init(&config);
+    uint64_t queue_bytes = config.tcp.send_bytes_max / COPY_BYTES * COPY_BYTES;
+    uint8_t *queue = malloc(queue_bytes);
+    uint8_t *buffer = malloc(COPY_BYTES);
+    if (queue == NULL || buffer == NULL) {
+        must(BERTH_E_LIMIT, "malloc");
+        return;
+    }
+    memset(queue, 1, queue_bytes);
+    memset(buffer, 1, COPY_BYTES);
+    uint64_t begin_ns = cpu_ns();
+    for (; !is_over(task, bytes, turn); turn++) {
+        memcpy(buffer, queue + from, COPY_BYTES);
+        __asm__ volatile(""
+                         :
+                         : "r"(buffer)
+                         : "memory"); /* it is looked at, for all that is known */
+        bytes += COPY_BYTES;
+        from = (from + COPY_BYTES) % queue_bytes;
+    }
+    printf("{\"bytes\": %llu, \"seconds\": %.6f, \"packets\": %llu}\n", (unsigned long long)bytes,
+           (double)(cpu_ns() - begin_ns) / 1e9, (unsigned long long)(bytes / COPY_BYTES));
+    free(queue);
+    free(buffer);
+}
+
 /* One connection from SYN to both closed. */
 static void converse(struct pair *pair, berth_id listener, const struct berth_endpoint *at)
 {
@@ -191,6 +228,7 @@ static void connections(const struct task *task)
 static _Noreturn void usage(void)
 {
     fputs("usage: bench-core bulk [-m MTU] [-g] [-k] (-t SECONDS | -n MEGABYTES)\n"
+          "       bench-core copy (-t SECONDS | -n MEGABYTES)\n"
           "       bench-core connect (-t SECONDS | -n CONNECTIONS)\n",
           stderr);
     exit(2);
@@ -238,6 +276,9 @@ int main(int argc, char **argv)
     if (strcmp(argv[1], "bulk") == 0) {
         task.number *= 1000000;
         bulk(&task);
+    } else if (strcmp(argv[1], "copy") == 0) {
+        task.number *= 1000000;
+        copy(&task);
     } else if (strcmp(argv[1], "connect") == 0) {
         connections(&task);
     } else {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * bench-segments receive|send -n SEGMENTS [-m MSS] [-t] [-k] [-g] [-p]
+ * bench-segments connect -n CONNECTIONS [-t]
  *
  * receive: the subject gets in-order segments, the application reads them, the ACKs are looked at.
  * send: the application writes, the program acknowledges every second segment, as RFC 5681 has it.
- * -t: timestamps; -k: checksums are the link's; -g: super-segments of 64 KiB (implies -k); -p: the
+ * connect: handshake, one byte each way, the program closes first; one after another. -t: timestamps; -k: checksums are the link's; -g: super-segments of 64 KiB (implies -k); -p: the
  * sender's bytes stand in its queue, none is copied there. Prints one line of JSON. See segments.h.
  */
 #include "segments.h"
@@ -33,15 +34,17 @@ struct host { /* the made-up end */
     uint32_t due_first;
     uint32_t due_count;
     bool is_odd; /* one segment waits for the second, and then both for an ACK */
+    uint16_t port;
     uint32_t tsecr;
     uint64_t segments; /* with data, from the subject */
     uint64_t acks;     /* without */
     uint64_t bytes;
     bool is_open;
+    bool is_ended; /* the subject's FIN was here */
     bool is_lossy; /* something did not come in order */
 };
 
-static struct host host = {.seq = ISS};
+static struct host host = {.seq = ISS, .port = SEGMENTS_PEER_PORT};
 static uint8_t packet_bytes[SEGMENTS_BYTES_MAX + 1];
 
 static struct berth_address address(uint8_t last)
@@ -56,7 +59,7 @@ static uint32_t make(struct wire_packet *packet)
 {
     packet->source = address(2);
     packet->destination = address(1);
-    packet->source_port = SEGMENTS_PEER_PORT;
+    packet->source_port = host.port;
     packet->destination_port = SEGMENTS_PORT;
     packet->version = 4;
     packet->protocol = WIRE_TCP;
@@ -134,6 +137,10 @@ void segments_take(const uint8_t *bytes, uint32_t count)
         host.acks++;
     } else {
         take_data(&packet);
+    }
+    if ((packet.tcp.flags & WIRE_FIN) != 0 && !host.is_ended) {
+        host.is_ended = true;
+        host.next++;
     }
     host.tsecr = packet.tcp.tsval;
 }
@@ -217,9 +224,47 @@ static void send_all(void)
     }
 }
 
+/* What the program sends next, and then the answers. */
+static void say(uint16_t flags, uint32_t bytes)
+{
+    struct wire_packet packet = {.payload_bytes = bytes};
+
+    host.ack = host.next;
+    packet.tcp.flags = flags;
+    give(&packet);
+    host.seq += (flags & WIRE_FIN) != 0 ? 1 : 0;
+    take_all();
+}
+
+static void converse_all(void)
+{
+    for (uint64_t i = 0; i < host.options.number; i++) {
+        uint64_t before = host.segments;
+        host.port = (uint16_t)(1024 + i % 60000);
+        host.seq = ISS;
+        host.ack = 0;
+        host.is_open = false;
+        host.is_ended = false;
+        open_connection();
+        say(WIRE_ACK | WIRE_PSH, 1);
+        if (host.segments != before + 1) {
+            fputs("bench-segments: no answer\n", stderr);
+            exit(1);
+        }
+        say(WIRE_ACK | WIRE_FIN, 0);
+        host.is_lossy = host.is_lossy || !host.is_ended;
+        say(WIRE_ACK, 0);
+        host.due_count = 0;
+        host.is_odd = false;
+        tick(i);
+    }
+}
+
 static _Noreturn void usage(void)
 {
-    fputs("usage: bench-segments receive|send -n SEGMENTS [-m MSS] [-t] [-k] [-g] [-p]\n", stderr);
+    fputs("usage: bench-segments receive|send -n SEGMENTS [-m MSS] [-t] [-k] [-g] [-p]\n"
+          "       bench-segments connect -n CONNECTIONS [-t]\n",
+          stderr);
     exit(2);
 }
 
@@ -258,16 +303,50 @@ static double cpu_seconds(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
+/* Processor time. */
+static double run(const struct segments_options *options)
+{
+    double begin;
+
+    if (options->is_conversing) {
+        begin = cpu_seconds();
+        converse_all();
+        return cpu_seconds() - begin;
+    }
+    open_connection();
+    begin = cpu_seconds();
+    if (options->is_sending) {
+        send_all();
+    } else {
+        receive_all();
+    }
+    return cpu_seconds() - begin;
+}
+
+static void report(const struct segments_options *options, double seconds)
+{
+    uint64_t bytes = options->is_sending ? host.bytes : subject_received_bytes();
+    uint64_t segments = options->is_sending ? host.segments : options->number;
+
+    printf("{\"segments\": %llu, \"acks\": %llu, \"bytes\": %llu, \"in_order\": %s, "
+           "\"seconds\": %.6f}\n",
+           (unsigned long long)segments, (unsigned long long)host.acks, (unsigned long long)bytes,
+           host.is_lossy ? "false" : "true", seconds);
+}
+
 int main(int argc, char **argv)
 {
     struct segments_options options = {.mss = 1448};
-    double seconds;
     int letter;
 
-    if (argc < 2 || (strcmp(argv[1], "receive") != 0 && strcmp(argv[1], "send") != 0)) {
+    if (argc < 2) {
         usage();
     }
     options.is_sending = strcmp(argv[1], "send") == 0;
+    options.is_conversing = strcmp(argv[1], "connect") == 0;
+    if (!options.is_sending && !options.is_conversing && strcmp(argv[1], "receive") != 0) {
+        usage();
+    }
     optind = 2;
     while ((letter = getopt(argc, argv, "n:m:tkgp")) != -1) {
         set_option(&options, letter);
@@ -280,19 +359,6 @@ int main(int argc, char **argv)
         fputs("bench-segments: this stack cannot do that\n", stderr);
         return 1;
     }
-    open_connection();
-    seconds = cpu_seconds();
-    if (options.is_sending) {
-        send_all();
-    } else {
-        receive_all();
-    }
-    seconds = cpu_seconds() - seconds;
-    uint64_t bytes = options.is_sending ? host.bytes : subject_received_bytes();
-    printf("{\"segments\": %llu, \"acks\": %llu, \"bytes\": %llu, \"in_order\": %s, "
-           "\"seconds\": %.6f}\n",
-           (unsigned long long)(options.is_sending ? host.segments : options.number),
-           (unsigned long long)host.acks, (unsigned long long)bytes,
-           host.is_lossy ? "false" : "true", seconds);
+    report(&options, run(&options));
     return 0;
 }

@@ -26,11 +26,12 @@
 #define COUNTED __attribute__((noinline, noclone))
 
 struct segments_options {
-    bool is_sending; /* the subject sends; else it receives */
-    bool timestamps; /* RFC 7323 */
-    bool super;      /* super-segments of 64 KiB, checksums left to the link (berth alone) */
-    bool checksums;  /* by the link (berth alone) */
-    bool in_place;   /* the sender's bytes are in its queue already (berth alone) */
+    bool is_sending;    /* the subject sends; else it receives */
+    bool is_conversing; /* many connections: it answers a byte with a byte, closes after the peer */
+    bool timestamps;    /* RFC 7323 */
+    bool super;         /* super-segments of 64 KiB, checksums left to the link (berth alone) */
+    bool checksums;     /* by the link (berth alone) */
+    bool in_place;      /* the sender's bytes are in its queue already (berth alone) */
     uint32_t mss;
     uint64_t number; /* of data segments */
 };

@@ -78,6 +78,21 @@ static void read_all(void)
     }
 }
 
+/* One byte is answered with one, an end with an end. */
+static void answer(uint32_t bits)
+{
+    uint8_t byte;
+    size_t moved;
+
+    while (berth_tcp_read(berth, id, &byte, 1, &moved) == 0 && moved > 0) {
+        received++;
+        must(berth_tcp_write(berth, id, &byte, 1, &moved), "berth_tcp_write");
+    }
+    if ((bits & BERTH_EVENT_PEER_CLOSED) != 0) {
+        must(berth_tcp_close(berth, id), "berth_tcp_close");
+    }
+}
+
 COUNTED void counted_receive(void)
 {
     struct berth_event event;
@@ -87,7 +102,9 @@ COUNTED void counted_receive(void)
         if ((event.bits & BERTH_EVENT_ACCEPTABLE) != 0) {
             must(berth_tcp_accept(berth, listener, NULL, &id), "berth_tcp_accept");
         }
-        if ((event.bits & BERTH_EVENT_READABLE) != 0) {
+        if ((event.bits & BERTH_EVENT_READABLE) != 0 && options.is_conversing) {
+            answer(event.bits);
+        } else if ((event.bits & BERTH_EVENT_READABLE) != 0) {
             read_all();
         }
         is_writable = is_writable || (event.bits & BERTH_EVENT_WRITABLE) != 0;

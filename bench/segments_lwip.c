@@ -18,6 +18,7 @@ static struct tcp_pcb *conn;
 static struct pbuf *arriving;
 static uint64_t now;
 static uint64_t received;
+static bool is_conversing;
 static uint8_t chunk[65535];
 
 /* In the place of liblwip's own, which reads the machine's clock. */
@@ -47,11 +48,16 @@ static err_t on_received(void *arg, struct tcp_pcb *pcb, struct pbuf *pbuf, err_
 {
     (void)arg;
     (void)error;
-    if (pbuf != NULL) {
-        received += pbuf->tot_len;
-        tcp_recved(pcb, pbuf->tot_len);
-        (void)pbuf_free(pbuf);
+    if (pbuf == NULL) {
+        return tcp_close(pcb);
     }
+    received += pbuf->tot_len;
+    tcp_recved(pcb, pbuf->tot_len);
+    if (is_conversing) {
+        (void)tcp_write(pcb, pbuf->payload, 1, TCP_WRITE_FLAG_COPY);
+        (void)tcp_output(pcb);
+    }
+    (void)pbuf_free(pbuf);
     return ERR_OK;
 }
 
@@ -75,6 +81,7 @@ bool subject_init(const struct segments_options *options)
     if (options->timestamps || options->checksums || options->super || options->in_place) {
         return false;
     }
+    is_conversing = options->is_conversing;
     lwip_init();
     (void)ip4addr_aton(SEGMENTS_ADDRESS, &address);
     (void)ip4addr_aton("255.255.255.0", &mask);

@@ -2,15 +2,14 @@
 /* Stacks to measure: stacks.h. */
 #include "stacks.h"
 
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 
-#define TURN_NS       10000U
-#define FRAMES_MAX    16U
-#define QUEUE_PACKETS 65536U
+#define TURN_NS    10000U
+#define FRAMES_MAX 16U
 
 void must(int result, const char *what)
 {
@@ -60,38 +59,42 @@ struct berth *stacks_new(const struct berth_config *config, int side)
 
 void pair_init(struct pair *pair, const struct berth_config *config)
 {
-    const struct link_memory_config link = {.queue_packets = QUEUE_PACKETS,
-                                            .packet_bytes_max = BERTH_PACKET_BYTES_MAX,
-                                            .offloads = config->offloads};
-
-    /* The link's packets are malloc's: without this we measure pages that go back and forth. */
-    (void)mallopt(M_TRIM_THRESHOLD, 1 << 30);
-    (void)mallopt(M_MMAP_THRESHOLD, 1 << 30);
     *pair = (struct pair){.side = {stacks_new(config, 0), stacks_new(config, 1)}};
-    must(link_memory_new(&link, &pair->link[0], &pair->link[1]), "link_memory_new");
 }
 
-static void transmit(struct pair *pair, int side)
+static void carry(struct pair *pair, const struct berth_frame *frame, struct berth *to)
 {
-    static struct berth_frame frames[FRAMES_MAX];
-    uint32_t count = berth_transmit(pair->side[side], frames, FRAMES_MAX, pair->now_ns);
+    struct berth_buffer *buffer = berth_buffer_get(to);
 
-    while (count > 0) {
-        must(link_send(pair->link[side], frames, count, pair->now_ns), "link_send");
-        pair->packets += count;
-        count = berth_transmit(pair->side[side], frames, FRAMES_MAX, pair->now_ns);
+    if (buffer == NULL || frame->bytes > buffer->capacity - buffer->begin) {
+        must(BERTH_E_LIMIT, "no buffer takes the packet");
+        return;
     }
+    for (uint32_t i = 0; i < frame->view_count; i++) {
+        memcpy(buffer->data + buffer->begin + buffer->bytes, frame->views[i].data,
+               frame->views[i].bytes);
+        buffer->bytes += (uint32_t)frame->views[i].bytes;
+    }
+    buffer->offload = frame->offload;
+    berth_receive(to, buffer, pair->now_ns);
 }
 
 void pair_turn(struct pair *pair)
 {
+    static struct berth_frame frames[FRAMES_MAX];
+
     for (int side = 0; side < 2; side++) {
-        while (link_receive(pair->link[side], pair->side[side], 64, pair->now_ns) > 0) {
-        }
+        uint32_t count = FRAMES_MAX;
         if (berth_deadline(pair->side[side]) <= pair->now_ns) {
             berth_advance(pair->side[side], pair->now_ns);
         }
-        transmit(pair, side);
+        while (count == FRAMES_MAX) {
+            count = berth_transmit(pair->side[side], frames, FRAMES_MAX, pair->now_ns);
+            for (uint32_t i = 0; i < count; i++) {
+                carry(pair, &frames[i], pair->side[1 - side]);
+            }
+            pair->packets += count;
+        }
     }
     pair->now_ns += TURN_NS;
 }

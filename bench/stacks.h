@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stacks to measure: two joined by the memory link, or one alone. A failure of anything ends the
- * program: a benchmark that went wrong has no figure.
+ * Stacks to measure: two joined, or one alone. A failure of anything ends the program: a benchmark
+ * that went wrong has no figure.
  *
- *     side 0 (10.9.0.1) ---- memory link, no delay ---- side 1 (10.9.0.2)
+ *     side 0 (10.9.0.1) ---- no delay ---- side 1 (10.9.0.2)
+ *
+ * What one side sends is copied once, out of its frames' views into a buffer of the other's pool, as
+ * a device's read() would: no queue in between.
  *
  * Time is virtual: each turn of the pair is 10 microseconds later, so that a run of the same length
  * is the same to the last instruction.
@@ -13,11 +16,8 @@
 
 #include <berth/berth.h>
 
-#include "link/link.h"
-
 struct pair {
     struct berth *side[2];
-    struct link *link[2];
     uint64_t now_ns;
     uint64_t packets; /* that crossed, both ways, a super-segment as one */
 };

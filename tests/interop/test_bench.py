@@ -3,6 +3,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -10,6 +11,9 @@ sys.path.insert(0, os.path.join(os.environ["BERTH_SOURCE"], "tests"))
 import tap
 
 BENCH = os.path.join(os.environ["BERTH_SOURCE"], "bench", "bench")
+SEGMENTS = ["receive", "send", "connect"]
+SEGMENTS_BERTH = ["receive -t", "send -t", "receive -k", "send -k -p", "receive -g", "send -g -p",
+                  "connect -t"]
 SHORT = ["--build", os.environ["BERTH_BUILD"], "--seconds", "0.2", "--runs", "1"]
 
 
@@ -80,8 +84,34 @@ def test_stack():
 
 def test_core():
     rates = document("core").get("core", {}).get("rates", {})
-    tap.check("core: five rates", len(rates) == 5 and all(r["median"] > 0 for r in rates.values()),
+    tap.check("core: six rates", len(rates) == 6 and all(r["median"] > 0 for r in rates.values()),
               rates)
+
+
+def test_segments():
+    """Both stacks get and acknowledge all that is sent, by whatever way."""
+    for program, cases in (("bench-segments", SEGMENTS + SEGMENTS_BERTH),
+                           ("bench-segments-lwip", SEGMENTS)):
+        path = os.path.join(os.environ["BERTH_BUILD"], "bench", program)
+        if not os.access(path, os.X_OK):
+            tap.skip(program, "not built: no liblwip-dev")
+            continue
+        for case in cases:
+            done = subprocess.run([path, *case.split(), "-n", "500"], timeout=60, text=True,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            got = json.loads(done.stdout or "{}")
+            tap.check(f"{program} {case}: all in order", done.returncode == 0
+                      and got["segments"] >= 500 and got["in_order"]
+                      and (case == "connect" or got["bytes"] > 1200 * 500), f"{got} {done.stderr}")
+
+
+def test_counts():
+    if not shutil.which("valgrind"):
+        tap.skip("core: instructions", "valgrind is not installed")
+        return
+    counts = document("core", "--instructions").get("core", {}).get("counts", {})
+    tap.check("core: berth's instructions are counted", counts and all(
+        got["berth"]["each"] > 100 for got in counts.values()), counts)
 
 
 def test_options():
@@ -96,5 +126,7 @@ test_run()
 test_loss()
 test_stack()
 test_core()
+test_segments()
+test_counts()
 test_options()
 tap.done()
