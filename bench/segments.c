@@ -5,7 +5,8 @@
  *
  * receive: the subject gets in-order segments, the application reads them, the ACKs are looked at.
  * send: the application writes, the program acknowledges every second segment, as RFC 5681 has it.
- * connect: handshake, one byte each way, the program closes first; one after another. -t: timestamps; -k: checksums are the link's; -g: super-segments of 64 KiB (implies -k); -p: the
+ * connect: handshake, one byte each way, the program closes first; one after another. -t:
+ * timestamps; -k: checksums are the link's; -g: super-segments of 64 KiB (implies -k); -p: the
  * sender's bytes stand in its queue, none is copied there. Prints one line of JSON. See segments.h.
  */
 #include "segments.h"

@@ -5,8 +5,8 @@
  *
  *     side 0 (10.9.0.1) ---- no delay ---- side 1 (10.9.0.2)
  *
- * What one side sends is copied once, out of its frames' views into a buffer of the other's pool, as
- * a device's read() would: no queue in between.
+ * What one side sends is copied once, out of its frames' views into a buffer of the other's pool,
+ * as a device's read() would: no queue in between.
  *
  * Time is virtual: each turn of the pair is 10 microseconds later, so that a run of the same length
  * is the same to the last instruction.

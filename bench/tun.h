@@ -24,7 +24,8 @@ struct tun_options {
 void tun_parse(struct tun_options *out, int argc, char **argv);
 /* Says "ready" and waits for the line. */
 void tun_ready(void);
-/* Waits for FD or standard input, at most until TIMEOUT_NS from now; false: the latter has ended. */
+/* Waits for FD or standard input, at most until TIMEOUT_NS from now; false: the latter has
+ * ended. */
 bool tun_wait(int fd, uint64_t timeout_ns);
 uint64_t tun_now_ns(void);
 _Noreturn void tun_die(const char *what, const char *why);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The scoreboard: a record for each piece that was transmitted and is not acknowledged, up to a
- * super-segment long; SACK blocks and losses cut it. What the sender concludes from it is
- * recovery.c's and rack.c's.
+ * super-segment long, or a train of full segments of that length; SACK blocks and losses cut it.
+ * What the sender concludes from it is recovery.c's and rack.c's.
  *
  * 1. `sent` holds the records by sequence; they cover [snd_una, snd_nxt) without gap or overlap.
  *    Those believed lost are marked in it.
@@ -15,7 +15,8 @@
  */
 #include "tcp/parts.h"
 
-#define RECORDS_KEPT 8 /* one in so many */
+#define RECORDS_KEPT    8 /* one in so many */
+#define TRAIN_BYTES_MAX 65535U
 
 static struct tcp_sent *sent_of(struct tree_node *node)
 {
@@ -110,9 +111,30 @@ bool tcp_score_has_room(const struct tcp *tcp, const struct tcp_conn *conn)
     return records->count - records->used > kept;
 }
 
+/* A full segment from snd_nxt on goes out at the same moment as others just before it: one record
+ * is theirs, as if they were a super-segment. Not where rates are measured, piece by piece. */
+static bool joins_train(const struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes)
+{
+    struct list_node *last = list_last(&conn->in_flight);
+    struct tcp_sent *sent = last != NULL ? CONTAINER_OF(last, struct tcp_sent, by_time) : NULL;
+    if (sent == NULL || sent->end != conn->snd_nxt || sent->sent_ns != tcp->now_ns ||
+        sent->flags != 0 || conn->rate != NULL || conn->snd_small == conn->snd_nxt) {
+        return false;
+    }
+    uint32_t mss = tcp_mss_now(conn);
+    if (bytes != mss || sent->segment != mss || sent_bytes(sent) + bytes > TRAIN_BYTES_MAX) {
+        return false; /* a short segment, several, or a probe of the path MTU */
+    }
+    sent->end += bytes;
+    return true;
+}
+
 /* The new bytes [snd_nxt, snd_nxt + BYTES) go out now. false: no record left, they must wait. */
 bool tcp_score_sent(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes)
 {
+    if (joins_train(tcp, conn, bytes)) {
+        return true;
+    }
     struct tcp_sent *sent = tcp_score_has_room(tcp, conn) ? pool_take(&tcp->sent_records) : NULL;
     if (sent == NULL) {
         return false;
@@ -171,6 +193,19 @@ static void on_delivered(struct tcp *tcp, struct tcp_conn *conn, const struct tc
     }
 }
 
+/* The peer has SENT's first bytes, up to ACK: the rest stays. */
+static void on_part_delivered(struct tcp *tcp, struct tcp_conn *conn, struct tcp_sent *sent,
+                              uint32_t ack, struct tcp_acked *acked)
+{
+    if ((sent->flags & (SENT_SACKED | SENT_PROBE)) == 0 && conn->rate == NULL) {
+        struct tcp_sent part = *sent;
+        part.end = ack;
+        on_delivered(tcp, conn, &part, acked);
+    }
+    count_flags(conn, sent->flags, ack - sent->seq, false);
+    sent->seq = ack;
+}
+
 /* ACK acknowledges [snd_una, ack): takes its records off. */
 void tcp_score_acked(struct tcp *tcp, struct tcp_conn *conn, uint32_t ack, struct tcp_acked *acked)
 {
@@ -183,8 +218,7 @@ void tcp_score_acked(struct tcp *tcp, struct tcp_conn *conn, uint32_t ack, struc
         sent = tcp_score_first(conn);
     }
     if (sent != NULL && seq_lt(sent->seq, ack)) {
-        count_flags(conn, sent->flags, ack - sent->seq, false);
-        sent->seq = ack;
+        on_part_delivered(tcp, conn, sent, ack, acked);
     }
 }
 

@@ -8,15 +8,34 @@
 #define SEGMENTS 400
 #define STEPS    20000
 
-/* COUNT segments, EACH a record, have left. */
+/* BYTES have left, now. */
+static void send_now(struct fixture *f, uint32_t bytes)
+{
+    assert_true(tcp_score_sent(&f->tcp, f->conn, bytes));
+    f->conn->snd_nxt += bytes;
+    f->conn->snd_end = f->conn->snd_nxt;
+    f->conn->snd_small = bytes % FIXTURE_MSS != 0 ? f->conn->snd_nxt : f->conn->snd_small;
+    f->queue.bytes += bytes;
+}
+
+/* COUNT times EACH segments have left, a record each time. */
 static void send_all(struct fixture *f, uint32_t count, uint32_t each)
 {
     for (uint32_t i = 0; i < count; i++) {
-        assert_true(tcp_score_sent(&f->tcp, f->conn, each * FIXTURE_MSS));
-        f->conn->snd_nxt += each * FIXTURE_MSS;
-        f->conn->snd_end = f->conn->snd_nxt;
-        f->queue.bytes += each * FIXTURE_MSS;
+        f->tcp.now_ns++; /* at one moment single ones would be one train */
+        send_now(f, each * FIXTURE_MSS);
     }
+}
+
+/* The peer acknowledges BYTES more. */
+static struct tcp_acked acknowledge(struct fixture *f, uint32_t bytes)
+{
+    struct tcp_acked acked = {0};
+
+    tcp_score_acked(&f->tcp, f->conn, f->conn->snd_una + bytes, &acked);
+    f->conn->snd_una += bytes;
+    f->queue.bytes -= bytes;
+    return acked;
 }
 
 /* The peer SACKs [LEFT, RIGHT), offsets from snd_una; returns the bytes that were news. */
@@ -154,6 +173,7 @@ static void the_last_record_is_for_who_has_none(void **state)
     assert_true(tcp_score_has_room(&f->tcp, f->conn));
     send_all(f, 7, 1);
     assert_false(tcp_score_has_room(&f->tcp, f->conn));
+    f->tcp.now_ns++;
     assert_false(tcp_score_sent(&f->tcp, f->conn, FIXTURE_MSS));
     uint32_t una = f->conn->snd_una;
     f->conn->snd_una = f->conn->snd_nxt; /* as one that has nothing in flight */
@@ -162,11 +182,70 @@ static void the_last_record_is_for_who_has_none(void **state)
     fixture_free(f);
 }
 
+/* Full segments that leave at one moment are one record, which SACK blocks cut as any other; what
+ * comes later, is short, follows a short one or is larger has its own. */
+static void a_train_is_one_record(void **state)
+{
+    struct fixture *f = fixture_new(&(struct fixture_limits){.buffers = 16, .records = 100});
+
+    (void)state;
+    for (uint32_t i = 0; i < 5; i++) {
+        send_now(f, FIXTURE_MSS);
+    }
+    assert_int_equal(f->tcp.sent_records.used, 1);
+    assert_int_equal(sack(f, 2 * FIXTURE_MSS, 3 * FIXTURE_MSS), FIXTURE_MSS);
+    assert_int_equal(f->tcp.sent_records.used, 3);
+    tcp_conn_check(f->conn);
+    send_now(f, FIXTURE_MSS); /* sack() has moved the clock */
+    assert_int_equal(f->tcp.sent_records.used, 4);
+    send_now(f, 10);
+    send_now(f, FIXTURE_MSS);
+    send_now(f, 2 * FIXTURE_MSS);
+    assert_int_equal(f->tcp.sent_records.used, 7);
+    tcp_conn_check(f->conn);
+    fixture_free(f);
+}
+
+static void a_train_is_no_longer_than_a_super_segment(void **state)
+{
+    struct fixture *f = fixture_new(&(struct fixture_limits){.buffers = 16, .records = 100});
+
+    (void)state;
+    for (uint32_t i = 0; i < 65535 / FIXTURE_MSS + 1; i++) {
+        send_now(f, FIXTURE_MSS);
+    }
+    assert_int_equal(f->tcp.sent_records.used, 2);
+    tcp_conn_check(f->conn);
+    fixture_free(f);
+}
+
+/* Each ACK that takes a part of a train measures the round trip, as it would of single records. */
+static void a_part_of_a_train_is_a_sample(void **state)
+{
+    struct fixture *f = fixture_new(&(struct fixture_limits){.buffers = 16, .records = 100});
+
+    (void)state;
+    for (uint32_t i = 0; i < 4; i++) {
+        send_now(f, FIXTURE_MSS);
+    }
+    f->tcp.now_ns += 3 * NS_PER_MS;
+    assert_int_equal(acknowledge(f, 2 * FIXTURE_MSS).rtt_ns, 3 * NS_PER_MS);
+    assert_int_equal(f->conn->rack_end, f->conn->snd_una);
+    f->tcp.now_ns += NS_PER_MS;
+    assert_int_equal(acknowledge(f, 2 * FIXTURE_MSS).rtt_ns, 4 * NS_PER_MS);
+    assert_int_equal(f->tcp.sent_records.used, 0);
+    tcp_conn_check(f->conn);
+    fixture_free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_random_life_agrees_with_a_model),
         cmocka_unit_test(the_last_record_is_for_who_has_none),
+        cmocka_unit_test(a_train_is_one_record),
+        cmocka_unit_test(a_train_is_no_longer_than_a_super_segment),
+        cmocka_unit_test(a_part_of_a_train_is_a_sample),
         cmocka_unit_test(single_bytes_cut_nothing),
         cmocka_unit_test(every_second_segment_is_bounded),
         cmocka_unit_test(a_crooked_block_counts_whole_segments),
