@@ -348,8 +348,9 @@ static int run_it(const struct settings *settings, const struct run_config *conf
         return failure.exit_status;
     }
     status = run_exit_status(run);
-    if (settings->has_summary || (!settings->is_quiet && (run_tally(run)->refused > 0 ||
-                                                          run_tally(run)->names_refused > 0))) {
+    if (settings->has_summary ||
+        (!settings->is_quiet &&
+         (run_tally(run)->refused > 0 || tally_names_refused(run_tally(run)) > 0))) {
         run_print_table(run, config);
     }
     if (settings->learn != NULL && !learn_finish(settings->learn, run, config) && status == 0) {

@@ -197,10 +197,10 @@ static void print_rows(const struct tally_row *rows, size_t count, const struct 
 
 /* ---- Words that would allow it --------------------------------------------------------------- */
 
-/* Refused for want of a rule. */
-static bool is_open_to_words(const struct tally_row *row)
+/* Was it refused since no rule decided? */
+static bool needs_words(const struct tally_row *row)
 {
-    return row->key.action != BERTH_ALLOW && row->rule < 0 && !row->by_scan;
+    return row->key.action != BERTH_ALLOW && row->rule < 0 && !row->by_scan && !row->is_told;
 }
 
 static void print_hints(const struct tally_row *rows, size_t count, const struct run_config *config)
@@ -211,7 +211,7 @@ static void print_hints(const struct tally_row *rows, size_t count, const struct
     size_t hints = 0;
 
     for (size_t i = 0; i < count; i++) {
-        if (is_open_to_words(&rows[i])) {
+        if (needs_words(&rows[i])) {
             refused += rows[i].connections;
         }
     }
@@ -223,7 +223,7 @@ static void print_hints(const struct tally_row *rows, size_t count, const struct
     for (size_t i = 0; i < count; i++) {
         char hint[TALLY_HINT_BYTES];
 
-        if (!is_open_to_words(&rows[i])) {
+        if (!needs_words(&rows[i])) {
             continue;
         }
         /* The host by IPv4 and by IPv6 takes the same words. */
@@ -265,26 +265,67 @@ static void print_refusing_rules(const struct run *run)
     }
 }
 
-static void print_names(const struct tally *tally)
+/* What is said of names that were refused for one reason. */
+struct saying {
+    const char *before;
+    const char *after;
+};
+
+static const struct saying sayings[NAME_REFUSALS] = {
+    [NAME_REFUSED_RULES] = {"did not resolve", "no rule lets a connection there out"},
+    [NAME_REFUSED_UNNAMED] = {"did not ask for", "that takes a rule that names it"},
+    [NAME_REFUSED_TYPE] = {"did not ask for", "what opens no connection is not resolved"},
+    [NAME_REFUSED_ADDRESS] = {"did not pass on the address of",
+                              "it is not out in the network, and no rule goes by it"},
+    [NAME_REFUSED_SERVER] = {"ended connections that asked for", "that is another server"},
+    [NAME_REFUSED_HIDDEN] = {"ended connections to",
+                             "they began such that the server's name could not be told"},
+};
+
+static void print_name_hints(const struct tally *tally, enum name_refusal why)
+{
+    for (size_t i = 0; i < tally->name_count; i++) {
+        const struct tally_name *name = &tally->names[i];
+        bool is_first = name->why == why && *name->hint != '\0';
+
+        for (size_t j = 0; j < i && is_first; j++) {
+            is_first = tally->names[j].why != why || strcmp(tally->names[j].hint, name->hint) != 0;
+        }
+        if (is_first) {
+            fprintf(stderr, "  --allow '%s'\n", name->hint);
+        }
+    }
+}
+
+/* The names that were refused for the reason WHY, and the words that would allow them. */
+static void print_names(const struct tally *tally, enum name_refusal why)
 {
     char line[CELL_BYTES] = "";
     size_t used = 0;
     size_t shown = 0;
+    bool is_cut = false;
+    bool has_hint = false;
 
-    if (tally->names_refused == 0) {
+    if (tally->names_refused[why] == 0) {
         return;
     }
-    for (; shown < tally->name_count; shown++) {
-        size_t bytes = strlen(tally->names[shown]) + 2;
+    for (size_t i = 0; i < tally->name_count; i++) {
+        const struct tally_name *name = &tally->names[i];
 
-        if (used + bytes >= sizeof line) {
-            break;
+        if (name->why != why) {
+            continue;
         }
-        used += (size_t)snprintf(line + used, sizeof line - used, "%s%s", shown == 0 ? "" : ", ",
-                                 tally->names[shown]);
+        has_hint = has_hint || *name->hint != '\0';
+        is_cut = is_cut || used + strlen(name->detail) + 2 >= sizeof line;
+        if (!is_cut) {
+            used += (size_t)snprintf(line + used, sizeof line - used, "%s%s",
+                                     shown++ == 0 ? "" : ", ", name->detail);
+        }
     }
-    cli_message("did not resolve %s%s: no rule lets a connection to the network out", line,
-                shown < tally->name_count ? " and others" : "");
+    cli_message("%s %s%s: %s%s", sayings[why].before, line,
+                is_cut || tally->name_count == TALLY_NAMES_MAX ? " and others" : "",
+                sayings[why].after, has_hint ? "; to allow connections there next time:" : "");
+    print_name_hints(tally, why);
 }
 
 static void print_scans(const struct run *run)
@@ -312,7 +353,9 @@ void run_print_table(const struct run *run, const struct run_config *config)
                     (unsigned long long)lost);
     }
     print_scans(run);
-    print_names(tally);
+    for (int why = 0; why < NAME_REFUSALS; why++) {
+        print_names(tally, (enum name_refusal)why);
+    }
     print_refusing_rules(run);
     print_hints(rows, tally->count, config);
     free(rows);

@@ -16,6 +16,8 @@ enum {
     ASKS_AT_ONCE = 100,
 };
 
+#include "run/dns_message.h"
+
 /* The port that says what is talked about; 0 for ICMP. */
 static uint16_t served_port(const struct conversation *conversation)
 {
@@ -117,6 +119,8 @@ void conversation_begin(struct run *run, struct conversation *conversation)
     if (needs_process(run, conversation)) {
         find_process(run, conversation);
     }
+    conversation->holds_name = conversation->verdict.by_name &&
+                               berth_name_hold(run->berth, &conversation->peer.address) == BERTH_OK;
 }
 
 /* ---- The journal ---------------------------------------------------------------------------- */
@@ -221,6 +225,9 @@ static void write_end(struct run *run, const char *event, const struct conversat
     journal_put(line, "bytes_in", json_integer((json_int_t)conversation->bytes_in));
     journal_put(line, "duration_ms", json_real(duration_ms));
     journal_put(line, "end", json_string(run_end_text(end)));
+    if (conversation->server_name != NULL) {
+        journal_put(line, "server_name", journal_text(conversation->server_name));
+    }
     run_journal(run, line);
 }
 
@@ -245,16 +252,33 @@ static void tell(struct run *run, const struct conversation *conversation, const
 
 /* ---- Its life ------------------------------------------------------------------------------- */
 
+/* Do the rules let NAME through, so that the refusal is of this address alone? */
+static bool is_stale(const struct run *run, const struct conversation *conversation,
+                     const char *name)
+{
+    struct berth_contact_query query = {.direction = conversation->direction,
+                                        .protocol = conversation->protocol,
+                                        .peer = conversation->peer.address,
+                                        .port = served_port(conversation)};
+
+    return name != NULL && conversation->direction == BERTH_OUT &&
+           berth_rules_judge_name(run->berth, &query, name).action == BERTH_ALLOW;
+}
+
 static void count(struct run *run, const struct conversation *conversation)
 {
+    const char *name = naming_find(&run->naming, &conversation->peer.address);
+    bool is_refused = conversation->verdict.action != BERTH_ALLOW;
     struct tally_entry entry = {
         .key = key_of(conversation),
-        .rule = conversation->rule,
+        .rule = conversation->is_told ? -1 : conversation->rule,
         .by_scan = conversation->verdict.reason == BERTH_REASON_BY_SCAN,
         .bytes_out = conversation->bytes_out,
         .bytes_in = conversation->bytes_in,
         .process = conversation->has_process ? &conversation->process : NULL,
-        .name = naming_find(&run->naming, &conversation->peer.address),
+        .name = name,
+        .name_is_stale = is_refused && is_stale(run, conversation, name),
+        .is_told = conversation->is_told,
     };
 
     tally_add(&run->tally, &entry);
@@ -274,8 +298,32 @@ void conversation_open(struct run *run, struct conversation *conversation)
 void conversation_end(struct run *run, struct conversation *conversation, enum run_end end)
 {
     scans_on_end(run, conversation, end);
+    if (conversation->holds_name) {
+        conversation->holds_name = false;
+        berth_name_release(run->berth, &conversation->peer.address);
+    }
     write_end(run, conversation->is_open ? "close" : "failed", conversation, end);
     count(run, conversation);
+}
+
+void conversation_server_refused(struct run *run, struct conversation *conversation,
+                                 enum name_refusal why, const char *name)
+{
+    const char *peer = naming_find(&run->naming, &conversation->peer.address);
+    char address[BERTH_ADDRESS_TEXT_BYTES];
+    struct name_refused refused = {
+        .why = why,
+        .name = name,
+        .host = name,
+        .let_through_for =
+            peer != NULL ? peer : berth_address_format(&conversation->peer.address, address),
+        .port = conversation->peer.port,
+    };
+
+    conversation->server_name = name;
+    conversation->verdict.action = BERTH_DENY;
+    conversation->is_told = true;
+    tally_add_name(&run->tally, &refused);
 }
 
 void conversation_refused(struct run *run, const struct berth_contact *contact)
@@ -300,15 +348,27 @@ void conversation_refused(struct run *run, const struct berth_contact *contact)
     }
 }
 
-void conversation_name_refused(struct run *run, const char *name)
+void conversation_name_refused(struct run *run, const struct name_refused *refused)
 {
-    tally_add_name(&run->tally, name);
-    if (journal_is_on(&run->journal)) {
-        json_t *line = line_new("name_refused");
+    char address[BERTH_ADDRESS_TEXT_BYTES];
+    char type[DNS_TYPE_TEXT_BYTES];
+    char hint[NAME_HINT_BYTES];
+    json_t *line;
 
-        journal_put(line, "host_name", journal_text(name));
-        run_journal(run, line);
+    tally_add_name(&run->tally, refused);
+    if (!journal_is_on(&run->journal)) {
+        return;
     }
+    line = line_new("name_refused");
+    journal_put(line, "host_name", journal_text(refused->name));
+    journal_put(line, "type", json_string(dns_type_text(refused->type, type)));
+    journal_put(line, "reason", json_string(name_refusal_text(refused->why)));
+    journal_put(line, "address",
+                journal_text(refused->address == NULL
+                                 ? NULL
+                                 : berth_address_format(refused->address, address)));
+    journal_put(line, "allow", journal_text(name_refusal_hint(refused, hint)));
+    run_journal(run, line);
 }
 
 /* ---- What was never a conversation ---------------------------------------------------------- */

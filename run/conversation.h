@@ -25,7 +25,10 @@ struct conversation {
     int32_t rule; /* rules_note's number of the deciding one: rules are replaced meanwhile */
     bool has_process;
     bool is_open;
+    bool holds_name; /* the names of its peer stay bound while it lasts */
+    bool is_told;    /* refused, and the words that would allow it are told with its name */
     struct attribute_process process;
+    const char *server_name; /* that its first bytes asked for, against the rules; else NULL */
     uint64_t begun_ns;
     uint64_t bytes_out; /* from the program */
     uint64_t bytes_in;
@@ -38,8 +41,12 @@ void conversation_open(struct run *run, struct conversation *conversation);
 void conversation_end(struct run *run, struct conversation *conversation, enum run_end end);
 /* A first contact that the firewall has refused. */
 void conversation_refused(struct run *run, const struct berth_contact *contact);
-/* NAME was not resolved. */
-void conversation_name_refused(struct run *run, const char *name);
+/* It was let through by a name, and its first bytes ask for the server NAME (borrowed until
+ * conversation_end; NULL: hidden), which is not allowed. Only before conversation_end. */
+void conversation_server_refused(struct run *run, struct conversation *conversation,
+                                 enum name_refusal why, const char *name);
+/* A question about a name, or an answer, was refused. */
+void conversation_name_refused(struct run *run, const struct name_refused *refused);
 
 /* At the end: how many packets were dropped that belong to no conversation, a line for each reason.
  */

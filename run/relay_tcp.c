@@ -69,6 +69,7 @@ static void relay_end(struct relay_tcp *relay, enum run_end end)
         sockets_reset(relay->fd);
     }
     conversation_end(run, &relay->conversation, end);
+    relay_server_end(relay);
     list_remove(&relay->all);
     list_remove(&relay->held);
     run->tcp_relay_count--;
@@ -162,7 +163,8 @@ void relay_tcp_call(struct run *run, berth_id id, const struct berth_held *held)
         return;
     }
     relay->host_ack_waits = true;
-    if (loop_watch(&run->loop, &relay->source, relay->fd, WATCHED) < 0) {
+    if (!relay_server_begin(relay) ||
+        loop_watch(&run->loop, &relay->source, relay->fd, WATCHED) < 0) {
         fail_call(relay, RUN_END_NO_DESCRIPTORS);
     }
 }
@@ -313,6 +315,9 @@ static void pump(struct relay_tcp *relay)
         break;
     case RELAY_TCP_LOST:
         relay_end(relay, end_of_stack_error(relay));
+        break;
+    case RELAY_TCP_WRONG:
+        relay_end(relay, relay->end);
         break;
     }
 }

@@ -15,6 +15,7 @@
  *   shaking    the program's ACK                            open      on_connected
  *   open       both directions have ended in order          -         pump
  *   open       the program has reset, or is gone            -         on_work
+ *   open       it asks for a server that is not allowed     -         pump
  *   open       the host's socket has failed                 leaving   on_host_failed
  *   leaving    the program has all that came before         -         on_leaving
  *
@@ -23,12 +24,16 @@
  *  2. A side that is full is not read for: back-pressure reaches the sender by its window.
  *  3. A direction ends when all its bytes have been handed over, and the other goes on.
  *  4. The program gets its SYN-ACK only when the host's connection stands: the true outcome.
+ *  5. Of a connection that a rule by name let through no ClientHello and no HTTP request goes out
+ *     before it is known which server it asks for, and that the rules let that one through too
+ *     (relay_server.c).
  */
 #ifndef RUN_RELAY_TCP_H
 #define RUN_RELAY_TCP_H
 
 #include "run/conversation.h"
 #include "run/inside.h"
+#include "run/server_name.h"
 
 enum relay_tcp_state {
     RELAY_TCP_CALLING,
@@ -48,15 +53,17 @@ struct relay_tcp {
     berth_id id; /* 0: the stack has it no more */
     int fd;      /* -1: closed */
     enum relay_tcp_state state;
-    enum run_end end;    /* leaving: how it will have ended */
-    uint64_t leave_ns;   /* leaving: when it is over in any case */
-    uint32_t noted;      /* enum berth_event_bit, since the work last took them away */
-    int stack_error;     /* with BERTH_EVENT_CLOSED */
-    bool is_held;        /* the id is of a held SYN */
-    bool stack_is_full;  /* the stack's send queue has no room: BERTH_EVENT_WRITABLE follows */
-    bool stack_has;      /* bytes, or the end, may wait in the stack */
-    bool stack_ended;    /* the program sends no more, and all of it is handed over */
-    bool stack_closed;   /* BERTH_EVENT_CLOSED in order: nothing more goes to the program */
+    enum run_end end;                /* leaving: how it will have ended */
+    uint64_t leave_ns;               /* leaving: when it is over in any case */
+    uint32_t noted;                  /* enum berth_event_bit, since the work last took them away */
+    int stack_error;                 /* with BERTH_EVENT_CLOSED */
+    struct server_name *server_name; /* NULL: what the program sends may go out */
+    size_t server_name_at; /* bytes that it has looked at and that are still in the stack */
+    bool is_held;          /* the id is of a held SYN */
+    bool stack_is_full;    /* the stack's send queue has no room: BERTH_EVENT_WRITABLE follows */
+    bool stack_has;        /* bytes, or the end, may wait in the stack */
+    bool stack_ended;      /* the program sends no more, and all of it is handed over */
+    bool stack_closed;     /* BERTH_EVENT_CLOSED in order: nothing more goes to the program */
     bool stack_fin;      /* the program's FIN has come: what waits in the stack is the last of it */
     bool host_has;       /* bytes, or the end, may wait in the host's socket */
     bool host_hangs_up;  /* its end has been announced: read until it is there */
@@ -93,9 +100,21 @@ enum relay_tcp_pumped {
     RELAY_TCP_DONE,   /* both directions have ended */
     RELAY_TCP_FAILED, /* the host's socket: errno says how */
     RELAY_TCP_LOST,   /* the stack's connection: see stack_error */
+    RELAY_TCP_WRONG,  /* it asks for a server that is not allowed: `end` says how it ends */
 };
 enum relay_tcp_pumped relay_tcp_pump(struct relay_tcp *relay);
 /* Only from the host to the program; for a socket that can no longer be written to. */
 enum relay_tcp_pumped relay_tcp_pump_in(struct relay_tcp *relay);
+
+/* relay_server.c: begins to look for the server's name, where the verdict was by name. False: no
+ * memory. */
+BERTH_MUST_CHECK bool relay_server_begin(struct relay_tcp *relay);
+/* The program's bytes that wait in the stack: VIEWS, COUNT of them. PUMPED: they may go out if
+ * *MAY_GO, else more are needed; or WRONG. */
+enum relay_tcp_pumped relay_server_look(struct relay_tcp *relay, const struct berth_view *views,
+                                        uint32_t count, bool *may_go);
+/* BYTES of them have gone out. */
+void relay_server_sent(struct relay_tcp *relay, size_t bytes);
+void relay_server_end(struct relay_tcp *relay);
 
 #endif

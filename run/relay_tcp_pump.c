@@ -191,6 +191,15 @@ static enum relay_tcp_pumped write_once(struct relay_tcp *relay, size_t *moved)
     if (count == 0) {
         return end_out(relay);
     }
+    if (relay->server_name != NULL) {
+        bool may_go = false;
+        enum relay_tcp_pumped looked = relay_server_look(relay, views, count, &may_go);
+
+        if (!may_go) {
+            relay->stack_has = false; /* more bytes bring it on */
+            return looked;
+        }
+    }
     bytes = write_views(relay, views, count);
     if (bytes < 0) {
         relay->host_may = false;
@@ -199,6 +208,7 @@ static enum relay_tcp_pumped write_once(struct relay_tcp *relay, size_t *moved)
     if ((size_t)bytes < sum(views, count)) {
         relay->host_may = false;
     }
+    relay_server_sent(relay, (size_t)bytes);
     *moved += (size_t)bytes;
     relay->conversation.bytes_out += (size_t)bytes;
     relay->run->moved_bytes += (size_t)bytes;

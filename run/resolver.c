@@ -81,6 +81,7 @@ void resolver_ask(struct run *run, const struct resolver_asker *asker, const uin
     struct dns_reply found = {.addresses = addresses, .ttl_s = HOSTS_TTL_S};
     struct dns_question question = {0};
     int rcode = dns_read_query(wire, bytes, &question);
+    enum name_refusal refusal;
 
     if (rcode != DNS_NO_ERROR) {
         if (rcode > 0) {
@@ -92,12 +93,45 @@ void resolver_ask(struct run *run, const struct resolver_asker *asker, const uin
         reply(run, asker, wire, bytes, &found);
         return;
     }
-    if (!berth_rules_may_reach_network(run->berth)) {
-        conversation_name_refused(run, question.name);
+    refusal = resolver_judge(run, &question);
+    if (refusal != NAME_NOT_REFUSED) {
+        struct name_refused told = {
+            .name = question.name,
+            .host = question.type == DNS_TYPE_PTR ? NULL : resolver_host_name(&question),
+            .type = question.type,
+            .why = refusal};
+
+        conversation_name_refused(run, &told);
         resolver_fail(run, asker, wire, bytes, DNS_REFUSED);
         return;
     }
     resolver_query_start(run, &(struct resolver_question){asker, &question, wire, bytes});
+}
+
+void resolver_pass(struct run *run, const struct resolver_question *question, const uint8_t *wire,
+                   size_t bytes, struct dns_answer *answer)
+{
+    const struct resolver_asker *asker = question->asker;
+    struct dns_passing passing = {
+        .query = question->wire,
+        .query_bytes = question->bytes,
+        .answer = wire,
+        .answer_bytes = bytes,
+        .question = question->question,
+        .bytes_max = asker->is_stream ? DNS_MESSAGE_BYTES_MAX : question->question->datagram_bytes};
+    uint8_t *made = NULL;
+    size_t made_bytes = 0;
+
+    if (!resolver_learn(run, question->question, answer)) {
+        resolver_fail(run, asker, question->wire, question->bytes, DNS_REFUSED);
+        return;
+    }
+    if (dns_make_answer(&passing, answer, &made, &made_bytes) < 0) {
+        resolver_fail(run, asker, question->wire, question->bytes, DNS_SERVER_FAILURE);
+        return;
+    }
+    resolver_answer(run, asker, made, made_bytes);
+    free(made);
 }
 
 /* ---- The ports ------------------------------------------------------------------------------ */
@@ -208,6 +242,7 @@ void resolver_done(struct run *run)
     for (size_t i = 0; i < resolver->port_count; i++) {
         loop_forget(&run->loop, &resolver->ports[i].source);
     }
+    aliases_done(&resolver->aliases);
     free(resolver);
     run->resolver = NULL;
 }

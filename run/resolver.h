@@ -8,23 +8,28 @@
  *   a question                      becomes                                  by
  *   out of shape                    FORMERR, or NOTIMP                       resolver.c
  *   of a name of --hosts            its addresses                            resolver.c
- *   while no rule reaches a network REFUSED, told in the closing table       resolver.c
- *   else                            a question to a name server, from a new  resolver_query.c
- *                                   socket, with a new id, over UDP or TCP
- *                                   as it came; the answer is passed on as
- *                                   it is, its addresses are learnt
+ *   that no rule is for             REFUSED, told in the closing table       resolver_policy.c
+ *   else                            a question made anew, to a name server,  resolver_query.c
+ *                                   from a new socket, with a new id, over
+ *                                   UDP or TCP as it came
+ *   answered                        an answer made anew: without addresses   resolver_policy.c
+ *                                   that lead inwards; what it has is bound  dns_answer.c
+ *                                   to the name that was asked for
  *
  * Invariants
  *  1. An answer is passed on only if it came from the server that was asked, on the socket that
  *     asked, with the id and the question that were sent.
  *  2. A question ends: by an answer, or after RESOLVER_TRIES_MAX tries with SERVFAIL.
- *  3. At most RESOLVER_QUERIES_MAX questions and RESOLVER_STREAMS_MAX streams; then SERVFAIL, or
+ *  3. Nothing of a question goes out but its name, in lower case, its type and two flags.
+ *  4. What an answer gave is bound in the stack before the answer reaches the program.
+ *  5. At most RESOLVER_QUERIES_MAX questions and RESOLVER_STREAMS_MAX streams; then SERVFAIL, or
  *     the longest silent stream goes.
  */
 #ifndef RUN_RESOLVER_H
 #define RUN_RESOLVER_H
 
-#include "run/dns_message.h"
+#include "run/aliases.h"
+#include "run/dns_answer.h"
 #include "run/inside.h"
 
 enum {
@@ -69,6 +74,7 @@ struct resolver {
     struct list streams; /* the longest silent first */
     size_t stream_count;
     bool has_said_no_server;
+    struct aliases aliases;
 };
 
 /* A question has come: answers it, or has it asked. */
@@ -89,9 +95,22 @@ struct resolver_question {
     size_t bytes;
 };
 void resolver_query_start(struct run *run, const struct resolver_question *question);
+/* ANSWER, read from WIRE, is to QUESTION: passes on what may pass. */
+void resolver_pass(struct run *run, const struct resolver_question *question, const uint8_t *wire,
+                   size_t bytes, struct dns_answer *answer);
 /* The stream is gone: nobody waits for its answers. */
 void resolver_query_forget(struct run *run, const struct resolver_stream *stream);
 void resolver_query_end_all(struct run *run);
+
+/* resolver_policy.c */
+/* May QUESTION go out? */
+enum name_refusal resolver_judge(const struct run *run, const struct dns_question *question);
+/* The host's name in QUESTION, without a service before it; borrowed from it. */
+const char *resolver_host_name(const struct dns_question *question);
+/* Refuses addresses of ANSWER to QUESTION that lead inwards, and binds the others to the name.
+ * False: none is left. */
+bool resolver_learn(struct run *run, const struct dns_question *question,
+                    struct dns_answer *answer);
 
 void resolver_stream_accept(struct resolver_port *port);
 void resolver_stream_answer(struct resolver_stream *stream, const uint8_t *wire, size_t bytes);

@@ -36,10 +36,12 @@ struct resolver_query {
     uint16_t id;         /* of this try */
     unsigned tries;      /* begun */
     enum dns_rcode told; /* what a server has said that another may know better */
-    uint8_t *wire;       /* the query, a length (RFC 1035 4.2.2) before it */
-    size_t bytes;        /* without the length */
-    size_t sent;         /* over TCP */
-    uint8_t *answer;     /* DNS_MESSAGE_BYTES_MAX and a length */
+    uint8_t *own;        /* the program's query */
+    size_t own_bytes;
+    uint8_t *wire;   /* berth's, a length (RFC 1035 4.2.2) before it */
+    size_t bytes;    /* without the length */
+    size_t sent;     /* over TCP */
+    uint8_t *answer; /* DNS_MESSAGE_BYTES_MAX and a length */
     size_t got;
 };
 
@@ -59,6 +61,14 @@ static void close_socket(struct resolver_query *query)
     }
 }
 
+static void query_free(struct resolver_query *query)
+{
+    free(query->own);
+    free(query->wire);
+    free(query->answer);
+    free(query);
+}
+
 static void query_end(struct resolver_query *query)
 {
     struct resolver *resolver = query->run->resolver;
@@ -67,9 +77,7 @@ static void query_end(struct resolver_query *query)
     loop_timer_clear(&query->run->loop, &query->timer);
     list_remove(&query->all);
     resolver->query_count--;
-    free(query->wire);
-    free(query->answer);
-    free(query);
+    query_free(query);
 }
 
 void resolver_query_forget(struct run *run, const struct resolver_stream *stream)
@@ -117,6 +125,25 @@ static bool is_asked(const struct run *run, const struct resolver_question *ques
     return false;
 }
 
+/* The question as it goes out. False: no memory. */
+static bool make_wire(struct resolver_query *query)
+{
+    uint8_t *made = NULL;
+    size_t bytes = 0;
+
+    if (dns_make_query(&query->question, &made, &bytes) < 0) {
+        return false;
+    }
+    query->wire = malloc(LENGTH_BYTES + bytes);
+    if (query->wire != NULL) {
+        query->bytes = bytes;
+        store_be16(query->wire, (uint16_t)bytes);
+        memcpy(query->wire + LENGTH_BYTES, made, bytes);
+    }
+    free(made);
+    return query->wire != NULL;
+}
+
 static struct resolver_query *query_new(struct run *run, const struct resolver_question *question)
 {
     struct resolver_query *query = calloc(1, sizeof *query);
@@ -124,23 +151,20 @@ static struct resolver_query *query_new(struct run *run, const struct resolver_q
     if (query == NULL) {
         return NULL;
     }
-    query->wire = malloc(LENGTH_BYTES + question->bytes);
+    query->question = *question->question;
+    query->own = malloc(question->bytes);
     query->answer = malloc(LENGTH_BYTES + DNS_MESSAGE_BYTES_MAX);
-    if (query->wire == NULL || query->answer == NULL) {
-        free(query->wire);
-        free(query->answer);
-        free(query);
+    if (query->own == NULL || query->answer == NULL || !make_wire(query)) {
+        query_free(query);
         return NULL;
     }
     query->source = (struct loop_source){.work = on_work, .fd = -1};
     query->timer.on_time = on_timer;
     query->run = run;
     query->asker = *question->asker;
-    query->question = *question->question;
     query->told = DNS_SERVER_FAILURE;
-    query->bytes = question->bytes;
-    store_be16(query->wire, (uint16_t)question->bytes);
-    memcpy(query->wire + LENGTH_BYTES, question->wire, question->bytes);
+    query->own_bytes = question->bytes;
+    memcpy(query->own, question->wire, question->bytes);
     list_add_last(&run->resolver->queries, &query->all);
     run->resolver->query_count++;
     return query;
@@ -172,14 +196,11 @@ static const struct hostnet_nameserver *servers_of(struct run *run, size_t *coun
     return hostnet_nameservers(run->hostnet, count);
 }
 
-/* The query goes out with its own id again: that is the program's to see in the answer. */
 static void give_up(struct resolver_query *query)
 {
-    struct run *run = query->run;
     struct resolver_asker asker = query->asker;
 
-    store_be16(query->wire + LENGTH_BYTES, query->question.id);
-    resolver_fail(run, &asker, query->wire + LENGTH_BYTES, query->bytes, query->told);
+    resolver_fail(query->run, &asker, query->own, query->own_bytes, query->told);
     query_end(query);
 }
 
@@ -263,10 +284,8 @@ static void on_timer(struct loop_timer *timer)
 /* ---- Hearing -------------------------------------------------------------------------------- */
 
 /* WIRE came from the server that was asked. False: it is no answer to the question. */
-static bool on_answer(struct resolver_query *query, uint8_t *wire, size_t bytes)
+static bool on_answer(struct resolver_query *query, const uint8_t *wire, size_t bytes)
 {
-    struct run *run = query->run;
-    struct resolver_asker asker = query->asker;
     struct dns_answer answer;
 
     if (!dns_read_answer(wire, bytes, &query->question, query->id, &answer)) {
@@ -277,11 +296,10 @@ static bool on_answer(struct resolver_query *query, uint8_t *wire, size_t bytes)
         try_next(query);
         return true;
     }
-    for (size_t i = 0; i < answer.count; i++) {
-        naming_learn(&run->naming, &answer.addresses[i], query->question.name);
-    }
-    store_be16(wire, query->question.id);
-    resolver_answer(run, &asker, wire, bytes);
+    resolver_pass(
+        query->run,
+        &(struct resolver_question){&query->asker, &query->question, query->own, query->own_bytes},
+        wire, bytes, &answer);
     query_end(query);
     return true;
 }

@@ -28,6 +28,7 @@ enum {
     BUFFERS_RESERVED = 64,
     CONNECTIONS = 16384,
     CONTACTS = 16384,
+    NAMES = 8192, /* addresses that were given for them */
     EXIT_BAD_FILE = 2,
 };
 
@@ -245,6 +246,7 @@ static int configure(const struct run *run, struct berth_config *config)
     config->limits.tcp_connections = CONNECTIONS;
     config->limits.tcp_held = CONNECTIONS / 2;
     config->limits.contacts = CONTACTS;
+    config->limits.names = max_u32(NAMES, 2 * (uint32_t)run->config->host_count);
     config->limits.rules = max_u32(config->limits.rules, run->config->rules_max);
     config->limits.rule_bytes = max_u32(config->limits.rule_bytes, run->config->rule_bytes_max);
     return BERTH_OK;
@@ -299,6 +301,20 @@ static int add_networks(struct run *run)
     return result;
 }
 
+/* The names of --hosts: the program's /etc/hosts has them, so it need not ask for them; and they
+ * may point where the user has said. */
+static void load_host_names(struct run *run)
+{
+    for (size_t i = 0; i < run->config->host_count; i++) {
+        const struct launch_host *host = &run->config->hosts[i];
+
+        naming_learn(&run->naming, &host->address, host->name);
+        if (berth_name_learn(run->berth, host->name, &host->address, BERTH_NEVER, true) < 0) {
+            run_say(run, "no rule can name '%s' of --hosts: it is no host name", host->name);
+        }
+    }
+}
+
 static int set_up_stack(struct run *run, struct launch_failure *failure)
 {
     struct berth_config config;
@@ -328,6 +344,7 @@ static int set_up_stack(struct run *run, struct launch_failure *failure)
     }
     berth_intercept(run->berth, true);
     load_host_addresses(run);
+    load_host_names(run);
     return BERTH_OK;
 }
 

@@ -43,6 +43,10 @@ const char *run_end_text(enum run_end end)
         return "denied";
     case RUN_END_DROPPED:
         return "dropped";
+    case RUN_END_OTHER_SERVER:
+        return "other server name";
+    case RUN_END_HIDDEN_SERVER:
+        return "hidden server name";
     }
     return "unknown";
 }

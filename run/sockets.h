@@ -27,8 +27,10 @@ enum run_end {
     RUN_END_EVICTED,        /* a datagram flow, for a newer one */
     RUN_END_NO_DESCRIPTORS, /* berth may open no more files */
     RUN_END_RUN_ENDED,
-    RUN_END_DENIED,  /* by a rule, or because none allows it; answered */
-    RUN_END_DROPPED, /* by a rule, in silence */
+    RUN_END_DENIED,        /* by a rule, or because none allows it; answered */
+    RUN_END_DROPPED,       /* by a rule, in silence */
+    RUN_END_OTHER_SERVER,  /* its first bytes asked for a server that no rule allows */
+    RUN_END_HIDDEN_SERVER, /* which server they ask for cannot be told */
 };
 
 /* "closed", "reset by program"...: stable words. */

@@ -16,7 +16,8 @@ void tally_done(struct tally *tally)
         free(tally->rows[i].name);
     }
     for (size_t i = 0; i < tally->name_count; i++) {
-        free(tally->names[i]);
+        free(tally->names[i].detail);
+        free(tally->names[i].hint);
     }
     free(tally->rows);
     *tally = (struct tally){0};
@@ -111,6 +112,7 @@ void tally_add(struct tally *tally, const struct tally_entry *entry)
         tally->uncounted++;
         return;
     }
+    row->is_told = entry->is_told && (row->is_told || row->connections == 0);
     row->rule = entry->rule;
     row->by_scan = entry->by_scan;
     row->connections++;
@@ -119,21 +121,57 @@ void tally_add(struct tally *tally, const struct tally_entry *entry)
     note_process(row, entry->process);
     if (row->name == NULL && entry->name != NULL) {
         row->name = strdup(entry->name);
+        row->name_is_stale = entry->name_is_stale;
     }
 }
 
-void tally_add_name(struct tally *tally, const char *name)
+void tally_add_name(struct tally *tally, const struct name_refused *refused)
 {
-    tally->names_refused++;
+    struct tally_name *name = &tally->names[tally->name_count];
+    char detail[NAME_DETAIL_BYTES];
+    char hint[NAME_HINT_BYTES];
+
+    (void)name_refusal_detail(refused, detail);
+    tally->names_refused[refused->why]++;
     for (size_t i = 0; i < tally->name_count; i++) {
-        if (strcasecmp(tally->names[i], name) == 0) {
+        if (tally->names[i].why == refused->why && strcmp(tally->names[i].detail, detail) == 0) {
             return;
         }
     }
-    if (tally->name_count < TALLY_NAMES_MAX) {
-        tally->names[tally->name_count] = strdup(name);
-        tally->name_count += tally->names[tally->name_count] != NULL;
+    if (tally->name_count == TALLY_NAMES_MAX) {
+        return;
     }
+    *name = (struct tally_name){.why = refused->why,
+                                .detail = strdup(detail),
+                                .hint = strdup(name_refusal_hint(refused, hint))};
+    if (name->detail == NULL || name->hint == NULL) {
+        free(name->detail);
+        free(name->hint);
+        return;
+    }
+    tally->name_count++;
+}
+
+uint64_t tally_names_refused(const struct tally *tally)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < NAME_REFUSALS; i++) {
+        sum += tally->names_refused[i];
+    }
+    return sum;
+}
+
+/* Whom the words name. OUT has room for an address. */
+static const char *hint_peer(const struct tally_row *row, const struct berth_address *gateways,
+                             size_t count, char *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (berth_address_is_equal(&row->key.peer, &gateways[i])) {
+            return "host";
+        }
+    }
+    return berth_address_format(&row->key.peer, out);
 }
 
 char *tally_hint(const struct tally_row *row, const struct berth_address *gateways, size_t count,
@@ -142,19 +180,17 @@ char *tally_hint(const struct tally_row *row, const struct berth_address *gatewa
     const struct tally_key *key = &row->key;
     bool is_out = key->direction == BERTH_OUT;
     char address[BERTH_ADDRESS_TEXT_BYTES];
-    char what[16] = "icmp";
-    const char *peer = berth_address_format(&key->peer, address);
+    char what[NAME_SERVICE_BYTES] = "icmp";
+    const char *peer = hint_peer(row, gateways, count, address);
+    bool is_name = is_out && peer == address && row->name != NULL && !row->name_is_stale;
 
-    for (size_t i = 0; i < count; i++) {
-        if (berth_address_is_equal(&key->peer, &gateways[i])) {
-            peer = "host";
-        }
-    }
-    if (key->protocol != BERTH_ICMP) {
+    if (key->protocol != BERTH_ICMP && is_name) {
+        (void)name_refusal_service(key->port, (enum berth_protocol)key->protocol, what);
+    } else if (key->protocol != BERTH_ICMP) {
         snprintf(what, sizeof what, "%u/%s", (unsigned)key->port,
                  key->protocol == BERTH_UDP ? "udp" : "tcp");
     }
     snprintf(out, TALLY_HINT_BYTES, "%s %s %s %s", is_out ? "out" : "in", what,
-             is_out ? "to" : "from", peer);
+             is_out ? "to" : "from", is_name ? row->name : peer);
     return out;
 }

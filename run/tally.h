@@ -17,13 +17,14 @@
 #include <berth/firewall.h>
 
 #include "run/attribute.h"
+#include "run/name_refusal.h"
 #include "run/naming.h"
 
 enum {
     TALLY_ROWS_MAX = 8192,
     TALLY_CHAINS = 1024,
     TALLY_NAMES_MAX = 64,
-    TALLY_HINT_BYTES = 96,
+    TALLY_HINT_BYTES = NAME_HINT_BYTES,
 };
 
 struct tally_key {
@@ -45,19 +46,28 @@ struct tally_row {
     pid_t pid; /* of the first process seen; 0: not known */
     bool has_more_processes;
     char process[ATTRIBUTE_NAME_BYTES];
-    char *name; /* the peer's, NULL: not known */
+    char *name;         /* the peer's, NULL: not known */
+    bool name_is_stale; /* the rules let it through, but not this address (any more) */
+    bool is_told;       /* refused, each time with words of its own (tally_name) */
+};
+
+/* Something about a name that was refused. */
+struct tally_name {
+    enum name_refusal why;
+    char *detail; /* for people */
+    char *hint;   /* the words that would allow it; "": none would */
 };
 
 struct tally {
     struct tally_row *rows;
     size_t count;
     size_t capacity;
-    uint32_t chains[TALLY_CHAINS]; /* index + 1 */
-    uint64_t refused;              /* conversations refused, those without a row too */
-    uint64_t uncounted;            /* conversations without a row */
-    char *names[TALLY_NAMES_MAX];  /* that were not resolved, each once */
+    uint32_t chains[TALLY_CHAINS];            /* index + 1 */
+    uint64_t refused;                         /* conversations refused, those without a row too */
+    uint64_t uncounted;                       /* conversations without a row */
+    struct tally_name names[TALLY_NAMES_MAX]; /* each once */
     size_t name_count;
-    uint64_t names_refused; /* questions, repeated ones too */
+    uint64_t names_refused[NAME_REFUSALS]; /* by their reason, repeated ones too */
 };
 
 struct tally_entry {
@@ -68,17 +78,21 @@ struct tally_entry {
     uint64_t bytes_in;
     const struct attribute_process *process; /* NULL: not known */
     const char *name;                        /* NULL: not known */
+    bool name_is_stale;
+    bool is_told;
 };
 
 void tally_done(struct tally *tally);
 void tally_add(struct tally *tally, const struct tally_entry *entry);
 /* The row of KEY, borrowed until the next tally_add; NULL: there is none. */
 const struct tally_row *tally_find(const struct tally *tally, const struct tally_key *key);
-/* NAME was asked for and not resolved, since no rule could let a connection to it through. */
-void tally_add_name(struct tally *tally, const char *name);
+void tally_add_name(struct tally *tally, const struct name_refused *refused);
+/* How often a name was refused, for whatever reason. */
+uint64_t tally_names_refused(const struct tally *tally);
 
-/* The words after "--allow" that would let ROW through: "out 8000/tcp to host". GATEWAYS: the
- * addresses that `host` stands for here, COUNT of them. Returns OUT. */
+/* The words after "--allow" that would let ROW through: "out 8000/tcp to host", and by its name
+ * where that is known: "out https to registry.example". GATEWAYS: the addresses that `host` stands
+ * for here, COUNT of them. Returns OUT. */
 char *tally_hint(const struct tally_row *row, const struct berth_address *gateways, size_t count,
                  char out[TALLY_HINT_BYTES]);
 

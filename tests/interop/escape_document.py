@@ -33,6 +33,7 @@ RULES = {
     rows.NARROW: "One port for TCP and one for UDP is open on `host`",
     rows.NETWORK: "`allow out any`: the whole network",
     rows.ALL: "`allow out any` and `allow out any to host`: all that rules can open",
+    rows.ONE_NAME: f"HTTPS to {rows.NAMED} is allowed, by its name",
     rows.ONLY4: "`--ipv4-only`, and all that rules can open",
     rows.ONLY6: "`--ipv6-only`, and all that rules can open",
     rows.RULES4: "`allow out any to 0.0.0.0/0, 10.0.2.2`",
@@ -44,9 +45,11 @@ TAIL = """
 
 Ways out that berth does not shut, or not yet. CAVEATS.md has them too.
 
-- **Names carry data.** While no rule reaches the network, every question is refused, whatever its name and type. As soon
-  as one does, any name and any type is asked of the host's name servers, and a name can carry data out, an answer data
-  in: names and types are not yet held to what rules name.
+- **Names carry data where rules let any label through.** With a rule by name that name is asked for and nothing else
+  goes out. Under `*.example.test` a label can carry data to the name servers of example.test, with a rule without a
+  peer, or by a prefix, to those of any name; what is asked is then A, AAAA, CNAME, SRV, SVCB or HTTPS.
+- **Where a rule by name leads** is an address, and the server name that a connection asks for first. What names none
+  (QUIC, STARTTLS, an encrypted server name) goes to the address alone.
 - **What an allowed port carries** is not looked at: whoever serves it can pass anything on.
 - **Files.** A Unix socket in the file system (system and user bus, docker, an agent's) leads to a process outside that may
   act for the program, or hand it a socket; so does any file that a process outside reads and obeys. Abstract Unix sockets

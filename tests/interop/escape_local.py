@@ -31,6 +31,31 @@ def names():
     ]
 
 
+def one_name():
+    """A rule names one name: nothing but that name goes out."""
+    rows = [Way(text, "no rule is for the name", "REFUSED", f"name {name.lower()}", "dns", server,
+                name, kind, is_tcp)
+            for text, name, kind, server, is_tcp in (
+                ("another name", "c2VjcmV0.example.test", 1, NAMES4, False),
+                ("another name, over TCP", "c2VjcmV0.example.test", 28, NAMES6, True),
+                ("a label under the allowed name", f"c2VjcmV0.{NAMED}", 1, NAMES4, False),
+                ("the allowed name with a label behind it", f"{NAMED}.example.test", 1, NAMES4,
+                 False),
+                ("a service of another name", "_http._tcp.c2VjcmV0.test", 33, NAMES4, False),
+                ("a label where a service's would be", f"_c2VjcmV0c2VjcmV0c2VjcmV0._tcp.{NAMED}",
+                 33, NAMES4, False),
+                ("the reverse name of an address that was not given", "9.113.0.203.in-addr.arpa",
+                 12, NAMES4, False))]
+    rows += [Way(f"a question for {word}, of the allowed name", "a type that opens no connection",
+                 "REFUSED", f"name {NAMED}", "dns", NAMES4, NAMED, kind)
+             for word, kind in (("NULL", 10), ("ANY", 255), ("KEY", 25), ("type 65280", 65280))]
+    rows += [Way(f"a question for {word} of another name", "a rule must name it", "REFUSED",
+                 "name c2vjcmv0.example.test", "dns", NAMES4, "c2VjcmV0.example.test", kind)
+             for word, kind in (("TXT", 16), ("MX", 15), ("CAA", 257), ("SSHFP", 44))]
+    return rows + reach(PUBLIC4, 443, 443, name="an address that was not given for the name") \
+        + reach(HOST4, 443, 443, name="the host's address")
+
+
 def link_device():
     rows = [Way(text, POWER, (NO_POWER, "ENODEV"), NOTHING, "command", "ip", *words.split())
             for text, words in (

@@ -22,6 +22,8 @@ ONLY4 = "IPv4 only"
 ONLY6 = "IPv6 only"
 RULES4 = "rules for IPv4"
 RULES6 = "rules for IPv6"
+ONE_NAME = "one name"
+NAMED = "registry.example.test"
 
 POLICIES = {
     NO_RULES: [],
@@ -33,6 +35,7 @@ POLICIES = {
     ONLY6: ["--ipv6-only", "--allow", "out any", "--allow", "out any to host"],
     RULES4: ["--allow", "out any to 0.0.0.0/0, 10.0.2.2"],
     RULES6: ["--allow", "out any to ::/0, fd00::2"],
+    ONE_NAME: ["--allow", f"out https to {NAMED}"],
 }
 
 

@@ -19,6 +19,7 @@ GROUPS = [
     ("IPv6 where rules name IPv4 only", RULES4, rules4),
     ("IPv4 where rules name IPv6 only", RULES6, rules6),
     ("Names", NO_RULES, names),
+    ("Beside an allowed name", ONE_NAME, one_name),
     ("The link, routes, addresses", ALL, link_device),
     ("Namespaces and other processes", ALL, spaces),
     ("System calls", ALL, calls),

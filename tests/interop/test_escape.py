@@ -239,7 +239,8 @@ class Prisoner:
         return [event for event in events if event != last]
 
     def read_log(self):
-        return [log_words(json.loads(line)) for line in self.log]
+        lines = [json.loads(line) for line in self.log]
+        return [log_words(line) for line in lines if line["event"] != "scan"]  # which this is
 
     def end(self):
         """Ends it; the packets that berth counted: {reason: packets}."""

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * DNS messages: queries read, replies made, and answers taken only for the question that was asked.
+ * DNS messages: queries read and made anew, replies made, names and addresses in them.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,25 +11,13 @@
 
 #include <cmocka.h>
 
+#include "run/dns_answer.h"
 #include "run/dns_message.h"
 
 /* "example.test A?", id 0x1234, recursion wanted. */
 static const uint8_t query[] = {0x12, 0x34, 0x01, 0x00, 0,   1,   0,   0,   0,   0,
                                 0,    0,    7,    'e',  'x', 'a', 'm', 'p', 'l', 'e',
                                 4,    't',  'e',  's',  't', 0,   0,   1,   0,   1};
-
-/* What follows the question in an answer: name by pointer, A, IN, TTL 60, 192.0.2.7. */
-static const uint8_t record[] = {0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 7};
-
-static size_t make_answer(uint8_t *out)
-{
-    memcpy(out, query, sizeof query);
-    memcpy(out + sizeof query, record, sizeof record);
-    out[2] = 0x81;
-    out[3] = 0x80;
-    out[7] = 1;
-    return sizeof query + sizeof record;
-}
 
 static void test_query(void **state)
 {
@@ -93,44 +81,85 @@ static void test_reply(void **state)
     assert_int_equal(header[5], 0);
 }
 
-static void test_answer(void **state)
+/* A query with all that could carry something out: the case of letters, EDNS options, records. */
+static void test_made_query(void **state)
 {
+    static const uint8_t chatty[] = {
+        0x12, 0x34, 0x01, 0x70, 0,   1,   0,   0,    0,   0,   0,  1, 7,  'e', 'X',
+        'a',  'm',  'P',  'l',  'E', 4,   'T', 'e',  's', 't', 0,  0, 28, 0,   1, /* the name */
+        0,    0,    41,   0x10, 0,   0,   0,   0x80, 0,   0,   12, 0, 10, 0,   8, /* a cookie */
+        's',  'e',  'c',  'r',  'e', 't', '!', '!'};
+    static const uint8_t wanted[] = {0x12, 0x34, 0x01, 0x10, 0,    1,   0,   0,   0,   0, 0,
+                                     1,    7,    'e',  'x',  'a',  'm', 'p', 'l', 'e', 4, 't',
+                                     'e',  's',  't',  0,    0,    28,  0,   1,   0,   0, 41,
+                                     0x10, 0,    0,    0,    0x80, 0,   0,   0};
     struct dns_question question;
-    struct dns_answer answer;
-    uint8_t wire[64];
-    size_t bytes = make_answer(wire);
+    uint8_t *wire = NULL;
+    size_t bytes = 0;
 
     (void)state;
+    assert_int_equal(dns_read_query(chatty, sizeof chatty, &question), DNS_NO_ERROR);
+    assert_string_equal(question.name, "example.test");
+    assert_true(question.has_edns && question.wants_signatures && question.wants_no_check);
+    assert_int_equal(question.datagram_bytes, 4096);
+    assert_int_equal(dns_make_query(&question, &wire, &bytes), 0);
+    assert_int_equal(bytes, sizeof wanted);
+    assert_memory_equal(wire, wanted, sizeof wanted);
+    free(wire);
+
     assert_int_equal(dns_read_query(query, sizeof query, &question), DNS_NO_ERROR);
-    assert_true(dns_read_answer(wire, bytes, &question, 0x1234, &answer));
-    assert_int_equal(answer.count, 1);
-    assert_int_equal(berth_address_v4_value(&answer.addresses[0]), 0xc0000207);
-    assert_false(answer.is_truncated);
-    assert_false(dns_read_answer(wire, bytes, &question, 0x1235, &answer)); /* another id */
-    for (size_t i = 0; i < bytes; i++) {
-        assert_false(dns_read_answer(wire, i, &question, 0x1234, &answer));
-    }
-    wire[13] = 'E'; /* case is no difference */
-    assert_true(dns_read_answer(wire, bytes, &question, 0x1234, &answer));
-    wire[13] = 'f'; /* another name */
-    assert_false(dns_read_answer(wire, bytes, &question, 0x1234, &answer));
-    bytes = make_answer(wire);
-    wire[27] = 28; /* another type */
-    assert_false(dns_read_answer(wire, bytes, &question, 0x1234, &answer));
-    bytes = make_answer(wire);
-    wire[2] = 0x01; /* a query */
-    assert_false(dns_read_answer(wire, bytes, &question, 0x1234, &answer));
-    wire[2] = 0x83;
-    assert_true(dns_read_answer(wire, bytes, &question, 0x1234, &answer));
-    assert_true(answer.is_truncated);
+    assert_int_equal(question.datagram_bytes, DNS_DATAGRAM_BYTES);
+    assert_int_equal(dns_make_query(&question, &wire, &bytes), 0);
+    assert_int_equal(bytes, sizeof query);
+    assert_memory_equal(wire, query, sizeof query);
+    free(wire);
+}
+
+static void test_odd_name(void **state)
+{
+    uint8_t odd[sizeof query];
+    struct dns_question question;
+    uint8_t *wire = NULL;
+    size_t bytes = 0;
+
+    (void)state;
+    memcpy(odd, query, sizeof odd);
+    odd[14] = '.';
+    odd[15] = 0x07;
+    assert_int_equal(dns_read_query(odd, sizeof odd, &question), DNS_NO_ERROR);
+    assert_true(question.is_odd);
+    assert_string_equal(question.name, "e??mple.test");
+    assert_int_equal(dns_make_query(&question, &wire, &bytes), BERTH_E_SYNTAX);
+    memcpy(odd, query, 12); /* the root */
+    memcpy(odd + 12, query + sizeof query - 5, 5);
+    assert_int_equal(dns_read_query(odd, 17, &question), DNS_NO_ERROR);
+    assert_string_equal(question.name, ".");
+}
+
+static void test_reverse(void **state)
+{
+    struct berth_address address;
+    char text[BERTH_ADDRESS_TEXT_BYTES];
+
+    (void)state;
+    assert_true(dns_reverse_address("7.2.0.192.in-addr.arpa", &address));
+    assert_string_equal(berth_address_format(&address, text), "192.0.2.7");
+    assert_true(dns_reverse_address(
+        "7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa", &address));
+    assert_string_equal(berth_address_format(&address, text), "2001:db8::7");
+    assert_false(dns_reverse_address("secret.7.2.0.192.in-addr.arpa", &address));
+    assert_false(dns_reverse_address("2.0.192.in-addr.arpa", &address));
+    assert_false(dns_reverse_address("x.0.0.0.ip6.arpa", &address));
+    assert_false(dns_reverse_address("in-addr.arpa", &address));
+    assert_false(dns_reverse_address("7.2.0.192.in-addr.arpa.example", &address));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_query),
-        cmocka_unit_test(test_reply),
-        cmocka_unit_test(test_answer),
+        cmocka_unit_test(test_query),      cmocka_unit_test(test_reply),
+        cmocka_unit_test(test_made_query), cmocka_unit_test(test_odd_name),
+        cmocka_unit_test(test_reverse),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

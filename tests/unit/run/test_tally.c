@@ -95,19 +95,31 @@ static void test_many_rows(void **state)
     tally_done(&tally);
 }
 
+static void refuse(struct tally *tally, enum name_refusal why, const char *name)
+{
+    struct name_refused refused = {.why = why, .name = name, .host = name, .type = 1};
+
+    tally_add_name(tally, &refused);
+}
+
 static void test_names(void **state)
 {
     struct tally tally = {0};
     char name[32];
 
     (void)state;
-    tally_add_name(&tally, "a.test");
-    tally_add_name(&tally, "A.TEST");
+    refuse(&tally, NAME_REFUSED_RULES, "a.test");
+    refuse(&tally, NAME_REFUSED_RULES, "a.test");
     assert_int_equal(tally.name_count, 1);
-    assert_int_equal(tally.names_refused, 2);
+    assert_string_equal(tally.names[0].hint, "out https to a.test");
+    refuse(&tally, NAME_REFUSED_TYPE, "a.test"); /* another reason, another entry */
+    assert_int_equal(tally.name_count, 2);
+    assert_string_equal(tally.names[1].hint, "");
+    assert_int_equal(tally.names_refused[NAME_REFUSED_RULES], 2);
+    assert_int_equal(tally_names_refused(&tally), 3);
     for (int i = 0; i < 2 * TALLY_NAMES_MAX; i++) {
         snprintf(name, sizeof name, "n%d.test", i);
-        tally_add_name(&tally, name);
+        refuse(&tally, NAME_REFUSED_RULES, name);
     }
     assert_int_equal(tally.name_count, TALLY_NAMES_MAX);
     tally_done(&tally);
@@ -202,13 +214,67 @@ static void test_hints(void **state)
     check_hint(BERTH_OUT, BERTH_TCP, "fe80::1", 80, "out 80/tcp to fe80::1");
 }
 
+/* By its name, where that is known and would let it through. */
+static void test_hints_by_name(void **state)
+{
+    const struct berth_address gateways[2] = {address_of("10.0.2.2"), address_of("fd00::2")};
+    char name[] = "registry.example";
+    char hint[TALLY_HINT_BYTES];
+    struct tally_row row = {.key = {.peer = address_of("192.0.2.7"),
+                                    .port = 443,
+                                    .direction = BERTH_OUT,
+                                    .protocol = BERTH_TCP,
+                                    .action = BERTH_DENY},
+                            .name = name};
+
+    (void)state;
+    assert_string_equal(tally_hint(&row, gateways, 2, hint), "out https to registry.example");
+    row.key.port = 50001;
+    assert_string_equal(tally_hint(&row, gateways, 2, hint), "out 50001/tcp to registry.example");
+    row.key.protocol = BERTH_ICMP;
+    assert_string_equal(tally_hint(&row, gateways, 2, hint), "out icmp to registry.example");
+    row.key.protocol = BERTH_UDP;
+    row.name_is_stale = true;
+    assert_string_equal(tally_hint(&row, gateways, 2, hint), "out 50001/udp to 192.0.2.7");
+    row.name_is_stale = false;
+    row.key.peer = gateways[1];
+    assert_string_equal(tally_hint(&row, gateways, 2, hint), "out 50001/udp to host");
+    row.key.direction = BERTH_IN;
+    row.key.peer = address_of("192.0.2.7");
+    assert_string_equal(tally_hint(&row, gateways, 2, hint), "in 50001/udp from 192.0.2.7");
+}
+
+/* The word for a port is one that rules know, of that port and no other. */
+static void test_services(void **state)
+{
+    char service[NAME_SERVICE_BYTES];
+    char rule[NAME_SERVICE_BYTES + 16];
+    struct stack stack = stack_new();
+    struct berth_rules_error error;
+
+    (void)state;
+    for (uint32_t port = 1; port <= 65535; port += port < 10000 ? 1 : 97) {
+        struct tally_key key = {.peer = address_of("192.0.2.7"),
+                                .port = (uint16_t)port,
+                                .direction = BERTH_OUT,
+                                .protocol = port % 2 == 0 ? BERTH_TCP : BERTH_UDP};
+
+        (void)name_refusal_service(key.port, (enum berth_protocol)key.protocol, service);
+        snprintf(rule, sizeof rule, "allow out %s", service);
+        assert_int_equal(berth_rules_load(stack.berth, rule, strlen(rule), &error), 0);
+        assert_true(is_allowed(stack.berth, &key, key.port));
+        assert_false(is_allowed(stack.berth, &key, (uint16_t)(port + 1)));
+    }
+    berth_done(stack.berth);
+    munmap(stack.memory, stack.bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_many_rows),
-        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_hints),
+        cmocka_unit_test(test_rows),          cmocka_unit_test(test_many_rows),
+        cmocka_unit_test(test_names),         cmocka_unit_test(test_hints),
+        cmocka_unit_test(test_hints_by_name), cmocka_unit_test(test_services),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * run/relay_server.c: see run/relay_tcp.h: the server that a program's first bytes ask for. A rule
+ * by name lets through to an address, and behind one address there may be many servers: the name in
+ * the first bytes (server_name.h) must be one that the rules let through on this port too.
+ *
+ *   what the first bytes say               then
+ *   nothing yet, and may be anything       they go out, and what comes next is looked at too
+ *   part of a ClientHello or a request     they wait in the stack, unsent
+ *   no name, another protocol              they go out
+ *   names, all let through by the rules    they go out
+ *   one that is not                        they do not; the connection ends, with a RST both ways
+ *   a name may hide in them                likewise
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "run/relay_tcp.h"
+
+bool relay_server_begin(struct relay_tcp *relay)
+{
+    if (!relay->conversation.verdict.by_name) {
+        return true;
+    }
+    relay->server_name = malloc(sizeof *relay->server_name);
+    if (relay->server_name == NULL) {
+        return false;
+    }
+    server_name_init(relay->server_name);
+    return true;
+}
+
+void relay_server_end(struct relay_tcp *relay)
+{
+    free(relay->server_name);
+    relay->server_name = NULL;
+}
+
+/* The program's address for the server is let through as the name is. */
+static bool may_ask_for(const struct relay_tcp *relay, const char *name)
+{
+    const struct conversation *conversation = &relay->conversation;
+    struct berth_contact_query query = {.direction = BERTH_OUT,
+                                        .protocol = BERTH_TCP,
+                                        .peer = conversation->peer.address,
+                                        .port = conversation->peer.port};
+    struct berth_address address;
+
+    if (berth_address_parse(name, &address) < 0) {
+        return berth_rules_judge_name(relay->run->berth, &query, name).action == BERTH_ALLOW;
+    }
+    query.peer = address;
+    return berth_address_is_equal(&address, &conversation->peer.address) ||
+           berth_rules_judge(relay->run->berth, &query).action == BERTH_ALLOW;
+}
+
+static enum relay_tcp_pumped refuse(struct relay_tcp *relay, enum name_refusal why,
+                                    const char *name)
+{
+    relay->end = why == NAME_REFUSED_SERVER ? RUN_END_OTHER_SERVER : RUN_END_HIDDEN_SERVER;
+    conversation_server_refused(relay->run, &relay->conversation, why, name);
+    return RELAY_TCP_WRONG;
+}
+
+static enum relay_tcp_pumped decide(struct relay_tcp *relay, enum server_name_verdict verdict)
+{
+    const struct server_name *found = relay->server_name;
+
+    switch (verdict) {
+    case SERVER_NAME_MORE:
+        return RELAY_TCP_PUMPED;
+    case SERVER_NAME_BAD:
+        return refuse(relay, NAME_REFUSED_HIDDEN, NULL);
+    case SERVER_NAME_NONE:
+    case SERVER_NAME_FOUND:
+        break;
+    }
+    for (size_t i = 0; i < found->count; i++) {
+        if (!may_ask_for(relay, found->names[i])) {
+            return refuse(relay, NAME_REFUSED_SERVER, found->names[i]);
+        }
+    }
+    relay_server_end(relay);
+    return RELAY_TCP_PUMPED;
+}
+
+enum relay_tcp_pumped relay_server_look(struct relay_tcp *relay, const struct berth_view *views,
+                                        uint32_t count, bool *may_go)
+{
+    enum relay_tcp_pumped result;
+    enum server_name_verdict verdict = SERVER_NAME_MORE;
+    size_t skip = relay->server_name_at;
+
+    for (uint32_t i = 0; i < count; i++) {
+        size_t seen = skip < views[i].bytes ? skip : views[i].bytes;
+        const uint8_t *data = views[i].data;
+
+        skip -= seen;
+        verdict = server_name_take(relay->server_name, data + seen, views[i].bytes - seen);
+        relay->server_name_at += views[i].bytes - seen;
+    }
+    if (verdict == SERVER_NAME_MORE && relay->stack_fin) {
+        verdict = server_name_end(relay->server_name);
+    }
+    result = decide(relay, verdict);
+    *may_go = result == RELAY_TCP_PUMPED &&
+              (relay->server_name == NULL || server_name_may_pass(relay->server_name));
+    return result;
+}
+
+void relay_server_sent(struct relay_tcp *relay, size_t bytes)
+{
+    if (relay->server_name != NULL) {
+        relay->server_name_at -= bytes;
+    }
+}
