@@ -103,6 +103,9 @@ static void find_lost_of_rule(struct export *export, uint32_t index)
                     export_is_left_out(rule) ? "by cannot be said: the rule is left out"
                                              : "by cannot be said: it goes for every process");
     }
+    if (rule->limit.count > 0) {
+        export_lose(export, (int32_t)index, "limit cannot be said: it is not limited");
+    }
     if (traits.has_name) {
         export_lose(export, (int32_t)index, "host names cannot be said: they are left out");
     }

@@ -97,6 +97,8 @@ struct berth_limits {
     uint32_t rules;          /* firewall rules */
     uint32_t rule_bytes;     /* text of all rules */
     uint32_t names;          /* host names given for addresses. Then the oldest not in use goes */
+    uint32_t limit_sources;  /* rules' limits in use, one for each source. Then what would need
+                                another is denied until one is full again */
     uint32_t
         contacts; /* first contacts noted and not yet read. Then the newest is counted, not noted */
     uint32_t scan_records; /* remotes whose first contacts fail (<berth/scan.h>). Then the one with
@@ -204,7 +206,7 @@ struct berth_config {
  *   ports         1024 binds; 4096 endpoints with ports of 49152 to 65535 towards them; listening
  *                 on system ports is not allowed
  *   firewall      4096 rules of 512 KiB together, 4096 names of addresses, 1024 refused contacts
- *                 noted, 1024 remotes whose first contacts fail
+ *                 noted, limits counted for 4096 sources, 1024 remotes whose first contacts fail
  */
 BERTH_API void berth_config_init(struct berth_config *config);
 

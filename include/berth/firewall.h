@@ -17,7 +17,9 @@
  *   protocol  = "tcp" | "udp"
  *   peer      = ("to" | "from") name {"," name}       "to" in rules for out, "from" for in
  *   name      = "any" | "host" | address | prefix | hostname | "*." hostname
- *   condition = "by" process {"," process} | "log"    each at most once
+ *   condition = "by" process {"," process} | "limit" NUMBER "/" period | "log"
+ *               each at most once
+ *   period    = "second" | "minute" | "hour"
  *   process   = a process's name as the kernel has it (comm: at most 15 bytes, in this very case),
  *               in quotes where it has blanks, commas or '#' in it, or is a word of the language
  *
@@ -45,6 +47,10 @@
  * have letters, digits, '-' and '_'; others are written as A-labels (xn--...). A name never matches
  * an address that a rule without a peer does not match, whoever answered with it, but for bindings
  * that were made so.
+ *
+ * "limit" goes with allow and ask: from one source (in: the peer, of IPv6 its /64; out: all that
+ * goes out) NUMBER first contacts, 1 to 1,000,000, pass at once, and then one each NUMBERth of the
+ * time; what is beyond that is denied, and no later rule is tried.
  *
  * A rule with "by" goes by the process at the guarded host's end. Where that is not known it fails
  * closed: an allow by a process does not match, a deny, drop or ask by one does (needs_process).
@@ -76,7 +82,8 @@ enum berth_action {
 enum berth_reason {
     BERTH_REASON_NO_RULE = 0, /* none matched, or none is loaded */
     BERTH_REASON_BY_RULE = 1,
-    BERTH_REASON_BY_SCAN = 3 /* a scanner's (<berth/scan.h>) */
+    BERTH_REASON_BY_LIMIT = 2, /* a rule's, which else allows or asks */
+    BERTH_REASON_BY_SCAN = 3   /* a scanner's (<berth/scan.h>) */
 };
 
 #define BERTH_NAME_BYTES         254 /* of a host name, with its NUL (RFC 1035 2.3.4) */
@@ -98,6 +105,7 @@ struct berth_verdict {
     /* The query named no process, and a rule with "by" stands at or before what decided: with the
      * process the verdict may be another. Until then this one fails closed. */
     bool needs_process;
+    bool limited;   /* the rule has a limit (berth_rules_take) */
     bool by_name;   /* the rule matched by a host name; its addresses alone do not match */
     uint8_t reason; /* enum berth_reason */
     int32_t rule;   /* index of the deciding rule from 0, -1: no rule matched (or none loaded) */
@@ -137,13 +145,23 @@ BERTH_API const char *berth_rules_text(const struct berth *berth, uint32_t index
 /* The line of the text that rule INDEX was loaded from; 0 past the end. */
 BERTH_API uint32_t berth_rules_line(const struct berth *berth, uint32_t index);
 
-/* What the rules say of QUERY; changes nothing. */
+/* What the rules say of QUERY; changes nothing, and does not look at what is left of limits. */
 BERTH_API struct berth_verdict berth_rules_judge(const struct berth *berth,
                                                  const struct berth_contact_query *query);
 
-/* The same if NAME and no other had been given for the query's peer: what the rules say of a
- * conversation whose own words (a TLS server name) tell its name. It may be special where it was
- * learnt so. */
+/*
+ * Counts QUERY against the limit of the rule of *VERDICT, if that has one (`limited`) and allows or
+ * asks. BERTH_E_LIMIT: it is beyond it; *VERDICT is a denial then, by the same rule. The stack does
+ * so itself with what it lets through or holds as allowed: this is for the owner that has judged
+ * what it holds for its own decision.
+ */
+BERTH_API BERTH_MUST_CHECK int berth_rules_take(struct berth *berth,
+                                                const struct berth_contact_query *query,
+                                                struct berth_verdict *verdict);
+
+/* As berth_rules_judge, if NAME and no other had been given for the query's peer: what the rules
+ * say of a conversation whose own words (a TLS server name) tell its name. The peer may be special
+ * where the name was learnt so. */
 BERTH_API struct berth_verdict berth_rules_judge_name(const struct berth *berth,
                                                       const struct berth_contact_query *query,
                                                       const char *name);

@@ -134,6 +134,7 @@ int firewall_compile_rule(const struct firewall *firewall, struct firewall_set *
                                  .peers_count = tree->peer_count,
                                  .processes_at = set->processes_used,
                                  .processes_count = tree->process_count,
+                                 .limit = tree->limit,
                                  .action = (uint8_t)tree->action,
                                  .direction = (uint8_t)tree->direction,
                                  .protocols = tree->protocols,
@@ -170,6 +171,11 @@ int firewall_compile_rule(const struct firewall *firewall, struct firewall_set *
     }
     for (uint32_t i = 0; i < tree->process_count; i++) {
         set->processes[set->processes_used++] = tree->processes[i];
+    }
+    if (rule.limit.count > 0) {
+        const char *text = set->text + text_at;
+
+        rule.limit.key = hash_keyed(&firewall->limiter.key, text, strlen(text));
     }
     set->rules[set->count++] = rule;
     return BERTH_OK;

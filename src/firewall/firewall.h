@@ -19,6 +19,7 @@
 #include "base/bytes.h"
 #include "firewall/binding.h"
 #include "firewall/index.h"
+#include "firewall/limit.h"
 #include "firewall/scan.h"
 
 #include <berth/firewall.h>
@@ -60,6 +61,7 @@ struct firewall {
     uint32_t processes_max;
     uint64_t now_ns; /* of the owner's call under way */
     struct firewall_bindings bindings;
+    struct firewall_limiter limiter;
     struct berth_address *host; /* sorted, each once */
     uint32_t host_count;
     struct berth_address *gateways; /* the stack's own addresses: likewise */
@@ -72,6 +74,7 @@ struct firewall_limits {
     uint32_t rule_bytes; /* of their canonical spellings together */
     uint32_t addresses;  /* of the stack's own */
     uint32_t names;      /* bindings */
+    uint32_t limit_sources;
 };
 void firewall_init(struct firewall *firewall, struct arena *arena,
                    const struct firewall_limits *limits);
@@ -83,6 +86,9 @@ int firewall_load(struct firewall *firewall, const char *text, size_t bytes,
                   struct berth_rules_error *error);
 struct berth_verdict firewall_judge(const struct firewall *firewall,
                                     const struct berth_contact_query *query);
+/* As berth_rules_take. */
+int firewall_take(struct firewall *firewall, const struct berth_contact_query *query,
+                  struct berth_verdict *verdict);
 /* If NAME, and no other, had been given for the query's peer. */
 struct berth_verdict firewall_judge_name(const struct firewall *firewall,
                                          const struct berth_contact_query *query, const char *name);

@@ -151,6 +151,17 @@ static void write_processes(struct writer *writer, const struct firewall_tree *t
     }
 }
 
+static void write_limit(struct writer *writer, const struct firewall_tree *tree)
+{
+    char text[32];
+
+    if (tree->limit.count > 0) {
+        (void)snprintf(text, sizeof text, " limit %u/%s", (unsigned)tree->limit.count,
+                       firewall_period_text((enum firewall_period)tree->limit.period));
+        write_text(writer, text);
+    }
+}
+
 static const char *protocols_text(uint8_t protocols)
 {
     switch (protocols) {
@@ -178,6 +189,7 @@ static void write_rule(struct writer *writer, const struct firewall_tree *tree)
     }
     write_peers(writer, tree);
     write_processes(writer, tree);
+    write_limit(writer, tree);
     write_text(writer, tree->log ? " log" : "");
 }
 

@@ -66,6 +66,7 @@ struct firewall_entry {
     uint64_t rule : 20;
     uint64_t action : 2; /* enum berth_action: the rule's, which need not be looked at */
     uint64_t log : 1;
+    uint64_t limited : 1;
 };
 
 struct firewall_tuple {

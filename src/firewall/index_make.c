@@ -33,7 +33,8 @@ static void add_entry(struct firewall_set *set, const struct firewall_peer *peer
                                          .what = what & INDEX_WHAT_MASK,
                                          .rule = number & INDEX_RULE_LAST,
                                          .action = set->rules[number].action & 3U,
-                                         .log = set->rules[number].log};
+                                         .log = set->rules[number].log,
+                                         .limited = set->rules[number].limit.count > 0};
     }
 }
 

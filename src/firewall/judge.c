@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * firewall/judge.c: verdicts. Reads the compiled tables; changes nothing.
+ * firewall/judge.c: verdicts. Reads the compiled tables; changes nothing but what is left of a
+ * limit (firewall_take).
  *
  * 1. firewall_judge gives the first rule that firewall_explain says matches (by the index; what has
  *    no place there is tested as firewall_explain tests it).
@@ -226,6 +227,7 @@ static struct berth_verdict verdict_of(const struct firewall_set *set,
     if (entry != NULL) { /* the rule itself need not be looked at */
         verdict = (struct berth_verdict){.action = (enum berth_action)entry->action,
                                          .log = entry->log != 0,
+                                         .limited = entry->limited != 0,
                                          .by_name = firewall_index_is_by_name(entry),
                                          .reason = BERTH_REASON_BY_RULE,
                                          .rule = (int32_t)entry->rule};
@@ -234,6 +236,7 @@ static struct berth_verdict verdict_of(const struct firewall_set *set,
 
         verdict = (struct berth_verdict){.action = (enum berth_action)rule->action,
                                          .log = rule->log,
+                                         .limited = rule->limit.count > 0,
                                          .by_name = finding->by_name,
                                          .reason = BERTH_REASON_BY_RULE,
                                          .rule = (int32_t)finding->rule};
@@ -289,6 +292,42 @@ struct berth_verdict firewall_judge(const struct firewall *firewall,
     firewall_index_expect(&firewall->sets[firewall->active].index, &key);
     subject = make_subject(firewall, query);
     return judge(firewall, &subject, &key);
+}
+
+/* Whom a limit counts QUERY for. */
+static struct berth_address source_of(const struct berth_contact_query *query)
+{
+    struct berth_address source = {{0}};
+
+    if (query->direction == BERTH_IN) {
+        /* Who has an IPv6 address has its /64 (RFC 4291 2.5.4), and may come from all of it. */
+        bool is_v4 = berth_address_is_v4(&query->peer);
+
+        memcpy(source.bytes, query->peer.bytes, is_v4 ? sizeof source.bytes : 8);
+    }
+    return source;
+}
+
+int firewall_take(struct firewall *firewall, const struct berth_contact_query *query,
+                  struct berth_verdict *verdict)
+{
+    const struct firewall_set *set = &firewall->sets[firewall->active];
+    bool is_open = verdict->action == BERTH_ALLOW || verdict->action == BERTH_ASK;
+    struct berth_address source;
+
+    if (!verdict->limited || !is_open || verdict->rule < 0 ||
+        (uint32_t)verdict->rule >= firewall_rule_count(firewall)) {
+        return BERTH_OK;
+    }
+    source = source_of(query);
+    if (set->rules[verdict->rule].limit.count == 0 ||
+        firewall_limit_take(&firewall->limiter, &set->rules[verdict->rule].limit, &source,
+                            firewall->now_ns)) {
+        return BERTH_OK;
+    }
+    verdict->action = BERTH_DENY;
+    verdict->reason = BERTH_REASON_BY_LIMIT;
+    return BERTH_E_LIMIT;
 }
 
 /* Was NAME given for an address with leave to match it though it is special? */

@@ -48,6 +48,7 @@ void firewall_init(struct firewall *firewall, struct arena *arena,
                                 _Alignof(struct berth_address));
     firewall->gateways = arena_take(arena, limits->addresses, sizeof *firewall->gateways,
                                     _Alignof(struct berth_address));
+    firewall_limiter_init(&firewall->limiter, arena, limits->limit_sources);
     firewall_bindings_init(&firewall->bindings, arena, limits->names);
     for (int i = 0; i < 2; i++) {
         init_set(&firewall->sets[i], arena, firewall);

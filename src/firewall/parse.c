@@ -170,6 +170,7 @@ int firewall_parse_rule(struct firewall_lexer *lexer, const struct firewall_grou
     tree->item_count = 0;
     tree->peer_count = 0;
     tree->process_count = 0;
+    tree->limit = (struct firewall_limit){0};
     status = parse_action(&parser);
     if (status == BERTH_OK) {
         status = parse_direction(&parser);

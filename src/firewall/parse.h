@@ -11,7 +11,8 @@
  *   peer     = "to" name {"," name}         in rules for out
  *            | "from" name {"," name}       in rules for in
  *   name     = "any" | "host" | address | prefix
- *   condition= "by" process {"," process} | "log"
+ *   condition= "by" process {"," process} | "limit" NUMBER "/" period | "log"
+ *   period   = "second" | "minute" | "hour"
  *
  * A protocol is that of its item and of the items before it, back to the item before that has one:
  * "http,https/tcp" is TCP twice. Where none is said: a port or range is TCP's, a service whatever

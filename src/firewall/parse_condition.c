@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * firewall/parse_condition.c: what stands behind the peers of a rule: by, log (parse.h). In any
- * order, each at most once.
+ * firewall/parse_condition.c: what stands behind the peers of a rule: by, limit, log (parse.h). In
+ * any order, each at most once.
  */
 #include "firewall/parse.h"
 #include "firewall/suggest.h"
@@ -10,15 +10,22 @@
 
 #define EXPECTED_BYTES 96
 
+static bool may_limit(const struct firewall_tree *tree)
+{
+    return tree->action == BERTH_ALLOW || tree->action == BERTH_ASK;
+}
+
 /* What may stand here, for the words of an error: of the conditions those not said yet. */
 static const char *expected(const struct firewall_tree *tree, char out[EXPECTED_BYTES])
 {
-    bool is_begun = tree->process_count > 0 || tree->log;
+    bool is_begun = tree->process_count > 0 || tree->limit.count > 0 || tree->log;
     bool may_name = tree->peer_count == 0 && !is_begun;
     const char *peer = tree->direction == BERTH_OUT ? "to, " : "from, ";
     const char *by = tree->process_count > 0 ? "" : "by, ";
+    const char *limit = tree->limit.count > 0 || !may_limit(tree) ? "" : "limit, ";
     const char *log = tree->log ? "" : "log, ";
-    size_t used = (size_t)snprintf(out, EXPECTED_BYTES, "%s%s%s", may_name ? peer : "", by, log);
+    size_t used =
+        (size_t)snprintf(out, EXPECTED_BYTES, "%s%s%s%s", may_name ? peer : "", by, limit, log);
 
     /* "by, log, " -> "by, log or " */
     if (used > 0) {
@@ -86,16 +93,57 @@ static int parse_by(struct firewall_parser *parser)
     return status;
 }
 
+/* ---- limit ---------------------------------------------------------------------------------- */
+
+#define EXPECTED_LIMIT "a number from 1 to 1000000 and a time: 20/second, 5/minute, 1/hour"
+
+/* The period whose name is TEXT, of BYTES; -1: none. */
+static int find_period(const char *text, size_t bytes)
+{
+    struct firewall_token token = {.kind = FIREWALL_TOKEN_WORD, .text = text, .bytes = bytes};
+
+    for (int i = FIREWALL_PER_SECOND; i <= FIREWALL_PER_HOUR; i++) {
+        if (firewall_token_is(&token, firewall_period_text((enum firewall_period)i))) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+static int parse_limit(struct firewall_parser *parser)
+{
+    struct firewall_token token = firewall_parser_take(parser);
+    uint32_t count = 0;
+    size_t at = 0;
+    int period;
+
+    while (at < token.bytes && token.text[at] >= '0' && token.text[at] <= '9') {
+        count = min_u32(count * 10 + (uint32_t)(token.text[at] - '0'), FIREWALL_LIMIT_MAX + 1);
+        at++;
+    }
+    if (token.kind != FIREWALL_TOKEN_WORD || at == 0 || token.text[0] == '0' || at == token.bytes ||
+        token.text[at] != '/' || count > FIREWALL_LIMIT_MAX) {
+        return firewall_parser_fail(parser, &token, EXPECTED_LIMIT);
+    }
+    period = find_period(token.text + at + 1, token.bytes - at - 1);
+    if (period < 0) {
+        return firewall_parser_fail(parser, &token, "%u/second, %u/minute or %u/hour",
+                                    (unsigned)count, (unsigned)count, (unsigned)count);
+    }
+    parser->tree->limit = (struct firewall_limit){.count = count, .period = (uint8_t)period};
+    return BERTH_OK;
+}
+
 /* ---- All of them ---------------------------------------------------------------------------- */
 
 static int fail(struct firewall_parser *parser)
 {
-    static const char *const near[] = {"to", "from", "by", "log", NULL};
+    static const char *const near[] = {"to", "from", "by", "limit", "log", NULL};
     char words[EXPECTED_BYTES];
 
     (void)expected(parser->tree, words);
-    if (firewall_token_is(&parser->token, "limit")) {
-        return firewall_parser_fail(parser, &parser->token, "%s (limit is not supported yet)",
+    if (firewall_token_is(&parser->token, "limit") && !may_limit(parser->tree)) {
+        return firewall_parser_fail(parser, &parser->token, "%s (limit goes with allow and ask)",
                                     words);
     }
     if (firewall_token_is(&parser->token, "ask")) {
@@ -117,6 +165,10 @@ int firewall_parse_conditions(struct firewall_parser *parser)
         } else if (firewall_token_is(&parser->token, "by") && tree->process_count == 0) {
             (void)firewall_parser_take(parser);
             status = parse_by(parser);
+        } else if (firewall_token_is(&parser->token, "limit") && tree->limit.count == 0 &&
+                   may_limit(tree)) {
+            (void)firewall_parser_take(parser);
+            status = parse_limit(parser);
         } else {
             status = fail(parser);
         }

@@ -93,8 +93,9 @@ const char *firewall_parse_service(const char *name)
 
 static int fail_unknown(struct firewall_parser *parser, const struct reading *reading)
 {
-    static const char *const words[] = {"any",       "tcp", "udp",  "icmp", "system", "user",
-                                        "ephemeral", "to",  "from", "by",   "log",    NULL};
+    static const char *const words[] = {"any",   "tcp",       "udp", "icmp", "system",
+                                        "user",  "ephemeral", "to",  "from", "by",
+                                        "limit", "log",       NULL};
     const char *near = NULL;
 
     if (firewall_token_is(&reading->token, "icmpv6") ||

@@ -96,6 +96,7 @@ struct firewall_process {
 struct firewall_tree {
     enum berth_action action;
     enum berth_direction direction;
+    struct firewall_limit limit;
     bool log;
     uint32_t line;
     uint8_t protocols;      /* of "any", "tcp", "udp", "icmp"; 0: the items say */
@@ -124,9 +125,10 @@ struct firewall_rule {
     uint32_t peers_count; /* 0: no peer named */
     uint32_t processes_at;
     uint32_t processes_count; /* 0: whoever it is */
-    uint8_t action;           /* enum berth_action */
-    uint8_t direction;        /* enum berth_direction */
-    uint8_t protocols;        /* enum firewall_protocols, or-ed */
+    struct firewall_limit limit;
+    uint8_t action;    /* enum berth_action */
+    uint8_t direction; /* enum berth_direction */
+    uint8_t protocols; /* enum firewall_protocols, or-ed */
     bool log;
     uint16_t ports_first; /* the lowest and the highest of its ports, so that most rules are told */
     uint16_t ports_last;  /* from a port without a look at their ranges */

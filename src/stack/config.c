@@ -45,6 +45,7 @@ static void init_limits(struct berth_limits *limits)
         .rules = 4096,
         .rule_bytes = 512 * 1024,
         .names = 4096,
+        .limit_sources = 4096,
         .contacts = 1024,
         .scan_records = 1024,
     };
@@ -153,6 +154,7 @@ static const struct member members[] = {
     MEMBER(limits.rules, 0, 1000000),
     MEMBER(limits.rule_bytes, 0, (uint32_t)1 << 30),
     MEMBER(limits.names, 0, RECORDS_MAX),
+    MEMBER(limits.limit_sources, 0, RECORDS_MAX),
     MEMBER(limits.contacts, 0, RECORDS_MAX),
     MEMBER(limits.scan_records, 0, RECORDS_MAX),
     MEMBER(tcp.receive_bytes_max, 2048, (uint32_t)1 << 30),

@@ -66,14 +66,20 @@ static void note(struct berth *berth, const struct berth_contact *contact)
     contacts->count++;
 }
 
-/* A scanner is shut out before any rule is asked. */
+/* A scanner is shut out before any rule is asked. What is allowed counts against its rule's limit;
+ * what is asked about does when its owner has judged it. */
 static struct berth_verdict verdict_on(struct berth *berth, const struct stack_contact *contact,
                                        const struct berth_contact_query *query)
 {
     enum berth_action action = stack_scan_verdict(berth, contact);
+    struct berth_verdict verdict;
 
     if (action == BERTH_ALLOW) {
-        return firewall_judge(&berth->firewall, query);
+        verdict = firewall_judge(&berth->firewall, query);
+        if (verdict.action == BERTH_ALLOW) {
+            (void)firewall_take(&berth->firewall, query, &verdict); /* which says it all */
+        }
+        return verdict;
     }
     return (struct berth_verdict){.action = action, .reason = BERTH_REASON_BY_SCAN, .rule = -1};
 }
@@ -92,7 +98,9 @@ struct berth_verdict stack_judge(struct berth *berth, const struct stack_contact
         if (described.verdict.action == BERTH_ASK) { /* and nobody to ask */
             described.verdict.action = BERTH_DENY;
         }
-        if (described.verdict.reason != BERTH_REASON_BY_SCAN) {
+        /* What a limit refuses is no port that is not there. */
+        if (described.verdict.reason != BERTH_REASON_BY_SCAN &&
+            described.verdict.reason != BERTH_REASON_BY_LIMIT) {
             stack_scan_failed(berth, contact);
         }
         berth->stats.contacts_denied++;
@@ -142,6 +150,12 @@ struct berth_verdict berth_rules_judge(const struct berth *berth,
                                        const struct berth_contact_query *query)
 {
     return firewall_judge(&berth->firewall, query);
+}
+
+int berth_rules_take(struct berth *berth, const struct berth_contact_query *query,
+                     struct berth_verdict *verdict)
+{
+    return firewall_take(&berth->firewall, query, verdict);
 }
 
 struct berth_verdict berth_rules_judge_name(const struct berth *berth,

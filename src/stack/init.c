@@ -25,7 +25,8 @@ static void cut_base(struct berth *berth, struct arena *arena)
     struct firewall_limits firewall = {.rules = limits->rules,
                                        .rule_bytes = limits->rule_bytes,
                                        .addresses = limits->addresses,
-                                       .names = limits->names};
+                                       .names = limits->names,
+                                       .limit_sources = limits->limit_sources};
     firewall_init(&berth->firewall, arena, &firewall);
     firewall_scan_init(&berth->scan, arena, limits->scan_records);
     berth->scan.evicted = &berth->stats.scan_records_evicted;
@@ -116,6 +117,7 @@ static void seed(struct berth *berth, uint64_t now_ns)
     random_fill(&keys, &berth->ip.key, sizeof berth->ip.key);
     random_fill(&keys, &berth->scan.key, sizeof berth->scan.key);
     random_fill(&keys, &berth->firewall.bindings.key, sizeof berth->firewall.bindings.key);
+    random_fill(&keys, &berth->firewall.limiter.key, sizeof berth->firewall.limiter.key);
     random_done(&keys);
     tcp_seed(&berth->tcp, now_ns);
 }

@@ -20,7 +20,7 @@ allow in 8080 from 192.0.2.0/24
 
 WRONG = """alow out
 allow out htps
-allow in 80 limit 20/second
+allow in 80 limit 20/day
 allow out https to *registry.example
 allow out 443 to 203.0.113.7/24
 
@@ -30,7 +30,7 @@ allow out 443 to 203.0.113.7/24
 MISTAKES = [
     (1, 1, "alow", "did you mean allow?"),
     (2, 11, "htps", "did you mean https?"),
-    (3, 13, "limit", "limit is not supported yet"),
+    (3, 19, "20/day", "20/second, 20/minute or 20/hour"),
     (4, 20, "*registry.example", "* for whole labels in front of a name"),
     (5, 18, "203.0.113.7/24", "203.0.113.0/24"),
     (7, 19, "end of line", "an address, a prefix, a host name, host or any"),

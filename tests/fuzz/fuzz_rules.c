@@ -58,7 +58,7 @@ static void make(struct firewall *firewall)
     struct berth_address held = berth_address_v4(0xc0a80105);
     struct berth_address gateway;
     const struct firewall_limits limits = {
-        .rules = RULES, .rule_bytes = RULE_BYTES, .addresses = 2, .names = 16};
+        .rules = RULES, .rule_bytes = RULE_BYTES, .addresses = 2, .names = 16, .limit_sources = 16};
     struct arena arena;
 
     arena_init(&arena, NULL, 0);
@@ -137,6 +137,21 @@ static void check_verdict(const struct firewall *firewall, const struct berth_co
          strstr(firewall_rule_text(firewall, before), "192.168.1.5") != NULL || verdict.by_name);
 }
 
+/* Whatever the verdict, a limit makes no more of it. */
+static void check_limit(struct firewall *firewall, const struct berth_contact_query *query)
+{
+    struct berth_verdict verdict = firewall_judge(firewall, query);
+    struct berth_verdict taken = verdict;
+
+    firewall->now_ns += NS_PER_MS;
+    if (firewall_take(firewall, query, &taken) == BERTH_OK) {
+        MUST(taken.action == verdict.action && taken.reason == verdict.reason);
+    } else {
+        MUST(verdict.limited && taken.action == BERTH_DENY);
+        MUST(taken.reason == BERTH_REASON_BY_LIMIT && taken.rule == verdict.rule);
+    }
+}
+
 /* Loads the canonical spellings of FIREWALL into AGAIN: the same rules, the same verdicts. */
 static void check_again(const struct firewall *firewall, struct firewall *again)
 {
@@ -163,7 +178,8 @@ static void check_again(const struct firewall *firewall, struct firewall *again)
         struct berth_verdict other = firewall_judge(again, &queries[i]);
 
         MUST(one.rule == other.rule && one.action == other.action && one.log == other.log &&
-             one.needs_process == other.needs_process && one.by_name == other.by_name);
+             one.needs_process == other.needs_process && one.by_name == other.by_name &&
+             one.limited == other.limited);
         check_verdict(firewall, &queries[i]);
     }
 }
@@ -183,6 +199,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     status = firewall_load(&firewall, (const char *)data, size, &error);
     if (status == BERTH_OK) {
         check_again(&firewall, &again);
+        for (size_t i = 0; i < QUERIES; i += 7) {
+            check_limit(&firewall, &queries[i]);
+        }
+        firewall.now_ns = 0;
     } else {
         MUST(status == BERTH_E_SYNTAX || status == BERTH_E_LIMIT);
         check_error(&error, (const char *)data, size);

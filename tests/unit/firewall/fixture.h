@@ -21,6 +21,7 @@
 #define FIXTURE_RULE_BYTES 4096
 #define FIXTURE_GATEWAYS   8
 #define FIXTURE_NAMES      128
+#define FIXTURE_SOURCES    64
 
 struct fixture {
     struct firewall firewall;
@@ -37,7 +38,8 @@ static inline void fixture_make(struct fixture *fixture, uint32_t rules, uint32_
     const struct firewall_limits limits = {.rules = rules,
                                            .rule_bytes = rule_bytes,
                                            .addresses = FIXTURE_GATEWAYS,
-                                           .names = FIXTURE_NAMES};
+                                           .names = FIXTURE_NAMES,
+                                           .limit_sources = FIXTURE_SOURCES};
     struct arena arena;
 
     arena_init(&arena, NULL, 0);

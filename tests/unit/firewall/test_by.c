@@ -49,8 +49,8 @@ static void mistakes(void **state)
         {"allow out by \"a\"b", 14, "\"a\"b", "a process name (at most 15"},
         {"allow out by a\x01", 14, "a\x01", "a process name (at most 15"},
         {"allow out by log", 14, "log", "a process name (in quotes if it is a word"},
-        {"allow out by curl by git", 19, "by", "log or the end of the rule"},
-        {"allow out by curl to host", 19, "to", "log or the end of the rule"},
+        {"allow out by curl by git", 19, "by", "limit, log or the end of the rule"},
+        {"allow out by curl to host", 19, "to", "limit, log or the end of the rule"},
     };
     struct fixture *fixture = *state;
 
