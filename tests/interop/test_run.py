@@ -164,7 +164,7 @@ def check_policy(server):
                   and f"by the rule 'deny {rule}' ({path}:2)" in done.stderr, done.stderr)
         tap.is_equal("no words are offered that would not help", host.hints(done.stderr), [])
         with open(path, "w", encoding="utf-8") as file:
-            file.write("allow out https\nallow out to nowhere\n")
+            file.write("allow out https\nallow out to 1.2.3\n")
         done = host.run("--policy", path, "--", "echo", "it ran")
         tap.check("a bad policy: file, line and column, status 2, nothing run",
                   done.returncode == 2 and done.stdout == ""
