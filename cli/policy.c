@@ -21,6 +21,7 @@
 #define MISTAKES_MAX 20
 
 #define GATEWAYS_MAX 16 /* what a firewall of berth rules' own can be told */
+#define NAMES_MAX    64
 
 /* A file, or one rule of the command line. */
 struct part {
@@ -53,7 +54,7 @@ static struct firewall *make_firewall(const char *text, size_t bytes)
 {
     struct owned *owned = cli_memory(NULL, sizeof *owned);
     struct arena arena;
-    struct firewall_limits limits = {.addresses = GATEWAYS_MAX};
+    struct firewall_limits limits = {.addresses = GATEWAYS_MAX, .names = NAMES_MAX};
 
     firewall_measure(text, bytes, &limits);
     arena_init(&arena, NULL, 0);

@@ -119,8 +119,9 @@ static const struct cli_options options = {
         "CONNECTION is one word for the shell, in either of two forms:\n"
         "  'out tcp 10.0.0.7:8443'      direction, protocol, address:port (icmp: no port)\n"
         "  'out https to 10.0.0.7'      a rule without its first word, for one peer\n"
-        "The port is the peer's for out, the program's for in. The word host may stand for\n"
-        "the address: it is the gateway, 10.0.2.2.\n"
+        "The port is the peer's for out, the program's for in. A host name may stand for\n"
+        "the address, as an answer for it would; and the word host: it is the gateway,\n"
+        "10.0.2.2. 'by curl' behind it says which process asks.\n"
         "\n"
         "Exit status: 0 good, allowed, or all of it exported; 1 denied or dropped, or the target\n"
         "cannot say all of the policy; 2 a mistake, or nobody there to read rules again.\n"
@@ -129,6 +130,7 @@ static const struct cli_options options = {
         "  berth rules check policy.txt\n"
         "  berth rules explain --policy policy.txt 'out tcp 10.0.0.7:8443'\n"
         "  berth rules explain -a 'out https' 'out 443/tcp to 169.254.169.254'\n"
+        "  berth rules explain --policy npm.rules 'out tcp registry.example:443 by npm'\n"
         "  berth rules export --to nftables policy.txt | nft -c -f -\n",
 };
 
@@ -139,7 +141,7 @@ static int refuse(const char *word, const char *expected)
 
 static int explain(const struct rules_settings *settings, const struct cli_words *operands)
 {
-    struct berth_contact_query queries[RULES_QUERIES_MAX];
+    struct rules_query queries[RULES_QUERIES_MAX];
     struct berth_address gateway = berth_address_v4(0x0a000202);
     struct cli_complaint complaint = {.expected = ""};
     const char *text;

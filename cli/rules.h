@@ -21,16 +21,23 @@ struct rules_settings {
     bool is_json;
 };
 
+/* What is asked about. */
+struct rules_query {
+    struct berth_contact_query contact; /* without a process; without a peer where it has a name */
+    char name[BERTH_NAME_BYTES];        /* "": the peer is an address */
+    char process[BERTH_PROCESS_NAME_BYTES]; /* "": not said */
+};
+
 /* rules_query.c: TEXT, a connection or a service, in *OUT: one query for each protocol and port
  * that it names. `host` is HOST. How many; 0: *COMPLAINT says why. */
 size_t rules_query_parse(const char *text, const struct berth_address *host,
-                         struct berth_contact_query out[RULES_QUERIES_MAX],
+                         struct rules_query out[RULES_QUERIES_MAX],
                          struct cli_complaint *complaint);
 
 /* rules_check.c: the exit status. */
 int rules_check(char **files, int count, bool is_json);
 /* rules_explain.c: the exit status. QUERIES: of rules_query_parse. */
-int rules_explain(const struct rules_settings *settings, const struct berth_contact_query *queries,
+int rules_explain(const struct rules_settings *settings, const struct rules_query *queries,
                   size_t count);
 /* rules_reload.c: the run of process PID, 0: all of this user's, reads its files again. The exit
  * status. */

@@ -18,14 +18,16 @@
 #include "firewall/special.h"
 #include "run/hostnet.h"
 
-#define TRIED_ROWS_MAX 100 /* for people; JSON has all */
+#define TRIED_ROWS_MAX  100 /* for people; JSON has all */
+#define ADDRESSES_TRIED 4096
 
 /* One query with its answer. */
 struct answer {
     const struct cli_policy *policy;
     const struct firewall *firewall;
-    const struct berth_contact_query *query;
-    struct firewall_special special; /* what the peer is */
+    const struct rules_query *asked;
+    const struct berth_contact_query *query; /* that, with a peer and a process */
+    struct firewall_special special;         /* what the peer is */
     struct berth_verdict verdict;
 };
 
@@ -51,20 +53,30 @@ static const char *action_text(enum berth_action action)
     return "deny";
 }
 
-/* The query as a rule says it: "out 8443/tcp to 10.0.0.7"; with HOST, "to host". */
-static void spell_query(const struct answer *answer, bool host, char *out, size_t bytes)
+#define QUERY_BYTES (BERTH_NAME_BYTES + 64)
+
+/* The query as a rule says it: "out 8443/tcp to 10.0.0.7 by curl"; with HOST, "to host". */
+static void spell_query(const struct answer *answer, bool host, char out[QUERY_BYTES])
 {
     const struct berth_contact_query *query = answer->query;
-    char peer[BERTH_ADDRESS_TEXT_BYTES];
+    const char *process = answer->asked->process;
+    const char *mark = process[0] != '\0' && firewall_is_quoted(process) ? "\"" : "";
+    char address[BERTH_ADDRESS_TEXT_BYTES];
+    const char *peer = berth_address_format(&query->peer, address);
     char what[16] = "icmp";
+    size_t used;
 
     if (query->protocol != BERTH_ICMP) {
         (void)snprintf(what, sizeof what, "%u/%s", (unsigned)query->port,
                        protocol_text(query->protocol));
     }
-    (void)snprintf(out, bytes, "%s %s %s %s", query->direction == BERTH_OUT ? "out" : "in", what,
-                   query->direction == BERTH_OUT ? "to" : "from",
-                   host ? "host" : berth_address_format(&query->peer, peer));
+    peer = answer->asked->name[0] != '\0' ? answer->asked->name : peer;
+    used = (size_t)snprintf(out, QUERY_BYTES, "%s %s %s %s",
+                            query->direction == BERTH_OUT ? "out" : "in", what,
+                            query->direction == BERTH_OUT ? "to" : "from", host ? "host" : peer);
+    if (process[0] != '\0') {
+        (void)snprintf(out + used, QUERY_BYTES - used, " by %s%s%s", mark, process, mark);
+    }
 }
 
 static const char *miss_text(enum firewall_miss miss)
@@ -83,7 +95,7 @@ static const char *miss_text(enum firewall_miss miss)
     case FIREWALL_MISS_UNNAMED:
         return "does not name the peer";
     case FIREWALL_MISS_PROCESS:
-        return "by another process";
+        return "by another process, or none that is known";
     }
     return "";
 }
@@ -152,8 +164,8 @@ static json_t *make_rule(const struct answer *answer, uint32_t index)
 
 static json_t *make_tried(const struct answer *answer)
 {
-    static const char *const words[] = {"match", "direction", "protocol",
-                                        "port",  "peer",      "unnamed"};
+    static const char *const words[] = {"match", "direction", "protocol", "port",
+                                        "peer",  "unnamed",   "process"};
     json_t *array = cli_json_array();
 
     for (uint32_t i = 0; i < firewall_rule_count(answer->firewall); i++) {
@@ -171,12 +183,30 @@ static json_t *make_tried(const struct answer *answer)
 
 /* ---- Answers -------------------------------------------------------------------------------- */
 
+/* What a person should know of the answer, besides it. */
+static void print_notes(const struct answer *answer)
+{
+    char peer[BERTH_ADDRESS_TEXT_BYTES];
+
+    if (answer->asked->name[0] != '\0') {
+        printf("%s: as at an address that was given for it, and that no rule names\n",
+               answer->asked->name);
+    } else if (answer->special.bits != 0) {
+        printf("%s is special (%s): only a rule that names it matches\n",
+               berth_address_format(&answer->query->peer, peer), answer->special.name);
+    }
+    if (answer->verdict.needs_process) {
+        printf("a rule goes by the process: say which one asks (by NAME)\n");
+    }
+}
+
 static void print_answer(const struct answer *answer)
 {
-    static const char *const verdicts[] = {"allowed", "denied", "dropped"}; /* enum berth_action */
-    char text[128];
+    static const char *const verdicts[] = {"allowed", "denied", "dropped",
+                                           "asked about"}; /* enum berth_action */
+    char text[QUERY_BYTES];
 
-    spell_query(answer, false, text, sizeof text);
+    spell_query(answer, false, text);
     printf("%s: %s", text, verdicts[answer->verdict.action]);
     if (answer->verdict.rule >= 0) {
         uint32_t rule = (uint32_t)answer->verdict.rule;
@@ -188,15 +218,10 @@ static void print_answer(const struct answer *answer)
         printf(": %s\n", firewall_rule_count(answer->firewall) == 0 ? "there are no rules"
                                                                     : "no rule matches");
     }
-    if (answer->special.bits != 0) {
-        char peer[BERTH_ADDRESS_TEXT_BYTES];
-
-        printf("%s is special (%s): only a rule that names it matches\n",
-               berth_address_format(&answer->query->peer, peer), answer->special.name);
-    }
+    print_notes(answer);
     print_tried(answer);
     if (answer->verdict.rule < 0) {
-        spell_query(answer, answer->special.is_host, text, sizeof text);
+        spell_query(answer, answer->special.is_host, text);
         printf("to allow it: --allow '%s'\n", text);
     }
 }
@@ -204,25 +229,83 @@ static void print_answer(const struct answer *answer)
 static json_t *make_answer(const struct answer *answer)
 {
     const struct berth_contact_query *query = answer->query;
+    bool has_name = answer->asked->name[0] != '\0';
     char peer[BERTH_ADDRESS_TEXT_BYTES];
     json_t *object = cli_json_object();
 
     cli_json_put(object, "direction", cli_json_text(query->direction == BERTH_OUT ? "out" : "in"));
     cli_json_put(object, "protocol", cli_json_text(protocol_text(query->protocol)));
-    cli_json_put(object, "peer", cli_json_text(berth_address_format(&query->peer, peer)));
+    cli_json_put(object, "peer",
+                 cli_json_text(has_name ? NULL : berth_address_format(&query->peer, peer)));
+    cli_json_put(object, "host_name", cli_json_text(has_name ? answer->asked->name : NULL));
     if (query->protocol == BERTH_ICMP) {
         cli_json_put(object, "port", json_null());
     } else {
         cli_json_put_number(object, "port", query->port);
     }
+    cli_json_put(object, "process", cli_json_text(query->process));
     cli_json_put(object, "special", cli_json_text(answer->special.name));
     cli_json_put(object, "verdict", cli_json_text(action_text(answer->verdict.action)));
+    cli_json_put(
+        object, "reason",
+        cli_json_text(answer->verdict.reason == BERTH_REASON_NO_RULE ? "no_rule" : "rule"));
+    cli_json_put(object, "needs_process", json_boolean(answer->verdict.needs_process));
     cli_json_put(object, "log", json_boolean(answer->verdict.log));
     cli_json_put(object, "rule",
                  answer->verdict.rule < 0 ? json_null()
                                           : make_rule(answer, (uint32_t)answer->verdict.rule));
     cli_json_put(object, "tried", make_tried(answer));
     return object;
+}
+
+/* ---- An address for a name ------------------------------------------------------------------- */
+
+/* Does a rule name ADDRESS, or a part of IPv4 that it is in? */
+static bool is_named(const struct firewall *firewall, const struct berth_address *address)
+{
+    const struct firewall_set *set = &firewall->sets[firewall->active];
+
+    for (uint32_t i = 0; i < set->peers_used; i++) {
+        const struct firewall_peer *peer = &set->peers[i];
+
+        if (peer->kind == FIREWALL_PEER_PREFIX && peer->prefix.bits > 96 &&
+            berth_prefix_contains(&peer->prefix, address)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One of IPv4 that is nobody's in particular: a name's, for the answer goes by the name. Where
+ * rules leave none, the last one tried. */
+static struct berth_address find_address(const struct firewall *firewall)
+{
+    struct berth_address address = {0};
+
+    for (uint32_t i = 1; i <= ADDRESSES_TRIED; i++) {
+        address = berth_address_v4(i * UINT32_C(2654435761));
+        if (firewall_special(firewall, &address).bits == 0 && !is_named(firewall, &address)) {
+            break;
+        }
+    }
+    return address;
+}
+
+/* QUERY with what it lacks: the address of its name, which FIREWALL learns, and the process. */
+static struct berth_contact_query complete(struct firewall *firewall,
+                                           const struct rules_query *asked)
+{
+    struct berth_contact_query query = asked->contact;
+
+    query.process = asked->process[0] == '\0' ? NULL : asked->process;
+    if (asked->name[0] != '\0') {
+        query.peer = find_address(firewall);
+        if (firewall_learn(firewall, asked->name, &query.peer, UINT64_MAX, false) != BERTH_OK) {
+            cli_message("rules: no room for the name");
+            exit(CLI_ERROR);
+        }
+    }
+    return query;
 }
 
 /* ---- The host ------------------------------------------------------------------------------- */
@@ -270,7 +353,7 @@ static int set_host(const struct rules_settings *settings, struct firewall *fire
     return status == BERTH_OK ? CLI_OK : CLI_ERROR;
 }
 
-int rules_explain(const struct rules_settings *settings, const struct berth_contact_query *queries,
+int rules_explain(const struct rules_settings *settings, const struct rules_query *queries,
                   size_t count)
 {
     struct firewall *firewall = cli_policy_firewall(settings->policy);
@@ -278,11 +361,13 @@ int rules_explain(const struct rules_settings *settings, const struct berth_cont
     int status = set_host(settings, firewall);
 
     for (size_t i = 0; i < count && status != CLI_ERROR; i++) {
+        struct berth_contact_query query = complete(firewall, &queries[i]);
         struct answer answer = {.policy = settings->policy,
                                 .firewall = firewall,
-                                .query = &queries[i],
-                                .special = firewall_special(firewall, &queries[i].peer),
-                                .verdict = firewall_judge(firewall, &queries[i])};
+                                .asked = &queries[i],
+                                .query = &query,
+                                .special = firewall_special(firewall, &query.peer),
+                                .verdict = firewall_judge(firewall, &query)};
 
         status = answer.verdict.action == BERTH_ALLOW ? status : CLI_NOTHING;
         if (settings->is_json) {

@@ -2,10 +2,12 @@
 /*
  * cli/rules_query.c: what `berth rules explain` is asked, in either of two forms:
  *
- *   DIRECTION PROTOCOL ADDRESS:PORT     out tcp 10.0.0.7:8443    (icmp: an address alone)
- *   a rule without its first word       out https to 10.0.0.7    (with one peer and single ports)
+ *   DIRECTION PROTOCOL PEER:PORT [by PROCESS]   out tcp registry.example:443   (icmp: no port)
+ *   a rule without its first word               out https to 10.0.0.7 by curl  (one peer, single
+ *                                               ports)
  *
- * Invariant 1: the second form is read by the parser of rules, so that both know the same words.
+ * Invariant 1: the first form is made the second, and that is read by the parser of rules: all know
+ * the same words.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,7 +47,7 @@ static bool read_protocol(const struct firewall_token *word, enum berth_protocol
 /* Is the text of this form: two words, the second a protocol, and then no word of a rule? */
 static bool is_short(const struct firewall_token *words, size_t count)
 {
-    static const char *const others[] = {"to", "from", "log"};
+    static const char *const others[] = {"to", "from", "by", "limit", "log"};
     enum berth_protocol protocol;
 
     if (count < 3 || !read_protocol(&words[1], &protocol) || words[2].kind != FIREWALL_TOKEN_WORD) {
@@ -59,111 +61,149 @@ static bool is_short(const struct firewall_token *words, size_t count)
     return true;
 }
 
-/* "10.0.0.7:443", "[fd00::7]:443", "host:443"; for ICMP without the port. */
-static bool read_end(const char *word, const struct berth_address *host,
-                     struct berth_contact_query *out)
+struct end {
+    char peer[BERTH_NAME_BYTES];
+    char port[8]; /* "" for ICMP */
+};
+
+/* "10.0.0.7:443", "[fd00::7]:443", "host:443", "registry.example:443"; for ICMP without the
+ * port. */
+static bool read_end(const struct firewall_token *word, bool has_port, struct end *out)
 {
-    char text[FIREWALL_WORD_BYTES + BERTH_ENDPOINT_TEXT_BYTES];
-    char address[BERTH_ADDRESS_TEXT_BYTES];
-    struct berth_endpoint endpoint;
+    const char *text = word->text;
+    size_t bytes = word->bytes;
+    size_t port_bytes = 0;
 
-    (void)snprintf(text, sizeof text, "%s", word);
-    if (strncmp(word, "host", 4) == 0 && (word[4] == '\0' || word[4] == ':')) {
-        bool is_v4 = berth_address_is_v4(host) || out->protocol == BERTH_ICMP;
-
-        (void)snprintf(text, sizeof text, is_v4 ? "%s%s" : "[%s]%s",
-                       berth_address_format(host, address), word + 4);
+    while (has_port && port_bytes < bytes && text[bytes - port_bytes - 1] != ':') {
+        port_bytes++;
     }
-    if (out->protocol == BERTH_ICMP) {
-        out->port = 0;
-        return berth_address_parse(text, &out->peer) == BERTH_OK;
-    }
-    if (berth_endpoint_parse(text, &endpoint) != BERTH_OK || endpoint.port == 0) {
+    if (has_port && (port_bytes == 0 || port_bytes == bytes || port_bytes >= sizeof out->port)) {
         return false;
     }
-    out->peer = endpoint.address;
-    out->port = endpoint.port;
-    return true;
+    (void)snprintf(out->port, sizeof out->port, "%.*s", (int)port_bytes, text + bytes - port_bytes);
+    bytes -= has_port ? port_bytes + 1 : 0;
+    if (has_port && bytes > 2 && text[0] == '[' && text[bytes - 1] == ']') {
+        text++;
+        bytes -= 2;
+    } else if (has_port && memchr(text, ':', bytes) != NULL) {
+        return false;
+    }
+    if (bytes == 0 || bytes >= sizeof out->peer) {
+        return false;
+    }
+    (void)snprintf(out->peer, sizeof out->peer, "%.*s", (int)bytes, text);
+    return strspn(out->port, "0123456789") == strlen(out->port) &&
+           (!has_port || strtoul(out->port, NULL, 10) - 1 < UINT16_MAX);
 }
 
-static size_t read_short(const struct firewall_token *words, size_t count,
-                         const struct berth_address *host, struct berth_contact_query *out,
-                         struct cli_complaint *complaint)
+/* The text of the first form as one of the second; NULL: *COMPLAINT. The caller's to free. */
+static char *make_long(const struct firewall_token *words, size_t count, const char *text,
+                       struct cli_complaint *complaint)
 {
     char word[FIREWALL_WORD_BYTES];
+    enum berth_protocol protocol = BERTH_TCP;
     bool is_out = firewall_token_is(&words[0], "out");
+    const char *rest = words[2].text + words[2].bytes;
+    size_t room = strlen(text) + 64;
+    struct end end;
+    char *made;
 
     (void)firewall_token_copy(&words[0], word);
     if (!is_out && !firewall_token_is(&words[0], "in")) {
-        return complain(complaint, word, "in or out");
+        (void)complain(complaint, word, "in or out");
+        return NULL;
     }
-    out->direction = is_out ? BERTH_OUT : BERTH_IN;
-    (void)read_protocol(&words[1], &out->protocol);
-    if (!firewall_token_copy(&words[2], word) || !read_end(word, host, out)) {
-        return complain(complaint, word,
-                        out->protocol == BERTH_ICMP
-                            ? "an address or host"
-                            : "ADDRESS:PORT, [ADDRESS]:PORT for IPv6, or host:PORT");
+    (void)read_protocol(&words[1], &protocol);
+    if (!read_end(&words[2], protocol != BERTH_ICMP, &end)) {
+        (void)snprintf(complaint->word, sizeof complaint->word, "%.*s", (int)words[2].bytes,
+                       words[2].text);
+        (void)snprintf(complaint->expected, sizeof complaint->expected, "%s",
+                       protocol == BERTH_ICMP
+                           ? "an address, a host name or host"
+                           : "ADDRESS:PORT, [ADDRESS]:PORT for IPv6, NAME:PORT or host:PORT");
+        return NULL;
     }
-    if (count > 3) {
+    if (count > 3 && !firewall_token_is(&words[3], "by")) {
         (void)firewall_token_copy(&words[3], word);
-        return complain(complaint, word, "nothing after the address");
+        (void)complain(complaint, word, "by and a process, or nothing, after the address");
+        return NULL;
     }
-    return 1;
+    made = cli_memory(NULL, room);
+    if (protocol == BERTH_ICMP) {
+        (void)snprintf(made, room, "%s icmp %s %s%s", word, is_out ? "to" : "from", end.peer, rest);
+    } else {
+        (void)snprintf(made, room, "%s %s/%s %s %s%s", word, end.port,
+                       protocol == BERTH_UDP ? "udp" : "tcp", is_out ? "to" : "from", end.peer,
+                       rest);
+    }
+    return made;
 }
 
 /* ---- A rule without its first word ---------------------------------------------------------- */
 
-/* The one address that TREE names. */
-static bool read_peer(const struct firewall_tree *tree, const struct berth_address *host,
-                      struct berth_address *out)
+/* The one peer that TREE names, and its process, if it names one. */
+static bool read_ends(const struct firewall_tree *tree, const struct berth_address *host,
+                      struct rules_query *out)
 {
     const struct firewall_peer *peer = &tree->peers[0];
 
-    if (tree->peer_count != 1 || peer->kind == FIREWALL_PEER_ANY ||
-        peer->kind == FIREWALL_PEER_NAME ||
-        (peer->kind == FIREWALL_PEER_PREFIX && peer->prefix.bits != 128)) {
+    if (tree->peer_count != 1 || tree->process_count > 1 || tree->log) {
         return false;
     }
-    *out = peer->kind == FIREWALL_PEER_HOST ? *host : peer->prefix.address;
-    return true;
+    if (tree->process_count == 1) {
+        memcpy(out->process, tree->processes[0].name, sizeof out->process);
+    }
+    switch ((enum firewall_peer_kind)peer->kind) {
+    case FIREWALL_PEER_ANY:
+        return false;
+    case FIREWALL_PEER_HOST:
+        out->contact.peer = *host;
+        return true;
+    case FIREWALL_PEER_PREFIX:
+        out->contact.peer = peer->prefix.address;
+        return peer->prefix.bits == 128;
+    case FIREWALL_PEER_NAME:
+        (void)firewall_name_copy(peer->name.text, peer->name.bytes, out->name);
+        return !peer->name.has_star;
+    }
+    return false;
 }
 
 /* A query for each protocol of each single port of FIREWALL's only rule. 0: ranges, too many. */
 static size_t list_queries(const struct firewall *firewall, const struct firewall_tree *tree,
-                           struct berth_contact_query query,
-                           struct berth_contact_query out[RULES_QUERIES_MAX])
+                           const struct rules_query *query,
+                           struct rules_query out[RULES_QUERIES_MAX])
 {
     static const enum berth_protocol protocols[] = {BERTH_TCP, BERTH_UDP};
     const struct firewall_set *set = &firewall->sets[firewall->active];
     size_t count = 0;
 
     if (tree->item_count == 0 && tree->protocols == FIREWALL_ICMP) {
-        out[0] = query;
-        out[0].protocol = BERTH_ICMP;
+        out[0] = *query;
+        out[0].contact.protocol = BERTH_ICMP;
         return 1;
     }
     for (uint32_t i = 0; i < set->ports_used; i++) {
-        query.port = set->ports[i].first;
-        if (set->ports[i].last != query.port || count + 2 > RULES_QUERIES_MAX) {
+        if (set->ports[i].last != set->ports[i].first || count + 2 > RULES_QUERIES_MAX) {
             return 0;
         }
         for (size_t p = 0; p < sizeof protocols / sizeof protocols[0]; p++) {
-            query.protocol = protocols[p];
             if ((set->ports[i].protocols & firewall_protocol_bit(protocols[p])) != 0) {
-                out[count++] = query;
+                out[count] = *query;
+                out[count].contact.port = set->ports[i].first;
+                out[count++].contact.protocol = protocols[p];
             }
         }
     }
     return count;
 }
 
-static size_t read_rule(const char *text, const struct berth_address *host,
-                        struct berth_contact_query *out, struct cli_complaint *complaint)
+static size_t read_rule(const char *text, const struct berth_address *host, struct rules_query *out,
+                        struct cli_complaint *complaint)
 {
     struct cli_policy *policy = cli_policy_new();
     struct firewall_tree *tree = cli_memory(NULL, sizeof *tree);
-    struct berth_contact_query query = {.direction = BERTH_OUT};
+    struct rules_query query = {.contact.direction = BERTH_OUT};
     struct berth_rules_error error;
     struct firewall_lexer lexer;
     struct firewall *firewall;
@@ -176,14 +216,15 @@ static size_t read_rule(const char *text, const struct berth_address *host,
     text = cli_policy_text(policy, &bytes);
     firewall_lexer_init(&lexer, text, bytes);
     if (!firewall_lexer_next_rule(&lexer) ||
-        firewall_parse_rule(&lexer, NULL, tree, &error) != BERTH_OK || tree->log ||
-        !read_peer(tree, host, &query.peer)) {
-        (void)complain(complaint, "", "to (in: from) one address, or host, and no log");
+        firewall_parse_rule(&lexer, NULL, tree, &error) != BERTH_OK ||
+        !read_ends(tree, host, &query)) {
+        (void)complain(complaint, "",
+                       "to (in: from) one address, one host name or host, by one process, no log");
         goto out;
     }
-    query.direction = tree->direction;
+    query.contact.direction = tree->direction;
     firewall = cli_policy_firewall(policy);
-    count = list_queries(firewall, tree, query, out);
+    count = list_queries(firewall, tree, &query, out);
     cli_policy_firewall_free(firewall);
     if (count == 0) {
         (void)complain(complaint, "", "single ports (8443/tcp), a service with such, or icmp");
@@ -195,17 +236,22 @@ out:
 }
 
 size_t rules_query_parse(const char *text, const struct berth_address *host,
-                         struct berth_contact_query out[RULES_QUERIES_MAX],
-                         struct cli_complaint *complaint)
+                         struct rules_query out[RULES_QUERIES_MAX], struct cli_complaint *complaint)
 {
     struct firewall_token words[WORDS_MAX];
     struct firewall_lexer lexer;
     size_t count = 0;
+    char *made;
 
     firewall_lexer_init(&lexer, text, strlen(text));
     do {
         words[count] = firewall_lexer_next(&lexer);
     } while (words[count].kind != FIREWALL_TOKEN_END && ++count < WORDS_MAX);
-    return is_short(words, count) ? read_short(words, count, host, out, complaint)
-                                  : read_rule(text, host, out, complaint);
+    if (!is_short(words, count)) {
+        return read_rule(text, host, out, complaint);
+    }
+    made = make_long(words, count, text, complaint);
+    count = made == NULL ? 0 : read_rule(made, host, out, complaint);
+    free(made);
+    return count;
 }
