@@ -126,7 +126,7 @@ static uint32_t judge(const struct firewall *firewall, const struct berth_contac
 static uint32_t walk(const struct firewall *firewall, const struct berth_contact_query *query)
 {
     for (uint32_t i = 0; i < firewall_rule_count(firewall); i++) {
-        if (firewall_explain(firewall, i, query) == FIREWALL_MATCH) {
+        if (firewall_explain(firewall, i, query) == BERTH_MATCH) {
             return 1;
         }
     }

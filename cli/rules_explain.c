@@ -79,22 +79,22 @@ static void spell_query(const struct answer *answer, bool host, char out[QUERY_B
     }
 }
 
-static const char *miss_text(enum firewall_miss miss)
+static const char *miss_text(enum berth_miss miss)
 {
     switch (miss) {
-    case FIREWALL_MATCH:
+    case BERTH_MATCH:
         return "matches";
-    case FIREWALL_MISS_DIRECTION:
+    case BERTH_MISS_DIRECTION:
         return "another direction";
-    case FIREWALL_MISS_PROTOCOL:
+    case BERTH_MISS_PROTOCOL:
         return "another protocol";
-    case FIREWALL_MISS_PORT:
+    case BERTH_MISS_PORT:
         return "another port";
-    case FIREWALL_MISS_PEER:
+    case BERTH_MISS_PEER:
         return "another peer";
-    case FIREWALL_MISS_UNNAMED:
+    case BERTH_MISS_UNNAMED:
         return "does not name the peer";
-    case FIREWALL_MISS_PROCESS:
+    case BERTH_MISS_PROCESS:
         return "by another process, or none that is known";
     }
     return "";
@@ -103,10 +103,10 @@ static const char *miss_text(enum firewall_miss miss)
 /* ---- Rules that were tried ------------------------------------------------------------------ */
 
 /* Was rule INDEX tried for the answer: of its direction, and not after the deciding one? */
-static bool is_tried(const struct answer *answer, uint32_t index, enum firewall_miss *miss)
+static bool is_tried(const struct answer *answer, uint32_t index, enum berth_miss *miss)
 {
     *miss = firewall_explain(answer->firewall, index, answer->query);
-    return *miss != FIREWALL_MISS_DIRECTION &&
+    return *miss != BERTH_MISS_DIRECTION &&
            (answer->verdict.rule < 0 || index <= (uint32_t)answer->verdict.rule);
 }
 
@@ -119,17 +119,17 @@ static void print_tried(const struct answer *answer)
     uint32_t more = 0;
 
     for (uint32_t i = 0; i < firewall_rule_count(answer->firewall); i++) {
-        enum firewall_miss miss;
+        enum berth_miss miss;
         enum cli_style style;
 
         if (!is_tried(answer, i, &miss)) {
             continue;
         }
-        if (cli_table_rows(table) == TRIED_ROWS_MAX && miss != FIREWALL_MATCH) {
+        if (cli_table_rows(table) == TRIED_ROWS_MAX && miss != BERTH_MATCH) {
             more++;
             continue;
         }
-        style = miss == FIREWALL_MATCH ? CLI_BOLD : CLI_PLAIN;
+        style = miss == BERTH_MATCH ? CLI_BOLD : CLI_PLAIN;
         cli_table_add(
             table, style,
             cli_policy_origin(answer->policy, firewall_rule_line(answer->firewall, i), origin));
@@ -169,7 +169,7 @@ static json_t *make_tried(const struct answer *answer)
     json_t *array = cli_json_array();
 
     for (uint32_t i = 0; i < firewall_rule_count(answer->firewall); i++) {
-        enum firewall_miss miss;
+        enum berth_miss miss;
 
         if (is_tried(answer, i, &miss)) {
             json_t *object = make_rule(answer, i);

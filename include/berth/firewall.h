@@ -149,6 +149,22 @@ BERTH_API uint32_t berth_rules_line(const struct berth *berth, uint32_t index);
 BERTH_API struct berth_verdict berth_rules_judge(const struct berth *berth,
                                                  const struct berth_contact_query *query);
 
+/* Why a rule does not decide on a query. The order is part of the ABI: append only. */
+enum berth_miss {
+    BERTH_MATCH = 0, /* it does, unless an earlier one has */
+    BERTH_MISS_DIRECTION,
+    BERTH_MISS_PROTOCOL,
+    BERTH_MISS_PORT,
+    BERTH_MISS_PEER,
+    BERTH_MISS_UNNAMED, /* its peers take the address in, but such a one must be named */
+    BERTH_MISS_PROCESS  /* all the rest matches; an allow, where the process is not known */
+};
+/* What berth_rules_judge finds of rule INDEX alone, for whoever shows what was tried: rules are
+ * tried in their order, up to the first that gives BERTH_MATCH. Past the end, or for a query that
+ * no rule can be about: BERTH_MISS_PROTOCOL. */
+BERTH_API enum berth_miss berth_rules_explain(const struct berth *berth, uint32_t index,
+                                              const struct berth_contact_query *query);
+
 /*
  * Counts QUERY against the limit of the rule of *VERDICT, if that has one (`limited`) and allows or
  * asks. BERTH_E_LIMIT: it is beyond it; *VERDICT is a denial then, by the same rule. The stack does

@@ -120,19 +120,9 @@ int firewall_set_host(struct firewall *firewall, const struct berth_address *add
 /* One more of the stack's own addresses. BERTH_E_LIMIT. */
 int firewall_add_gateway(struct firewall *firewall, const struct berth_address *address);
 
-/* Why a rule does not decide on a query; FIREWALL_MATCH: it does, unless an earlier one has. */
-enum firewall_miss {
-    FIREWALL_MATCH = 0,
-    FIREWALL_MISS_DIRECTION,
-    FIREWALL_MISS_PROTOCOL,
-    FIREWALL_MISS_PORT,
-    FIREWALL_MISS_PEER,
-    FIREWALL_MISS_UNNAMED, /* its peers take the address in, but such a one must be named */
-    FIREWALL_MISS_PROCESS  /* all the rest matches; an allow, where the process is not known */
-};
 /* The test that firewall_judge makes, of rule INDEX (below firewall_rule_count) alone. */
-enum firewall_miss firewall_explain(const struct firewall *firewall, uint32_t index,
-                                    const struct berth_contact_query *query);
+enum berth_miss firewall_explain(const struct firewall *firewall, uint32_t index,
+                                 const struct berth_contact_query *query);
 
 /*
  * What a person should know of rule INDEX; cover.c. Both give the number of the first earlier rule

@@ -37,35 +37,35 @@ static bool has_port(const struct firewall_set *set, const struct firewall_rule 
 }
 
 /* Is a name of the subject's one of PATTERN's? */
-static enum firewall_miss test_name(const struct firewall_pattern *pattern,
-                                    const struct subject *subject)
+static enum berth_miss test_name(const struct firewall_pattern *pattern,
+                                 const struct subject *subject)
 {
     const struct firewall_binding *binding = NULL;
-    enum firewall_miss miss = FIREWALL_MISS_PEER;
+    enum berth_miss miss = BERTH_MISS_PEER;
 
-    while (subject->named != NULL && miss != FIREWALL_MATCH &&
+    while (subject->named != NULL && miss != BERTH_MATCH &&
            (binding = firewall_binding_next(subject->named, binding)) != NULL) {
         if (firewall_binding_is_live(binding, subject->now_ns) &&
             firewall_name_matches(pattern, binding->name, binding->bytes)) {
             bool may_match = subject->special.bits == 0 || binding->may_be_special;
 
-            miss = may_match ? FIREWALL_MATCH : FIREWALL_MISS_UNNAMED;
+            miss = may_match ? BERTH_MATCH : BERTH_MISS_UNNAMED;
         }
     }
     return miss;
 }
 
-/* What the rule's peer says: FIREWALL_MATCH, FIREWALL_MISS_PEER or FIREWALL_MISS_UNNAMED. */
-static enum firewall_miss test_peer(const struct firewall_peer *peer, const struct subject *subject)
+/* What the rule's peer says: BERTH_MATCH, BERTH_MISS_PEER or BERTH_MISS_UNNAMED. */
+static enum berth_miss test_peer(const struct firewall_peer *peer, const struct subject *subject)
 {
     uint8_t bits = 0;
 
     switch ((enum firewall_peer_kind)peer->kind) {
     case FIREWALL_PEER_HOST:
-        return subject->special.is_host ? FIREWALL_MATCH : FIREWALL_MISS_PEER;
+        return subject->special.is_host ? BERTH_MATCH : BERTH_MISS_PEER;
     case FIREWALL_PEER_PREFIX:
         if (!berth_prefix_contains(&peer->prefix, &subject->query->peer)) {
-            return FIREWALL_MISS_PEER;
+            return BERTH_MISS_PEER;
         }
         bits = peer->prefix.bits;
         break;
@@ -75,61 +75,60 @@ static enum firewall_miss test_peer(const struct firewall_peer *peer, const stru
         break;
     }
     /* A special address is named by a prefix inside its block only (special.h). */
-    return bits >= subject->special.bits ? FIREWALL_MATCH : FIREWALL_MISS_UNNAMED;
+    return bits >= subject->special.bits ? BERTH_MATCH : BERTH_MISS_UNNAMED;
 }
 
-static enum firewall_miss test_peers(const struct firewall_set *set,
-                                     const struct firewall_rule *rule,
-                                     const struct subject *subject)
+static enum berth_miss test_peers(const struct firewall_set *set, const struct firewall_rule *rule,
+                                  const struct subject *subject)
 {
     static const struct firewall_peer any = {.kind = FIREWALL_PEER_ANY};
-    enum firewall_miss miss = FIREWALL_MISS_PEER;
+    enum berth_miss miss = BERTH_MISS_PEER;
 
     if (rule->peers_count == 0) {
         return test_peer(&any, subject);
     }
-    for (uint32_t i = 0; i < rule->peers_count && miss != FIREWALL_MATCH; i++) {
-        enum firewall_miss one = test_peer(&set->peers[rule->peers_at + i], subject);
+    for (uint32_t i = 0; i < rule->peers_count && miss != BERTH_MATCH; i++) {
+        enum berth_miss one = test_peer(&set->peers[rule->peers_at + i], subject);
 
-        miss = one == FIREWALL_MISS_PEER ? miss : one;
+        miss = one == BERTH_MISS_PEER ? miss : one;
     }
     return miss;
 }
 
 /* Where the process is not known, an allow by one does not match, and all else by one does. */
-static enum firewall_miss test_process(const struct firewall_set *set,
-                                       const struct firewall_rule *rule, const char *process)
+static enum berth_miss test_process(const struct firewall_set *set,
+                                    const struct firewall_rule *rule, const char *process)
 {
     if (rule->processes_count == 0) {
-        return FIREWALL_MATCH;
+        return BERTH_MATCH;
     }
     if (process == NULL) {
-        return rule->action == BERTH_ALLOW ? FIREWALL_MISS_PROCESS : FIREWALL_MATCH;
+        return rule->action == BERTH_ALLOW ? BERTH_MISS_PROCESS : BERTH_MATCH;
     }
     for (uint32_t i = 0; i < rule->processes_count; i++) {
         if (strcmp(set->processes[rule->processes_at + i].name, process) == 0) {
-            return FIREWALL_MATCH;
+            return BERTH_MATCH;
         }
     }
-    return FIREWALL_MISS_PROCESS;
+    return BERTH_MISS_PROCESS;
 }
 
-static enum firewall_miss test_rule(const struct firewall_set *set,
-                                    const struct firewall_rule *rule, const struct subject *subject)
+static enum berth_miss test_rule(const struct firewall_set *set, const struct firewall_rule *rule,
+                                 const struct subject *subject)
 {
-    enum firewall_miss miss;
+    enum berth_miss miss;
 
     if (rule->direction != (uint8_t)subject->query->direction) {
-        return FIREWALL_MISS_DIRECTION;
+        return BERTH_MISS_DIRECTION;
     }
     if ((rule->protocols & subject->protocol) == 0) {
-        return FIREWALL_MISS_PROTOCOL;
+        return BERTH_MISS_PROTOCOL;
     }
     if (!has_port(set, rule, subject)) {
-        return FIREWALL_MISS_PORT;
+        return BERTH_MISS_PORT;
     }
     miss = test_peers(set, rule, subject);
-    return miss == FIREWALL_MATCH ? test_process(set, rule, subject->query->process) : miss;
+    return miss == BERTH_MATCH ? test_process(set, rule, subject->query->process) : miss;
 }
 
 static struct subject make_subject(const struct firewall *firewall,
@@ -188,7 +187,7 @@ static bool is_by_name(const struct firewall_set *set, const struct firewall_rul
     struct subject unnamed = *subject;
 
     unnamed.named = NULL;
-    return test_peers(set, rule, &unnamed) != FIREWALL_MATCH;
+    return test_peers(set, rule, &unnamed) != BERTH_MATCH;
 }
 
 /* The rules that are not in the index's table, up to the one that it has found. */
@@ -199,17 +198,17 @@ static void walk_rest(const struct firewall_set *set, uint32_t list, const struc
 
     for (uint32_t i = index->rest_begin[list]; i < index->rest_begin[list + 1]; i++) {
         uint32_t number = index->rest[i];
-        enum firewall_miss miss;
+        enum berth_miss miss;
 
         if (number >= finding->rule) {
             return;
         }
         miss = test_rule(set, &set->rules[number], subject);
         if (subject->query->process == NULL && set->rules[number].processes_count > 0 &&
-            (miss == FIREWALL_MATCH || miss == FIREWALL_MISS_PROCESS)) {
+            (miss == BERTH_MATCH || miss == BERTH_MISS_PROCESS)) {
             finding->unsure = min_u32(finding->unsure, number);
         }
-        if (miss == FIREWALL_MATCH) {
+        if (miss == BERTH_MATCH) {
             finding->rule = number;
             finding->entry = NULL;
             finding->by_name = is_by_name(set, &set->rules[number], subject);
@@ -367,8 +366,8 @@ struct berth_verdict firewall_judge_name(const struct firewall *firewall,
     return judge(firewall, &subject, &key);
 }
 
-enum firewall_miss firewall_explain(const struct firewall *firewall, uint32_t index,
-                                    const struct berth_contact_query *query)
+enum berth_miss firewall_explain(const struct firewall *firewall, uint32_t index,
+                                 const struct berth_contact_query *query)
 {
     const struct firewall_set *set = &firewall->sets[firewall->active];
     struct subject subject = make_subject(firewall, query);

@@ -152,6 +152,14 @@ struct berth_verdict berth_rules_judge(const struct berth *berth,
     return firewall_judge(&berth->firewall, query);
 }
 
+enum berth_miss berth_rules_explain(const struct berth *berth, uint32_t index,
+                                    const struct berth_contact_query *query)
+{
+    return index < firewall_rule_count(&berth->firewall)
+               ? firewall_explain(&berth->firewall, index, query)
+               : BERTH_MISS_PROTOCOL;
+}
+
 int berth_rules_take(struct berth *berth, const struct berth_contact_query *query,
                      struct berth_verdict *verdict)
 {

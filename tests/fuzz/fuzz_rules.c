@@ -124,9 +124,9 @@ static void check_verdict(const struct firewall *firewall, const struct berth_co
     MUST(verdict.rule >= -1 && verdict.rule < (int32_t)count);
     MUST(verdict.rule >= 0 || verdict.action == BERTH_DENY);
     for (uint32_t i = 0; i < before; i++) {
-        MUST(firewall_explain(firewall, i, query) != FIREWALL_MATCH);
+        MUST(firewall_explain(firewall, i, query) != BERTH_MATCH);
     }
-    MUST(before == count || firewall_explain(firewall, before, query) == FIREWALL_MATCH);
+    MUST(before == count || firewall_explain(firewall, before, query) == BERTH_MATCH);
     MUST(!verdict.needs_process || query->process == NULL);
     /* Where the process is not known, a rule may decide for the time being that else never does. */
     MUST(before >= COVERS_MAX || before == count || verdict.needs_process ||

@@ -10,6 +10,7 @@
  *      cookie comes back too; or an ICMP error about such a segment
  *   2  time goes on, and once nothing is due and nothing wants to leave the deadline lies ahead
  *   3  the owner acts: accept, read, write, shut down, close, abort, decide on what is held
+ *   from 240: other rules, names of addresses and their use, limits
  * The first and the last byte choose the settings besides.
  */
 #include "stack/stack.h"
@@ -22,6 +23,7 @@
 #define IDS          32
 #define FRAME_VIEWED 128 /* bytes of a frame that are looked at: the headers */
 #define IDLE_TURNS   1000
+#define ADDRESSES    4 /* that have names */
 
 struct world {
     struct berth *berth;
@@ -31,6 +33,7 @@ struct world {
     struct wire_packet syn_ack; /* the last; version 0: none yet */
     uint8_t cookie[WIRE_COOKIE_BYTES_MAX];
     uint8_t cookie_bytes;
+    unsigned holds[ADDRESSES]; /* of names, that were not released yet */
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
@@ -63,6 +66,8 @@ static void settings(struct berth_config *config, uint8_t choice, uint8_t more)
     config->limits.tcp_reorder_per_connection = 8;
     config->limits.udp_sockets = 8;
     config->limits.reassemblies = 4;
+    config->limits.names = 4;
+    config->limits.limit_sources = 2;
     config->offloads = (choice & 2) != 0 ? BERTH_LINK_CHECKSUM | BERTH_LINK_TSO4 : 0;
     config->tcp.sack = (choice & 4) != 0;
     config->tcp.timestamps = (choice & 8) != 0;
@@ -385,9 +390,60 @@ static void act(struct world *world, const uint8_t *script, size_t bytes)
     }
 }
 
+static const char *const policies[] = {
+    "allow in any from 0.0.0.0/0\nallow in any\nallow out any\n",
+    "ask in any log\nask out any\n",
+    "allow in 80 by httpd limit 1/hour\nallow in any by any limit 2/second\ndeny out by curl\n",
+    "deny in 81 from *.example\nallow in 80-90 from b.example,10.9.0.2 limit 3/minute\nask in\n",
+    "drop in 81 by curl log\nallow in any from *.b.example limit 1000000/second\n",
+};
+
+static void act_on_rules(struct world *world, const uint8_t *script, size_t bytes)
+{
+    static const char *const names[] = {"a.example", "b.example", "c.b.example", "other"};
+    uint8_t field[4] = {0};
+    memcpy(field, script, bytes < sizeof field ? bytes : sizeof field);
+    struct berth *berth = world->berth;
+    const char *rules = policies[field[1] % (sizeof policies / sizeof policies[0])];
+    unsigned at = field[2] % ADDRESSES;
+    struct berth_address peer = address(0x0a090002 + at);
+    struct berth_contact_query query = {
+        .direction = BERTH_IN, .protocol = BERTH_TCP, .peer = peer, .port = 81};
+    struct berth_verdict verdict;
+    uint64_t until_ns = world->now_ns + ((uint64_t)1 << field[3] % 48);
+    int result = 0;
+    switch (field[0] % 5) {
+    case 0:
+        BERTH_CHECK(berth_rules_load(berth, rules, strlen(rules), NULL) == 0);
+        break;
+    case 1:
+        result = berth_name_learn(berth, names[field[1] % 4], &peer, until_ns, field[1] >= 128);
+        break;
+    case 2:
+        world->holds[at] += berth_name_hold(berth, &peer) == 0;
+        break;
+    case 3:
+        if (world->holds[at] > 0) {
+            world->holds[at]--;
+            berth_name_release(berth, &peer);
+        }
+        break;
+    default:
+        query.process = field[1] % 2 == 0 ? NULL : "curl";
+        verdict = berth_rules_judge(berth, &query);
+        result = berth_rules_take(berth, &query, &verdict);
+        BERTH_CHECK(verdict.action != BERTH_ALLOW || verdict.rule >= 0);
+        break;
+    }
+    (void)result;
+}
+
 static void step(struct world *world, uint8_t what, const uint8_t *script, size_t bytes)
 {
-    switch (what % 4) {
+    switch (what >= 240 ? 4 : what % 4) {
+    case 4:
+        act_on_rules(world, script, bytes);
+        break;
     case 0:
         receive(world, script, bytes);
         break;
@@ -410,12 +466,10 @@ static void step(struct world *world, uint8_t what, const uint8_t *script, size_
 static void open_world(struct world *world, uint8_t choice, void *memory, size_t bytes,
                        const struct berth_config *config)
 {
-    static const char rules[] = "allow in any from 0.0.0.0/0\nallow in any\nallow out any\n";
-    struct berth_rules_error error;
     BERTH_CHECK(berth_init(&world->berth, config, memory, bytes, world->now_ns) == 0);
     struct berth_prefix prefix = {.address = address(0x0a090001), .bits = 96 + 24};
     BERTH_CHECK(berth_address_add(world->berth, &prefix) == 0);
-    BERTH_CHECK(berth_rules_load(world->berth, rules, sizeof rules - 1, &error) == 0);
+    BERTH_CHECK(berth_rules_load(world->berth, policies[0], strlen(policies[0]), NULL) == 0);
     struct berth_endpoint any = {.port = 80};
     BERTH_CHECK(berth_tcp_listen(world->berth, &any, 4, NULL, &world->ids[0]) == 0);
     world->next = 1;

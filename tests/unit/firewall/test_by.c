@@ -126,12 +126,12 @@ static void a_rule_tells_that_the_process_is_another(void **state)
     struct berth_contact_query query = fixture_query("out tcp 10.9.9.9 80");
 
     fixture_load(fixture, "allow out 80 by curl\ndeny out 80 by curl");
-    assert_int_equal(firewall_explain(&fixture->firewall, 0, &query), FIREWALL_MISS_PROCESS);
-    assert_int_equal(firewall_explain(&fixture->firewall, 1, &query), FIREWALL_MATCH);
+    assert_int_equal(firewall_explain(&fixture->firewall, 0, &query), BERTH_MISS_PROCESS);
+    assert_int_equal(firewall_explain(&fixture->firewall, 1, &query), BERTH_MATCH);
     query.process = "git";
-    assert_int_equal(firewall_explain(&fixture->firewall, 1, &query), FIREWALL_MISS_PROCESS);
+    assert_int_equal(firewall_explain(&fixture->firewall, 1, &query), BERTH_MISS_PROCESS);
     query.port = 81;
-    assert_int_equal(firewall_explain(&fixture->firewall, 1, &query), FIREWALL_MISS_PORT);
+    assert_int_equal(firewall_explain(&fixture->firewall, 1, &query), BERTH_MISS_PORT);
 }
 
 /* More processes than have numbers in the index: the others' rules are walked, and as right. */

@@ -129,12 +129,12 @@ static void ask(const struct firewall *firewall, struct random *random)
     query.process = ONE_OF(random, processes);
     verdict = firewall_judge(firewall, &query);
     for (uint32_t i = 0; i < firewall_rule_count(firewall) && first < 0; i++) {
-        enum firewall_miss miss = firewall_explain(firewall, i, &query);
+        enum berth_miss miss = firewall_explain(firewall, i, &query);
         bool is_by = strstr(firewall_rule_text(firewall, i), " by ") != NULL;
 
-        first = miss == FIREWALL_MATCH ? (int32_t)i : -1;
+        first = miss == BERTH_MATCH ? (int32_t)i : -1;
         needs_process = needs_process || (is_by && query.process == NULL &&
-                                          (first >= 0 || miss == FIREWALL_MISS_PROCESS));
+                                          (first >= 0 || miss == BERTH_MISS_PROCESS));
     }
     assert_int_equal(verdict.rule, first);
     assert_int_equal(verdict.needs_process, needs_process);
@@ -144,7 +144,7 @@ static void ask(const struct firewall *firewall, struct random *random)
 
         unnamed.bindings.pool.used = 0;
         assert_int_equal(verdict.by_name,
-                         firewall_explain(&unnamed, (uint32_t)first, &query) != FIREWALL_MATCH);
+                         firewall_explain(&unnamed, (uint32_t)first, &query) != BERTH_MATCH);
     }
 }
 

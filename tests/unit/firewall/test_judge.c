@@ -407,14 +407,11 @@ static void why_a_rule_misses(void **state)
 {
     static const struct {
         const char *query;
-        enum firewall_miss miss;
+        enum berth_miss miss;
     } table[] = {
-        {"out tcp 10.9.9.9 80", FIREWALL_MATCH},
-        {"in tcp 10.9.9.9 80", FIREWALL_MISS_DIRECTION},
-        {"out udp 10.9.9.9 80", FIREWALL_MISS_PROTOCOL},
-        {"out tcp 10.9.9.9 81", FIREWALL_MISS_PORT},
-        {"out tcp 11.9.9.9 80", FIREWALL_MISS_PEER},
-        {"out tcp 10.0.2.2 80", FIREWALL_MISS_UNNAMED},
+        {"out tcp 10.9.9.9 80", BERTH_MATCH},         {"in tcp 10.9.9.9 80", BERTH_MISS_DIRECTION},
+        {"out udp 10.9.9.9 80", BERTH_MISS_PROTOCOL}, {"out tcp 10.9.9.9 81", BERTH_MISS_PORT},
+        {"out tcp 11.9.9.9 80", BERTH_MISS_PEER},     {"out tcp 10.0.2.2 80", BERTH_MISS_UNNAMED},
     };
     struct fixture *fixture = *state;
 

@@ -201,7 +201,7 @@ static void special_addresses_are_no_names(void **state)
         query = fixture_query(text);
         fixture_learn(fixture, "a.example", special[i], 100, false);
         assert_int_equal(fixture_ask(fixture, text), -1);
-        assert_int_equal(firewall_explain(&fixture->firewall, 0, &query), FIREWALL_MISS_UNNAMED);
+        assert_int_equal(firewall_explain(&fixture->firewall, 0, &query), BERTH_MISS_UNNAMED);
         fixture_learn(fixture, "h.example", special[i], 100, true); /* the user's own word */
         assert_int_equal(fixture_ask(fixture, text), 1);
         assert_int_equal(firewall_judge_name(&fixture->firewall, &query, "a.example").rule, -1);

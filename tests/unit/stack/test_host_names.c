@@ -68,6 +68,14 @@ static void what_is_asked_of_the_rules(void **state)
                      BERTH_ALLOW);
     assert_int_equal(berth_rules_judge_name(gate->berth, &query, "other.example").action,
                      BERTH_DENY);
+    assert_int_equal(berth_rules_explain(gate->berth, 0, &query), BERTH_MISS_PEER);
+    assert_int_equal(
+        berth_name_learn(gate->berth, "registry.example", &address, BERTH_NEVER, false), BERTH_OK);
+    assert_int_equal(berth_rules_explain(gate->berth, 0, &query), BERTH_MATCH);
+    query.protocol = BERTH_UDP;
+    assert_int_equal(berth_rules_explain(gate->berth, 0, &query), BERTH_MISS_PROTOCOL);
+    assert_int_equal(berth_rules_explain(gate->berth, 1, &query), BERTH_MISS_PROTOCOL);
+    address = address_of("198.51.100.8");
     assert_int_equal(berth_name_learn(gate->berth, "no name", &address, BERTH_NEVER, false),
                      BERTH_E_INVALID);
     assert_int_equal(berth_name_hold(gate->berth, &address), BERTH_E_STALE);
