@@ -62,7 +62,9 @@ struct run {
     struct link *link;
     struct loop_source link_source;
     bool link_is_gone;
-    bool has_packets; /* the link may have more: do not wait */
+    bool has_packets;      /* the link may have more: do not wait */
+    bool holds_back;       /* the last turn has sent nothing */
+    uint32_t turn_senders; /* connections by which the program has sent in this turn */
     struct berth *berth;
     void *memory;
     size_t memory_bytes;

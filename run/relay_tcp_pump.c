@@ -220,6 +220,7 @@ static enum relay_tcp_pumped pump_out(struct relay_tcp *relay)
 {
     size_t moved = 0;
 
+    relay->run->turn_senders += relay->stack_has;
     while (relay->stack_has && relay->host_may && !relay->stack_ended) {
         enum relay_tcp_pumped result;
 

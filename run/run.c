@@ -24,11 +24,14 @@
 
 enum {
     /* Taken from the link in one turn: so many packets, or about so many bytes, which are then
-     * still in the processor's own cache when they are written on. */
+     * still in the processor's own cache when they are written on. Measured: half as much costs up
+     * to half as much again, twice as much gains nothing. */
     RECEIVE_BATCH = 64,
     RECEIVE_PART = 8,
-    RECEIVE_BYTES = 256 * 1024,
+    RECEIVE_BYTES = 512 * 1024,
     FRAMES_BATCH = 32,
+    /* With so many connections sending in one turn, each has brought little of it. */
+    HOLD_SENDERS = 4,
     SAY_BYTES = 1024,
 };
 
@@ -179,6 +182,16 @@ static void transmit(struct run *run)
     }
 }
 
+/* Is sending put off to the next turn? While there is more to read, the ACKs of many connections
+ * would leave one for each segment or two: as with GRO, those of two turns go as one. What goes the
+ * other way loses as much time as a turn takes. */
+static bool may_hold(struct run *run, bool has_more)
+{
+    run->holds_back = has_more && !run->holds_back && run->turn_senders >= HOLD_SENDERS;
+    run->turn_senders = 0;
+    return run->holds_back;
+}
+
 static void turn(struct run *run, uint64_t until_ns)
 {
     bool has_more;
@@ -194,7 +207,9 @@ static void turn(struct run *run, uint64_t until_ns)
     /* A starved link is tried again after the work of this turn, which may have freed buffers. */
     run->has_packets = has_more || (link_is_starved(run->link) && loop_has_work(&run->loop));
     loop_work(&run->loop);
-    transmit(run);
+    if (!may_hold(run, has_more)) {
+        transmit(run);
+    }
 }
 
 /* ---- A run ---------------------------------------------------------------------------------- */
