@@ -56,13 +56,14 @@ static uint8_t attribute_protocol(const struct conversation *conversation)
     return berth_address_is_v4(&conversation->peer.address) ? IPPROTO_ICMP : IPPROTO_ICMPV6;
 }
 
-static void find_process(struct run *run, struct conversation *conversation)
+static bool find_process(const struct run *run, const struct conversation *conversation,
+                         struct attribute_process *out)
 {
     struct attribute_query query = {.protocol = attribute_protocol(conversation),
                                     .local = conversation->program,
                                     .remote = conversation->peer};
 
-    conversation->has_process = attribute_find(run->attribute, &query, &conversation->process);
+    return attribute_find(run->attribute, &query, out);
 }
 
 static struct tally_key key_of(const struct conversation *conversation)
@@ -102,11 +103,13 @@ static bool needs_process(struct run *run, const struct conversation *conversati
 
 void conversation_begin(struct run *run, struct conversation *conversation)
 {
+    struct attribute_process process;
+
     conversation->begun_ns = run->loop.now_ns;
     conversation->is_open = false;
     conversation->bytes_out = 0;
     conversation->bytes_in = 0;
-    conversation->has_process = false;
+    conversation->process = NULL;
     if (conversation->direction == BERTH_IN) {
         struct berth_contact_query query = {.direction = BERTH_IN,
                                             .protocol = conversation->protocol,
@@ -116,8 +119,8 @@ void conversation_begin(struct run *run, struct conversation *conversation)
         conversation->verdict = berth_rules_judge(run->berth, &query);
     }
     conversation->rule = rules_note(run, conversation->verdict.rule);
-    if (needs_process(run, conversation)) {
-        find_process(run, conversation);
+    if (needs_process(run, conversation) && find_process(run, conversation, &process)) {
+        conversation->process = owners_take(&run->owners, &process);
     }
     conversation->holds_name = conversation->verdict.by_name &&
                                berth_name_hold(run->berth, &conversation->peer.address) == BERTH_OK;
@@ -165,19 +168,20 @@ static json_t *parent_of(const struct attribute_process *process)
 
 static void put_process(json_t *line, const struct conversation *conversation)
 {
+    const struct attribute_process *known = conversation->process;
     json_t *process;
 
-    if (!conversation->has_process) {
+    if (known == NULL) {
         journal_put(line, "process", json_null());
         return;
     }
     process = json_object();
-    journal_put(process, "pid", json_integer(conversation->process.pid));
-    journal_put(process, "name", journal_text(conversation->process.name));
-    journal_put(process, "command", journal_text(conversation->process.command));
-    journal_put(process, "parent", parent_of(&conversation->process));
-    journal_put(process, "uid", json_integer(conversation->process.uid));
-    journal_put(process, "user", journal_text(conversation->process.user));
+    journal_put(process, "pid", json_integer(known->pid));
+    journal_put(process, "name", journal_text(known->name));
+    journal_put(process, "command", journal_text(known->command));
+    journal_put(process, "parent", parent_of(known));
+    journal_put(process, "uid", json_integer(known->uid));
+    journal_put(process, "user", journal_text(known->user));
     journal_put(line, "process", process);
 }
 
@@ -245,7 +249,7 @@ static void tell(struct run *run, const struct conversation *conversation, const
 
     run_say(run, "%s %s %s from %s to %s, process %s, by the rule '%s' (%s)", verdict,
             is_out ? "out" : "in", protocol_name(conversation->protocol), from, to,
-            conversation->has_process ? conversation->process.name : "unknown",
+            conversation->process != NULL ? conversation->process->name : "unknown",
             is_known ? run_rule_text(run, conversation->rule) : "unknown",
             is_known ? run_rule_origin(run, conversation->rule) : "unknown");
 }
@@ -275,7 +279,7 @@ static void count(struct run *run, const struct conversation *conversation)
         .by_scan = conversation->verdict.reason == BERTH_REASON_BY_SCAN,
         .bytes_out = conversation->bytes_out,
         .bytes_in = conversation->bytes_in,
-        .process = conversation->has_process ? &conversation->process : NULL,
+        .process = conversation->process,
         .name = name,
         .name_is_stale = is_refused && is_stale(run, conversation, name),
         .is_told = conversation->is_told,
@@ -304,6 +308,13 @@ void conversation_end(struct run *run, struct conversation *conversation, enum r
     }
     write_end(run, conversation->is_open ? "close" : "failed", conversation, end);
     count(run, conversation);
+    conversation_forget(run, conversation);
+}
+
+void conversation_forget(struct run *run, struct conversation *conversation)
+{
+    owners_give(&run->owners, conversation->process);
+    conversation->process = NULL;
 }
 
 void conversation_server_refused(struct run *run, struct conversation *conversation,
@@ -329,6 +340,7 @@ void conversation_server_refused(struct run *run, struct conversation *conversat
 void conversation_refused(struct run *run, const struct berth_contact *contact)
 {
     bool is_drop = contact->verdict.action == BERTH_DROP;
+    struct attribute_process process;
     struct conversation conversation = {
         .direction = contact->direction,
         .protocol = contact->protocol,
@@ -340,7 +352,7 @@ void conversation_refused(struct run *run, const struct berth_contact *contact)
     };
 
     scans_on_refused(run, contact);
-    find_process(run, &conversation);
+    conversation.process = find_process(run, &conversation, &process) ? &process : NULL;
     write_end(run, "refused", &conversation, is_drop ? RUN_END_DROPPED : RUN_END_DENIED);
     count(run, &conversation);
     if (contact->verdict.log) {

@@ -23,11 +23,10 @@ struct conversation {
     struct berth_endpoint peer;
     struct berth_verdict verdict;
     int32_t rule; /* rules_note's number of the deciding one: rules are replaced meanwhile */
-    bool has_process;
     bool is_open;
     bool holds_name; /* the names of its peer stay bound while it lasts */
     bool is_told;    /* refused, and the words that would allow it are told with its name */
-    struct attribute_process process;
+    const struct attribute_process *process; /* NULL: not known; of run.owners */
     const char *server_name; /* that its first bytes asked for, against the rules; else NULL */
     uint64_t begun_ns;
     uint64_t bytes_out; /* from the program */
@@ -39,6 +38,8 @@ struct conversation {
 void conversation_begin(struct run *run, struct conversation *conversation);
 void conversation_open(struct run *run, struct conversation *conversation);
 void conversation_end(struct run *run, struct conversation *conversation, enum run_end end);
+/* It was none: a refused contact, of which the stack makes its own record. */
+void conversation_forget(struct run *run, struct conversation *conversation);
 /* A first contact that the firewall has refused. */
 void conversation_refused(struct run *run, const struct berth_contact *contact);
 /* It was let through by a name, and its first bytes ask for the server NAME (borrowed until

@@ -33,6 +33,7 @@
 #include "run/launch.h"
 #include "run/loop.h"
 #include "run/naming.h"
+#include "run/owners.h"
 #include "run/rules.h"
 #include "run/run.h"
 #include "run/tally.h"
@@ -73,6 +74,7 @@ struct run {
     struct control control;
     struct tally tally;
     struct naming naming;
+    struct owners owners;
     struct list tcp_relays;                /* all of them */
     struct list tcp_held[RUN_HELD_CHAINS]; /* those whose SYN is held, by id */
     size_t tcp_relay_count;

@@ -237,6 +237,7 @@ void relay_tcp_answer(struct run *run, int fd, const struct berth_endpoint *clie
     result = connect_as(relay, *client, program);
     if (result == BERTH_E_DENIED) {
         /* The stack has noted a refused contact: that is its record. */
+        conversation_forget(run, &relay->conversation);
         list_remove(&relay->all);
         run->tcp_relay_count--;
         sockets_reset(fd);

@@ -87,9 +87,9 @@ static bool find_process(struct run *run, const struct berth_scan *scan,
     if (scan->direction == BERTH_IN) {
         return false;
     }
-    if (conversation != NULL && conversation->has_process &&
+    if (conversation != NULL && conversation->process != NULL &&
         berth_endpoint_is_equal(&conversation->program, &scan->guarded)) {
-        *out = conversation->process;
+        *out = *conversation->process;
         return true;
     }
     return attribute_find(run->attribute, &query, out);
