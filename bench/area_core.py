@@ -8,10 +8,12 @@
 # counted by callgrind): these are exact, however busy the machine is.
 
 import json
+import os
 import re
 import statistics
 import subprocess
 import sys
+import tempfile
 
 import lab
 import peers
@@ -49,6 +51,14 @@ COUNTED = (
 )
 
 
+# Where the instructions are, by the folder of src/ that has them.
+PROFILED = {"a segment in": ["receive"], "a segment out": ["send"],
+            "a super-segment in": ["receive", "-g"], "a super-segment out": ["send", "-g", "-p"],
+            "a connection": ["connect"]}
+PARTS = ("checksums", "wire", "ip", "firewall", "stack", "tcp", "cc", "ports", "base",
+         "memcpy, memset", "other libraries", "application")
+
+
 def once(program, words, prefix=()):
     done = subprocess.run([*prefix, lab.built(program), *words], capture_output=True, text=True,
                           timeout=300)
@@ -79,6 +89,39 @@ def each(program, words):
     return {"each": (many - few) / number, "bytes": got_many["bytes"] / got_many["segments"]}
 
 
+def part_of(place):
+    """Whose an instruction is, by callgrind_annotate's FILE:FUNCTION."""
+    if re.search(r":wire_(sum|finish)\b|wire/checksum\.c:", place):
+        return "checksums"
+    folder = re.search(r"/src/(\w+)/", place)
+    if folder:
+        return folder.group(1)
+    if "mem" in place:
+        return "memcpy, memset"
+    return "application" if "/bench/" in place else "other libraries"
+
+
+def profile(words):
+    """Where berth's instructions are, per segment or connection, set-up included."""
+    number = 10 * FEW
+    with tempfile.TemporaryDirectory(prefix="berth-bench-") as folder:
+        file = os.path.join(folder, "callgrind.out")
+        once(STACKS["berth"], [*words, "-n", str(number)], (
+            "valgrind", "--tool=callgrind", f"--callgrind-out-file={file}",
+            "--toggle-collect=counted_*"))
+        told = subprocess.run(["callgrind_annotate", "--threshold=100", "--show-percs=no", file],
+                              capture_output=True, text=True, timeout=120)
+    parts = {}
+    for line in told.stdout.splitlines():
+        found = re.match(r" *([0-9,]+) +(\S+:\S+)", line)
+        if found:
+            part = part_of(found.group(2))
+            parts[part] = parts.get(part, 0) + int(found.group(1).replace(",", "")) / number
+    if told.returncode != 0 or not parts:
+        raise Trouble(f"callgrind_annotate: {told.stderr.strip()}")
+    return parts
+
+
 def median_of(rates):
     middle = statistics.median(rates)
     return {"median": middle, "spread": (max(rates) - min(rates)) / middle, "runs": rates}
@@ -97,6 +140,14 @@ def count_all():
         told = ", ".join(f"{stack} {got['each']:.0f}" for stack, got in counts[key].items())
         print(f"bench: core {key}: {told} instructions", file=sys.stderr, flush=True)
     return counts, missing
+
+
+def profile_all():
+    profiles = {}
+    for key, words in PROFILED.items():
+        profiles[key] = profile(words)
+        print(f"bench: core profile {key}", file=sys.stderr, flush=True)
+    return profiles
 
 
 def run(options):
@@ -118,6 +169,7 @@ def run(options):
                 "ns_per_packet": packets, "seconds": options.seconds, "runs": options.runs}
     if options.instructions:
         document["counts"], document["missing"] = count_all()
+        document["profiles"] = profile_all()
         document["lwip"] = peers.debian_version("liblwip0")
     return document
 
@@ -141,8 +193,8 @@ def time_table(document):
 
 def copy_sentence(document):
     both, copy = (ns_per_kib(document["rates"][name]) for name in (SUPER, COPY))
-    return (f"A KiB in super-segments costs both stacks and the copy between them {both:.1f} ns; the "
-            f"copy alone, out of a send queue's 4 MiB into one buffer, {copy:.1f} ns: "
+    return (f"A KiB in super-segments costs both stacks and the copy between them {both:.1f} ns; "
+            f"the copy alone, out of a send queue's 4 MiB into one buffer, {copy:.1f} ns: "
             f"{both / copy:.2f} times.")
 
 
@@ -163,6 +215,12 @@ def count_table(document):
     return table(["instructions for each", "berth", "lwIP", "berth/lwIP", "per KiB"], rows)
 
 
+def profile_table(document):
+    profiles = document["profiles"]
+    rows = [[part, *(f"{got.get(part, 0):.0f}" for got in profiles.values())] for part in PARTS]
+    return table(["instructions of berth's, in", *profiles], rows)
+
+
 def text(document):
     parts = [
         f"Median of {document['runs']}, {document['seconds']:g} s of processor time each, both "
@@ -175,6 +233,9 @@ def text(document):
             f"unless said. lwIP is Debian's ({document['lwip']}), which checks every sum itself, "
             "has no timestamps, and copies what is written; berth is the build measured above. The "
             "sender's copy is counted.", count_table(document)]
+        parts += ["Where they are, by the folder of `src/`; \"application\" is the program that reads and "
+                  "writes, \"other libraries\" is keyed hashing, for connections:",
+                  profile_table(document)]
         parts += [f"- {stack}: not counted: {why}." for stack, why in document["missing"].items()]
     return "\n\n".join(parts)
 

@@ -33,7 +33,8 @@ def cells(options):
                     for streams in options.streams:
                         yield mtu, family, test, streams
                 elif mtu == options.mtu[0]:
-                    yield mtu, family, test, 1
+                    for at_once in options.at_once:
+                        yield mtu, family, test, at_once
 
 
 def start_client(lab, peer, test, family, options):
@@ -73,9 +74,9 @@ def measure_bulk(lab, peer, cell, seconds):
 
 
 def measure_small(lab, peer, cell, seconds):
-    _, family, test, _ = cell
+    _, family, test, at_once = cell
     shell, command, _ = start_client(lab, peer, test, family,
-                                     {"t": seconds + WARMUP_S, "w": WARMUP_S})
+                                     {"t": seconds + WARMUP_S, "w": WARMUP_S, "P": at_once})
     pids = peer.pids()
     before = laboratory.cpu_seconds(pids)
     shell.start(command)

@@ -5,8 +5,8 @@
 #
 #     bench-load (kernel TCP) 10.79.N.1 ---- TUN stackN ---- 10.79.N.2 stack
 #
-# All stacks are up at once, each with a device of its own, and take turns. Throughput is read at the
-# receiver; the processor time is that of the stack's process, kernel's included: what the kernel
+# All stacks are up at once, each with a device of its own, and take turns. Throughput is read at
+# the receiver; the processor time is that of the stack's process, kernel's included: what the kernel
 # does with a packet that a stack writes is done in its write().
 
 import json
@@ -117,6 +117,13 @@ class Gvisor(Stack):
 ALL = {stack.name: stack for stack in (Berth, Lwip, Gvisor)}
 
 
+def user_seconds(pid):
+    """What of the processor time was not the kernel's."""
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        words = file.read().rsplit(b")", 1)[1].split()
+    return int(words[11]) / os.sysconf("SC_CLK_TCK")
+
+
 def client_command(stack, test, seconds, counter):
     words = ["timeout", "-k", "1", str(int(seconds) + 15), laboratory.built(LOAD), MODES[test],
              stack.address, str(PORT), "-t", str(seconds), "-C", "cubic"]
@@ -130,14 +137,17 @@ def measure_bulk(stack, test, seconds, shell, counter):
     shell.start(client_command(stack, test, seconds + WARMUP_S + 0.3, counter))
     time.sleep(WARMUP_S)
     pids = [stack.process.pid]
+    user = user_seconds(stack.process.pid)
     begin = (time.monotonic(), counter.read(), laboratory.cpu_seconds(pids))
     time.sleep(seconds)
     end = (time.monotonic(), counter.read(), laboratory.cpu_seconds(pids))
+    user = user_seconds(stack.process.pid) - user
     status, text = shell.finish(seconds + 20)
     duration, moved, cpu = (b - a for a, b in zip(begin, end))
     if status != 0 or moved == 0:
         raise Trouble(f"{moved} bytes moved; the load ended with {status} {text}".strip())
-    return {"gbps": moved * 8 / duration / 1e9, "cpu_s_per_gb": cpu / (moved / 1e9)}
+    return {"gbps": moved * 8 / duration / 1e9, "cpu_s_per_gb": cpu / (moved / 1e9),
+            "user_share": min(user / cpu, 1) if cpu > 0 else 0}
 
 
 def measure_rr(stack, seconds, shell):
@@ -239,19 +249,26 @@ def bulk_tables(document, names):
     speed = table(["direction", "MTU", *names, *(f"berth/{name}" for name in others)], [
         [TESTS[row["test"]], row["mtu"],
          *(figure(row, name, "gbps", "{:.2f}")
-           + (f" ±{spread(row, name, 'gbps'):.0f}%" if len(row["stacks"].get(name, [])) > 1 else "")
+           + (f" ±{spread(row, name, 'gbps'):.0f}%" if len(row["stacks"].get(name, [])) > 1
+              else "")
            for name in names),
          *(ratio(row, name, "gbps") for name in others)] for row in rows])
     cpu = table(["direction", "MTU", *names, *(f"berth/{name}" for name in others)], [
         [TESTS[row["test"]], row["mtu"],
          *(figure(row, name, "cpu_s_per_gb", "{:.2f}") for name in names),
          *(ratio(row, name, "cpu_s_per_gb") for name in others)] for row in rows])
-    return ["TCP throughput, Gb/s:", speed, "Processor seconds of the stack per GB:", cpu]
+    own = table(["direction", "MTU", *names], [
+        [TESTS[row["test"]], row["mtu"],
+         *(figure(row, name, "user_share", "{:.0%}") for name in names)] for row in rows])
+    return ["TCP throughput, Gb/s:", speed, "Processor seconds of the stack per GB:", cpu,
+            "What of them is the stack's own, the rest being the kernel's, in read() and write():",
+            own]
 
 
 def small_table(document, names):
-    lines = [[name, figure(row, name, "per_second", "{:.0f}"), figure(row, name, "p50_us", "{:.0f}"),
-              figure(row, name, "p99_us", "{:.0f}"), figure(row, name, "cpu_us_each", "{:.1f}"),
+    forms = {"per_second": "{:.0f}", "p50_us": "{:.0f}", "p99_us": "{:.0f}",
+             "cpu_us_each": "{:.1f}"}
+    lines = [[name, *(figure(row, name, key, form) for key, form in forms.items()),
               ratio(row, name, "per_second")]
              for row in document["rows"] if row["test"] == "rr" for name in names]
     head = ["stack", "per second", "p50 µs", "p99 µs", "stack's CPU µs each", "berth/this"]

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -55,6 +56,25 @@ int load_socket(const struct load_options *options)
         setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, options->congestion_control,
                    (socklen_t)strlen(options->congestion_control)) != 0) {
         load_die(options->congestion_control);
+    }
+    return fd;
+}
+
+uint64_t load_after_ns(double seconds)
+{
+    return load_now_ns() + (uint64_t)(seconds * 1e9);
+}
+
+int load_connect(const struct load_options *options)
+{
+    struct timeval silence = {.tv_sec = LOAD_SILENCE_S};
+    int fd = load_socket(options);
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &silence, sizeof silence);
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &silence, sizeof silence);
+    if (connect(fd, (const struct sockaddr *)&options->address, options->address_bytes) != 0) {
+        close(fd);
+        return -1;
     }
     return fd;
 }

@@ -24,6 +24,7 @@ enum load_kind {
 
 #define LOAD_CHUNK_BYTES (128U * 1024)
 #define LOAD_STREAMS_MAX 64
+#define LOAD_SILENCE_S   5 /* what takes longer has failed */
 
 /* Mapped from --counter FILE: written by the receiver alone, read at any time. */
 struct load_counter {
@@ -47,8 +48,11 @@ int load_exchange(const struct load_options *options, enum load_kind kind);
 
 /* load.c, for both */
 uint64_t load_now_ns(void);
+uint64_t load_after_ns(double seconds);
 /* A socket with the options' congestion control and no delay; ends the program on failure. */
 int load_socket(const struct load_options *options);
+/* The same, connected, and blocking for LOAD_SILENCE_S at most; -1: it is not. */
+int load_connect(const struct load_options *options);
 /* Closing FD will be abortive: RST, nothing sent on behind our back, no TIME-WAIT. */
 void load_abortive(int fd);
 _Noreturn void load_die(const char *what);

@@ -24,7 +24,8 @@ def ratio(row, name, key):
 
 def label(row, names):
     family = "" if row["ip"] == 4 else ", IPv6"
-    return f"{names[row['test']]}{family}"
+    at_once = f", {row['streams']} at once" if names is SMALL and row["streams"] > 1 else ""
+    return f"{names[row['test']]}{at_once}{family}"
 
 
 def bulk_tables(document, names):
@@ -45,6 +46,10 @@ def bulk_tables(document, names):
     return ["TCP throughput, Gb/s:", speed, "Processor seconds of the proxy per GB:", cpu]
 
 
+def failures(got):
+    return sum(run.get("failed", 0) for run in got.get("runs", [])) if got else "-"
+
+
 def small_tables(document, names):
     rows = [row for row in document["rows"] if row["test"] in SMALL]
     if not rows:
@@ -55,11 +60,13 @@ def small_tables(document, names):
             got = row["peers"].get(name)
             lines.append([label(row, SMALL), name, figure(got, "per_second", "{:.0f}"),
                           figure(got, "p50_us", "{:.0f}"), figure(got, "p99_us", "{:.0f}"),
-                          figure(got, "cpu_us_each", "{:.1f}"), ratio(row, name, "per_second")])
+                          figure(got, "cpu_us_each", "{:.1f}"), failures(got),
+                          ratio(row, name, "per_second")])
     where = "all on one core" if document["pinned"] else "not pinned"
-    return [f"Small exchanges, one after another, {where}:",
+    return [f"Small exchanges, one after another or several at once, {where}; failed: of all runs, "
+            "those stuck for 5 s among them:",
             table(["exchange", "through", "per second", "p50 µs", "p99 µs", "proxy's CPU µs each",
-                   "berth/this"], lines)]
+                   "failed", "berth/this"], lines)]
 
 
 def memory_table(document, names):
