@@ -2,7 +2,8 @@
 /*
  * cli/export.h: between the files of `berth rules export`: rules_export.c reads the policy and
  * lists what a target cannot say, export_nft.c writes an nftables ruleset, export_regions.c finds
- * what is let through after all denials, export_yaml.c writes that as Kubernetes or Cilium say it.
+ * what is let through after all denials, export_yaml.c writes that as Kubernetes or Cilium say it,
+ * export_names.c what goes by host names.
  *
  * 1. What a target cannot say is in `lost`, and so on standard error, in a comment and in the exit
  *    status, before the first line of a ruleset is written.
@@ -14,6 +15,7 @@
 
 #include "cli/rules.h"
 #include "firewall/rule.h"
+#include "firewall/special.h"
 
 #define EXPORT_NAME_BYTES 64
 
@@ -80,6 +82,17 @@ struct export_regions {
 struct export_regions export_regions_find(const struct export *export,
                                           enum berth_direction direction);
 void export_regions_free(struct export_regions *regions);
+
+/* ---- export_names.c ------------------------------------------------------------------------- */
+
+#define CILIUM_PORTS_MAX 40 /* in one list; Cilium refuses longer ones */
+
+/* Does the target say the names of rule INDEX, which is an allow by some? */
+bool export_names_are_said(const struct export *export, uint32_t index);
+/* Does such a rule lose more by that than the policy takes from it? */
+bool export_names_are_cut(const struct export *export, uint32_t index);
+/* Writes all of them as members of egress, and what they need. Whether there was one. */
+bool export_names_write(const struct export *export, FILE *out);
 
 /* ---- export_yaml.c -------------------------------------------------------------------------- */
 

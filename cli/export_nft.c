@@ -22,7 +22,8 @@
 #include "firewall/special.h"
 
 enum class { CLASS_HOST, CLASS_SPECIAL, CLASS_NETWORK };
-#define CLASSES 3
+#define CLASSES     3
+#define SOURCES_MAX 65536 /* that a limit counts at a time */
 
 static const char *const class_names[CLASSES] = {"host", "special", "network"};
 
@@ -172,7 +173,47 @@ static void write_what(const struct writer *writer, const struct firewall_rule *
     fprintf(writer->out, " }");
 }
 
-static void write_verdict(const struct writer *writer, const struct firewall_rule *rule)
+/* What a limit has besides its rule's lines: a bucket for all, or one for each source. */
+static void write_limit_object(const struct writer *writer, uint32_t index)
+{
+    const struct firewall_rule *rule = &writer->export->set->rules[index];
+    const char *period = firewall_period_text((enum firewall_period)rule->limit.period);
+    /* By then a bucket is full again, and as good as none. */
+    static const char *const times[] = {"1s", "1m", "1h"}; /* enum firewall_period */
+
+    if (rule->direction == BERTH_OUT) {
+        fprintf(writer->out,
+                "    limit limit_%" PRIu32 " { rate %" PRIu32 "/%s burst %" PRIu32 " packets }\n",
+                index, rule->limit.count, period, rule->limit.count);
+        return;
+    }
+    for (int v6 = 0; v6 <= 1; v6++) {
+        fprintf(writer->out,
+                "    set limit_%" PRIu32 "_%s { type %s; size %d; flags dynamic,timeout; "
+                "timeout %s; }\n",
+                index, v6 == 0 ? "v4" : "v6", v6 == 0 ? "ipv4_addr" : "ipv6_addr", SOURCES_MAX,
+                times[rule->limit.period]);
+    }
+}
+
+static void write_limit(const struct writer *writer, uint32_t index, bool v4)
+{
+    const struct firewall_rule *rule = &writer->export->set->rules[index];
+
+    if (rule->direction == BERTH_OUT) {
+        fprintf(writer->out, " limit name \"limit_%" PRIu32 "\"", index);
+        return;
+    }
+    fprintf(writer->out,
+            " update @limit_%" PRIu32 "_%s { %s limit rate %" PRIu32 "/%s burst %" PRIu32
+            " packets }",
+            index, v4 ? "v4" : "v6",
+            v4 ? "ip saddr" : "ip6 saddr & ffff:ffff:ffff:ffff::", rule->limit.count,
+            firewall_period_text((enum firewall_period)rule->limit.period), rule->limit.count);
+}
+
+static void write_verdict(const struct writer *writer, const struct firewall_rule *rule,
+                          bool is_beyond)
 {
     static const char *const words[] = {"allow", "deny", "drop", "ask"}; /* enum berth_action */
     static const char *const verdicts[] = {"accept", "goto refused", "drop", "goto refused"};
@@ -181,7 +222,7 @@ static void write_verdict(const struct writer *writer, const struct firewall_rul
         fprintf(writer->out, " log prefix \"berth %s %s line %" PRIu32 ": \"", words[rule->action],
                 rule->direction == BERTH_OUT ? "out" : "in", rule->line);
     }
-    fprintf(writer->out, " %s\n", verdicts[rule->action]);
+    fprintf(writer->out, " %s\n", is_beyond ? "goto refused" : verdicts[rule->action]);
 }
 
 /* The addresses of one version. */
@@ -219,28 +260,57 @@ static bool has_version(const struct matches *matches, bool v4)
     return false;
 }
 
-static void write_rule(const struct writer *writer, uint32_t index, const struct matches *matches)
+/* Does RULE let through so many only? */
+static bool has_limit(const struct firewall_rule *rule)
+{
+    return rule->limit.count > 0 && rule->action == BERTH_ALLOW;
+}
+
+/* What lines of a rule are about. */
+struct kind {
+    uint8_t protocol;
+    bool v4;
+    bool is_one; /* both versions */
+};
+
+/* A rule's line for one kind; with a limit also the one for what is beyond that. */
+static void write_lines(const struct writer *writer, uint32_t index, const struct matches *matches,
+                        struct kind kind)
 {
     const struct firewall_rule *rule = &writer->export->set->rules[index];
     const char *end = rule->direction == BERTH_OUT ? "daddr" : "saddr";
+
+    for (int beyond = 0; beyond <= (has_limit(rule) ? 1 : 0); beyond++) {
+        write_what(writer, rule, kind.protocol, kind.v4);
+        if (!matches->is_any) {
+            write_addresses(writer, matches, end, kind.v4);
+        } else if (!kind.is_one) {
+            fprintf(writer->out, " meta nfproto %s", kind.v4 ? "ipv4" : "ipv6");
+        }
+        if (has_limit(rule) && beyond == 0) {
+            write_limit(writer, index, kind.v4);
+        }
+        write_verdict(writer, rule, beyond != 0);
+    }
+}
+
+static void write_rule(const struct writer *writer, uint32_t index, const struct matches *matches)
+{
+    const struct firewall_rule *rule = &writer->export->set->rules[index];
 
     fprintf(writer->out, "        # line %" PRIu32 ": %s\n", rule->line,
             firewall_rule_text(writer->export->firewall, index));
     for (uint32_t bit = FIREWALL_TCP; bit <= FIREWALL_ICMP; bit <<= 1) {
         uint8_t protocol = (uint8_t)bit;
         /* Whom: anyone is one line, but for ICMP, which has a name for each version. */
-        bool is_one = matches->is_any && protocol != FIREWALL_ICMP;
+        bool is_one = matches->is_any && protocol != FIREWALL_ICMP && !has_limit(rule);
 
         for (int v6 = 0; v6 <= (is_one ? 0 : 1); v6++) {
-            if ((rule->protocols & protocol) == 0 ||
-                (!matches->is_any && !has_version(matches, v6 == 0))) {
-                continue;
+            if ((rule->protocols & protocol) != 0 &&
+                (matches->is_any || has_version(matches, v6 == 0))) {
+                write_lines(writer, index, matches,
+                            (struct kind){.protocol = protocol, .v4 = v6 == 0, .is_one = is_one});
             }
-            write_what(writer, rule, protocol, v6 == 0);
-            if (!matches->is_any) {
-                write_addresses(writer, matches, end, v6 == 0);
-            }
-            write_verdict(writer, rule);
         }
     }
 }
@@ -338,11 +408,16 @@ void export_nft(const struct export *export, FILE *out)
             "\n"
             "table inet berth\n"
             "delete table inet berth\n"
-            "table inet berth {\n"
-            "    chain refused {\n"
-            "        meta l4proto tcp reject with tcp reset\n"
-            "        reject with icmpx type admin-prohibited\n"
-            "    }\n");
+            "table inet berth {\n");
+    for (uint32_t i = 0; i < export->set->count; i++) {
+        if (has_limit(&export->set->rules[i]) && !export_is_left_out(&export->set->rules[i])) {
+            write_limit_object(&writer, i);
+        }
+    }
+    fprintf(out, "    chain refused {\n"
+                 "        meta l4proto tcp reject with tcp reset\n"
+                 "        reject with icmpx type admin-prohibited\n"
+                 "    }\n");
     write_direction(&writer, BERTH_OUT);
     write_direction(&writer, BERTH_IN);
     fprintf(out, "}\n");

@@ -8,8 +8,6 @@
 
 #include <inttypes.h>
 
-#define CILIUM_PORTS_MAX 40 /* in one list; Cilium refuses longer ones */
-
 struct writer {
     const struct export *export;
     FILE *out;
@@ -189,14 +187,16 @@ static void write_cilium_region(const struct writer *writer, const struct export
 static void write_cilium_direction(struct writer *writer, enum berth_direction direction)
 {
     struct export_regions regions = export_regions_find(writer->export, direction);
+    bool has_names;
 
     writer->direction = direction;
     fprintf(writer->out, "  %s:\n", direction == BERTH_OUT ? "egress" : "ingress");
     for (size_t i = 0; i < regions.count; i++) {
         write_cilium_region(writer, &regions.list[i]);
     }
+    has_names = direction == BERTH_OUT && export_names_write(writer->export, writer->out);
     /* An empty rule allows nothing, and makes everything else refused. */
-    fprintf(writer->out, regions.count == 0 ? "    - {}\n" : "");
+    fprintf(writer->out, regions.count == 0 && !has_names ? "    - {}\n" : "");
     export_regions_free(&regions);
 }
 

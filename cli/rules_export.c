@@ -89,6 +89,30 @@ static struct traits find_traits(const struct export *export, const struct firew
     return traits;
 }
 
+static void find_lost_of_names(struct export *export, uint32_t index)
+{
+    const struct firewall_rule *rule = &export->set->rules[index];
+
+    if (export_is_left_out(rule)) {
+        return; /* that is told */
+    }
+    if (!export_names_are_said(export, index)) {
+        export_lose(export, (int32_t)index,
+                    rule->action == BERTH_ALLOW
+                        ? "host names cannot be said: they are left out"
+                        : "host names cannot be said: what it takes by them, later rules may open");
+        return;
+    }
+    if (export_names_are_cut(export, index)) {
+        export_lose(export, (int32_t)index,
+                    "ports that an earlier rule takes of some of these names' addresses are left "
+                    "out");
+    }
+    if ((rule->protocols & FIREWALL_ICMP) != 0) {
+        export_lose(export, (int32_t)index, "ICMP by a host name cannot be said");
+    }
+}
+
 static void find_lost_of_rule(struct export *export, uint32_t index)
 {
     const struct firewall_rule *rule = &export->set->rules[index];
@@ -103,11 +127,11 @@ static void find_lost_of_rule(struct export *export, uint32_t index)
                     export_is_left_out(rule) ? "by cannot be said: the rule is left out"
                                              : "by cannot be said: it goes for every process");
     }
-    if (rule->limit.count > 0) {
+    if (rule->limit.count > 0 && export->target != EXPORT_NFTABLES) {
         export_lose(export, (int32_t)index, "limit cannot be said: it is not limited");
     }
     if (traits.has_name) {
-        export_lose(export, (int32_t)index, "host names cannot be said: they are left out");
+        find_lost_of_names(export, index);
     }
     if (traits.has_gateway) {
         export_lose(export, (int32_t)index,
@@ -135,15 +159,19 @@ static void find_lost(struct export *export)
     for (uint32_t i = 0; i < export->set->count; i++) {
         find_lost_of_rule(export, i);
     }
+    if (export->set->scan[BERTH_OUT].action != BERTH_ALLOW ||
+        export->set->scan[BERTH_IN].action != BERTH_ALLOW) {
+        export_lose(export, -1, "on scan cannot be said: nothing looks out for scans");
+    }
 }
 
 /* ---- Writing -------------------------------------------------------------------------------- */
 
-static const char *const notes[][7] = {
+static const char *const notes[][9] = {
     [EXPORT_NFTABLES] =
         {"load it with: nft -f FILE; a table that was loaded before is replaced",
          "NAT64 and 6to4 addresses that carry an address of the machine are the network's here",
-         NULL},
+         "a limit counts every packet that would begin a conversation, repeated ones too", NULL},
     [EXPORT_KUBERNETES] =
         {"for pods with the label berth-policy=NAME; needs a network plugin that enforces policies",
          "what is refused gets no answer; other protocols than TCP and UDP are not decided on",
@@ -156,7 +184,9 @@ static const char *const notes[][7] = {
          "what is refused gets no answer, unless Cilium is set up to give one",
          "an allow has lost what an earlier deny or drop takes, for these rules only allow",
          "prefixes do not match pods and nodes of the cluster, unless Cilium is set up so;",
-         "host is the node; the node may always reach its pods", NULL},
+         "host is the node; the node may always reach its pods",
+         "host names need the cluster's name servers to be kube-dns in kube-system, and all labels",
+         "under a star Cilium 1.19; earlier ones take one label there", NULL},
 };
 
 static void write_head(const struct export *export, const char *path, FILE *out)

@@ -196,7 +196,86 @@ LOST = [
     ("cilium", "allow out icmp", ""),
     ("cilium", "drop in 80 log", "log cannot be said"),
     ("cilium", "allow out https to fd00::2", "inside berth run only"),
+    ("nftables", "allow out https to registry.example", "host names cannot be said"),
+    ("kubernetes", "allow out https/tcp to registry.example", "host names cannot be said"),
+    ("cilium", "allow out https to registry.example", ""),
+    ("cilium", "allow out to registry.example", "ICMP by a host name cannot be said"),
+    ("cilium", "deny out https to registry.example", "later rules may open"),
+    ("cilium", "allow in https from registry.example", "host names cannot be said"),
+    ("nftables", "allow out https limit 20/second", ""),
+    ("kubernetes", "allow out https/tcp limit 20/second", "limit cannot be said"),
+    ("cilium", "allow out https limit 20/second", "limit cannot be said"),
+    ("nftables", "allow out https by curl", "the rule is left out"),
+    ("kubernetes", "deny out https/tcp by curl", "it goes for every process"),
+    ("cilium", "allow out https to registry.example by npm", "the rule is left out"),
+    ("nftables", "ask out https", "nobody is asked: it refuses"),
+    ("kubernetes", "allow out https/tcp to let-it-be", "host names cannot be said"),
 ]
+
+# What a rule by host name loses to those before it: (policy, ports of TCP that are left)
+NAMED = [
+    ("allow out https/tcp,80 to registry.example", ["80", "443"]),
+    ("deny out 80\nallow out https/tcp,80 to registry.example", ["443"]),
+    ("allow out 80\nallow out https/tcp,80 to registry.example", ["80", "443"]),
+    ("deny out 80 to host,169.254.0.0/16\nallow out 80 to registry.example", ["80"]),
+    ("deny out 80 to *.example\nallow out 80,443 to registry.example", ["443"]),
+    ("deny out 80 to other.example\nallow out 80,443 to registry.example", ["80", "443"]),
+    ("deny in 80\ndeny out 80/udp\nallow out 80 to registry.example", ["80"]),
+    ("ask out 80\nallow out 80,443 to registry.example", ["443"]),
+    ("deny out 80 by curl\nallow out 80,443 to registry.example", ["443"]),
+]
+# ... and where more is lost than the policy says, that is told.
+CUT = [
+    ("deny out 80 to 10.0.0.0/8\nallow out 80,443 to registry.example", ["443"]),
+    ("deny out 80 to a.example\nallow out 80,443 to *.example", ["443"]),
+    ("drop out to 10.0.0.0/8\nallow out 80 to registry.example", []),
+]
+
+
+def named_ports(text):
+    policy = yaml.safe_load(text)
+    return [port["port"] for rule in policy["spec"]["egress"] if "toFQDNs" in rule
+            for ports in rule["toPorts"] for port in ports["ports"]]
+
+
+def check_names(folder):
+    """Rules by host name for Cilium."""
+    path = write(folder, "let hosts = {registry.example, *.CDN.example}\n"
+                 "allow out https/tcp,8000-8010 to hosts,192.0.2.0/24\n"
+                 "allow out 53/udp to registry.example\n")
+    done = export("cilium", path)
+    egress = yaml.safe_load(done.stdout)["spec"]["egress"]
+    names = [{"matchName": "registry.example"}, {"matchPattern": "**.cdn.example"}]
+    tap.is_equal("names are said", [rule["toFQDNs"] for rule in egress if "toFQDNs" in rule],
+                 [names, names[:1]])
+    tap.is_equal("with their ports", [rule["toPorts"] for rule in egress if "toFQDNs" in rule],
+                 [[{"ports": [{"port": "443", "protocol": "TCP"},
+                              {"port": "8000", "endPort": 8010, "protocol": "TCP"}]}],
+                  [{"ports": [{"port": "53", "protocol": "UDP"}]}]])
+    servers = [rule for rule in egress if "toEndpoints" in rule]
+    tap.is_equal("and name servers may be asked for them, and nothing else",
+                 [rule["toPorts"] for rule in servers],
+                 [[{"ports": [{"port": "53", "protocol": "ANY"}],
+                    "rules": {"dns": names + names[:1]}}]])
+    tap.is_equal("addresses beside them, too",
+                 [rule["toCIDRSet"] for rule in egress if "toCIDRSet" in rule],
+                 [[{"cidr": "192.0.2.0/24"}]])
+    tap.is_equal("a policy without names asks no name server", "kube-dns" in export(
+        "cilium", write(folder, "allow out https\n")).stdout.split("apiVersion")[1], False)
+    for policy, ports in NAMED + CUT:
+        done = export("cilium", write(folder, policy + "\n"))
+        name = policy.replace("\n", "; ")
+        tap.is_equal(f"{name}: the ports left", named_ports(done.stdout), ports)
+        tap.is_equal(f"{name}: what is cut is said",
+                     "of some of these names' addresses" in done.stderr, (policy, ports) in CUT)
+
+
+def check_scan(folder):
+    path = write(folder, "on scan out deny 10 minutes\nallow out 80\n")
+    for target in TARGETS:
+        done = export(target, path)
+        tap.is_equal(f"{target}: on scan is listed", (done.returncode, done.stderr), (
+            1, "berth: on scan cannot be said: nothing looks out for scans\n"))
 
 
 def check_lost(folder):
@@ -238,11 +317,20 @@ def check_examples():
             tap.check(f"{name} can be exported to {target}", done.returncode in (0, 1)
                       and (done.returncode == 1) == (done.stderr != ""), done.stderr)
     for name, question, status in [
-            ("npm", "out tcp 203.0.113.7:443", 0), ("npm", "out tcp 203.0.113.7:80", 1),
+            ("npm", "out tcp registry.example:443", 0), ("npm", "out tcp registry.example:80", 1),
+            ("npm", "out tcp other.example:443", 1), ("npm", "out tcp 203.0.113.7:443", 1),
             ("npm", "out tcp 169.254.169.254:443", 1), ("npm", "out tcp host:443", 1),
-            ("apt", "out tcp 203.0.113.7:80", 0), ("apt", "out tcp host:3142", 0),
-            ("git-ssh", "out tcp 203.0.113.7:22", 0), ("git-ssh", "out tcp 192.168.1.1:22", 1),
-            ("coding-agent", "out tcp 203.0.113.7:443", 0),
+            ("pip", "out tcp index.example:443", 0), ("pip", "out tcp a.files.example:443", 0),
+            ("cargo", "out tcp static.registry.example:443", 0),
+            ("cargo", "out tcp registry.example:443", 1),
+            ("apt", "out tcp deb.mirror.example:80", 0), ("apt", "out tcp host:3142", 0),
+            ("apt", "out tcp 203.0.113.7:80", 1),
+            ("git-ssh", "out tcp git.example:22 by ssh", 0),
+            ("git-ssh", "out tcp git.example:22 by nc", 1),
+            ("git-ssh", "out tcp 192.168.1.1:22 by ssh", 1),
+            ("coding-agent", "out tcp api.model.example:443", 0),
+            ("coding-agent", "out tcp other.example:443", 1),
+            ("coding-agent", "out tcp git.example:22 by ssh", 0),
             ("coding-agent", "out tcp 172.17.0.1:443", 1),
             ("coding-agent", "out tcp 203.0.113.7:25", 1),
             ("web-server", "in tcp 203.0.113.7:443", 0), ("web-server", "in tcp 203.0.113.7:22", 1),
@@ -282,6 +370,9 @@ def main():
     with tap.temp_dir() as folder:
         check_meaning(folder)
         check_lost(folder)
+        check_scan(folder)
+        if yaml is not None:
+            check_names(folder)
         check_refusals(folder)
     check_examples()
     tap.done()

@@ -312,6 +312,54 @@ def make_contacts(chance):
     return [Contact(*one) for one in sorted(chosen)]
 
 
+# ---- Limits -------------------------------------------------------------------------------------
+
+LIMITED = """let few = {443, 8080}
+allow in few from any limit 3/hour
+allow out 443/tcp,443/udp limit 4/hour
+allow in 22 from any,host
+"""
+
+
+def load(folder, name, text):
+    """Exports the policy TEXT and loads that: the policy's path."""
+    policy = os.path.join(folder, name)
+    with open(policy, "w", encoding="ascii") as file:
+        file.write(text)
+    done = tap.berth("rules", "export", "--to", "nftables", policy)
+    ruleset = policy + ".nft"
+    with open(ruleset, "w", encoding="ascii") as file:
+        file.write(done.stdout)
+    tap.is_equal(f"{name}: nothing is lost", (done.returncode, done.stderr), (0, ""))
+    for words in (("nft", "-c", "-f", ruleset), ("nft", "-f", ruleset)):
+        loaded = subprocess.run(words, stderr=subprocess.PIPE, text=True, check=False)
+        if "Operation not supported" in loaded.stderr:
+            host.skip_all("no nftables in this kernel")
+        tap.is_equal(" ".join(words[:-1]), (loaded.returncode, loaded.stderr), (0, ""))
+    return policy
+
+
+def check_limits(folder, guarded, world, servers):
+    """So many at once, and the next is refused: of each source for in (of IPv6 each /64), of all
+    together for out; on all ports and protocols of the rule."""
+    load(folder, "limits", LIMITED)
+    groups = [
+        ("one source, two ports", 3, [("in", "tcp", "198.51.100.7", port)
+                                      for port in (443, 8080, 443, 8080, 443)]),
+        ("another source", 3, [("in", "tcp", "198.51.100.8", 443)] * 4),
+        ("a network of IPv6", 3, [("in", "tcp", f"2001:db8:9::{i}", 443) for i in range(1, 6)]),
+        ("another network", 2, [("in", "tcp", "2001:db8:9:1::1", 443)] * 2),
+        ("out, to anyone", 4, [("out", protocol, peer, 443) for protocol in ("tcp", "udp")
+                               for peer in ("198.51.100.7", "2001:db8:5::7", "203.0.113.5")]),
+        ("without a limit", 6, [("in", "tcp", "198.51.100.7", 22)] * 6),
+    ]
+    for name, allowed, tries in groups:
+        contacts = [Contact(*words) for words in tries]
+        meet(contacts, guarded, world, servers)
+        tap.is_equal(f"limit: {name}", [contact.became for contact in contacts],
+                     ["allow"] * allowed + ["deny"] * (len(contacts) - allowed))
+
+
 def main():
     if shutil.which("nft") is None:
         host.skip_all("no nft here")
@@ -327,20 +375,7 @@ def main():
     totals = {"allow": 0, "deny": 0, "drop": 0}
     with tap.temp_dir() as folder:
         for round_number in range(POLICIES):
-            policy = os.path.join(folder, f"policy{round_number}")
-            with open(policy, "w", encoding="ascii") as file:
-                file.write(make_policy(chance))
-            done = tap.berth("rules", "export", "--to", "nftables", policy)
-            ruleset = policy + ".nft"
-            with open(ruleset, "w", encoding="ascii") as file:
-                file.write(done.stdout)
-            tap.is_equal(f"policy {round_number}: nothing is lost", (done.returncode, done.stderr),
-                         (0, ""))
-            for words in (("nft", "-c", "-f", ruleset), ("nft", "-f", ruleset)):
-                loaded = subprocess.run(words, stderr=subprocess.PIPE, text=True, check=False)
-                if "Operation not supported" in loaded.stderr:
-                    host.skip_all("no nftables in this kernel")
-                tap.is_equal(" ".join(words[:-1]), (loaded.returncode, loaded.stderr), (0, ""))
+            policy = load(folder, f"policy{round_number}", make_policy(chance))
             contacts = make_contacts(chance)
             meet(contacts, guarded, world, servers[1] + others[1])
             oracle = Oracle(policy)
@@ -351,6 +386,7 @@ def main():
             with open(policy, encoding="ascii") as file:
                 tap.check(f"policy {round_number}: {len(contacts)} contacts as berth judges them",
                           not wrong, "\n".join(wrong[:20]) + "\n" + file.read())
+        check_limits(folder, guarded, world, servers[1] + others[1])
     tap.diag(f"{totals}")
     tap.check("all kinds of verdicts were met", min(totals.values()) >= 20, totals)
     tap.done()
