@@ -38,6 +38,8 @@ COUNTED = (
      ("berth", "lwip")),
     ("send", "a segment goes out, out of the application's buffer, and every second ACK comes",
      ["send"], ("berth", "lwip")),
+    ("receive -c", "a segment comes in order, on 100 connections by turns",
+     ["receive", "-c", "100"], ("berth", "lwip")),
     ("connect", "a connection: handshake, one byte each way, the peer closes first", ["connect"],
      ("berth", "lwip")),
     ("receive -t", "receive, with timestamps", ["receive", "-t"], ("berth",)),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bench-segments receive|send -n SEGMENTS [-m MSS] [-t] [-k] [-g] [-p]
+ * bench-segments receive|send -n SEGMENTS [-m MSS] [-t] [-k] [-g] [-p] [-c CONNECTIONS]
  * bench-segments connect -n CONNECTIONS [-t]
  *
  * receive: the subject gets in-order segments, the application reads them, the ACKs are looked at.
@@ -187,6 +187,32 @@ static void open_connection(void)
     take_all();
 }
 
+/* Where each connection's stream is, by its number. */
+static struct {
+    uint32_t seq;
+    uint32_t ack;
+} places[SEGMENTS_CONNECTIONS_MAX];
+
+static void turn_to(uint32_t number)
+{
+    host.port = (uint16_t)(SEGMENTS_PEER_PORT + number);
+    host.seq = places[number].seq;
+    host.ack = places[number].ack;
+}
+
+static void open_all(void)
+{
+    for (uint32_t i = 0; i < host.options.connections; i++) {
+        host.port = (uint16_t)(SEGMENTS_PEER_PORT + i);
+        host.seq = ISS;
+        host.ack = 0;
+        host.is_open = false;
+        open_connection();
+        places[i].seq = host.seq;
+        places[i].ack = host.ack;
+    }
+}
+
 static void receive_all(void)
 {
     uint32_t bytes = host.options.mss;
@@ -198,7 +224,10 @@ static void receive_all(void)
         struct wire_packet packet = {.payload_bytes = bytes};
         packet.tcp.flags = WIRE_ACK;
         packet.segment_bytes = (uint16_t)(host.options.super ? host.options.mss : 0);
+        uint32_t number = (uint32_t)(i % host.options.connections);
+        turn_to(number);
         give(&packet);
+        places[number].seq = host.seq;
         take_all();
         tick(i);
     }
@@ -264,6 +293,7 @@ static void converse_all(void)
 static _Noreturn void usage(void)
 {
     fputs("usage: bench-segments receive|send -n SEGMENTS [-m MSS] [-t] [-k] [-g] [-p]\n"
+          "                      [-c CONNECTIONS]\n"
           "       bench-segments connect -n CONNECTIONS [-t]\n",
           stderr);
     exit(2);
@@ -277,6 +307,9 @@ static void set_option(struct segments_options *options, int letter)
         break;
     case 'm':
         options->mss = (uint32_t)strtoul(optarg, NULL, 10);
+        break;
+    case 'c':
+        options->connections = (uint32_t)strtoul(optarg, NULL, 10);
         break;
     case 't':
         options->timestamps = true;
@@ -314,7 +347,7 @@ static double run(const struct segments_options *options)
         converse_all();
         return cpu_seconds() - begin;
     }
-    open_connection();
+    open_all();
     begin = cpu_seconds();
     if (options->is_sending) {
         send_all();
@@ -337,7 +370,7 @@ static void report(const struct segments_options *options, double seconds)
 
 int main(int argc, char **argv)
 {
-    struct segments_options options = {.mss = 1448};
+    struct segments_options options = {.mss = 1448, .connections = 1};
     int letter;
 
     if (argc < 2) {
@@ -349,10 +382,12 @@ int main(int argc, char **argv)
         usage();
     }
     optind = 2;
-    while ((letter = getopt(argc, argv, "n:m:tkgp")) != -1) {
+    while ((letter = getopt(argc, argv, "n:m:c:tkgp")) != -1) {
         set_option(&options, letter);
     }
-    if (options.number == 0 || options.mss < 536 || options.mss > 65000) {
+    if (options.connections < 1 || options.connections > SEGMENTS_CONNECTIONS_MAX ||
+        (options.connections > 1 && (options.is_sending || options.is_conversing)) ||
+        options.number == 0 || options.mss < 536 || options.mss > 65000) {
         usage();
     }
     host.options = options;

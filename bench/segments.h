@@ -17,11 +17,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SEGMENTS_PORT      8080
-#define SEGMENTS_PEER_PORT 4000
-#define SEGMENTS_ADDRESS   "10.9.0.1"
-#define SEGMENTS_PEER      "10.9.0.2"
-#define SEGMENTS_BYTES_MAX 65535U
+#define SEGMENTS_PORT            8080
+#define SEGMENTS_PEER_PORT       4000
+#define SEGMENTS_ADDRESS         "10.9.0.1"
+#define SEGMENTS_PEER            "10.9.0.2"
+#define SEGMENTS_BYTES_MAX       65535U
+#define SEGMENTS_CONNECTIONS_MAX 1000U
 
 #define COUNTED __attribute__((noinline, noclone))
 
@@ -33,7 +34,8 @@ struct segments_options {
     bool checksums;     /* by the link (berth alone) */
     bool in_place;      /* the sender's bytes are in its queue already (berth alone) */
     uint32_t mss;
-    uint64_t number; /* of data segments */
+    uint32_t connections; /* that receive by turns, 1 to SEGMENTS_CONNECTIONS_MAX */
+    uint64_t number;      /* of data segments */
 };
 
 /* A packet of the subject's, given to the program. */

@@ -63,17 +63,17 @@ COUNTED uint8_t *counted_room(uint32_t bytes)
     return arriving->data + arriving->begin;
 }
 
-static void read_all(void)
+static void read_all(berth_id from)
 {
     struct berth_view views[16];
     uint32_t count;
 
-    while (berth_tcp_peek(berth, id, views, 16, &count) == 0 && count > 0) {
+    while (berth_tcp_peek(berth, from, views, 16, &count) == 0 && count > 0) {
         size_t bytes = 0;
         for (uint32_t i = 0; i < count; i++) {
             bytes += views[i].bytes;
         }
-        must(berth_tcp_consume(berth, id, bytes), "berth_tcp_consume");
+        must(berth_tcp_consume(berth, from, bytes), "berth_tcp_consume");
         received += bytes;
     }
 }
@@ -105,7 +105,7 @@ COUNTED void counted_receive(void)
         if ((event.bits & BERTH_EVENT_READABLE) != 0 && options.is_conversing) {
             answer(event.bits);
         } else if ((event.bits & BERTH_EVENT_READABLE) != 0) {
-            read_all();
+            read_all(event.id);
         }
         is_writable = is_writable || (event.bits & BERTH_EVENT_WRITABLE) != 0;
     }

@@ -155,20 +155,17 @@ static enum berth_drop on_no_connection(struct berth *berth, const struct wire_p
                         : on_unknown(berth, packet, pair, out);
 }
 
-/* A segment of another pair than the last one. */
-static enum berth_drop on_any(struct berth *berth, struct wire_packet *packet,
-                              struct berth_buffer *buffer)
+/* A segment of no connection: one may come of it. */
+static enum berth_drop on_other(struct berth *berth, struct wire_packet *packet,
+                                struct berth_buffer *buffer)
 {
     struct berth_endpoint local = {packet->destination, packet->destination_port};
     struct berth_endpoint remote = {packet->source, packet->source_port};
     struct tcp_pair pair = tcp_pair(&berth->tcp, &local, &remote);
-    struct tcp_conn *conn = tcp_find(&berth->tcp, &pair);
-    enum berth_drop drop = BERTH_DROP_NONE;
-    if (conn == NULL) {
-        drop = on_no_connection(berth, packet, &pair, &conn);
-        if (conn != NULL && (packet->tcp.flags & WIRE_SYN) != 0) {
-            return tcp_fast_text(&berth->tcp, conn, packet, buffer);
-        }
+    struct tcp_conn *conn = NULL;
+    enum berth_drop drop = on_no_connection(berth, packet, &pair, &conn);
+    if (conn != NULL && (packet->tcp.flags & WIRE_SYN) != 0) {
+        return tcp_fast_text(&berth->tcp, conn, packet, buffer);
     }
     if (conn != NULL) {
         return tcp_on_segment(&berth->tcp, conn, packet, buffer);
@@ -180,9 +177,9 @@ static enum berth_drop on_any(struct berth *berth, struct wire_packet *packet,
 enum berth_drop stack_on_tcp(struct berth *berth, struct wire_packet *packet,
                              struct berth_buffer *buffer)
 {
-    struct tcp_conn *conn = tcp_find_again(&berth->tcp, packet);
+    struct tcp_conn *conn = tcp_find_for(&berth->tcp, packet);
     return conn != NULL ? tcp_on_segment(&berth->tcp, conn, packet, buffer)
-                        : on_any(berth, packet, buffer);
+                        : on_other(berth, packet, buffer);
 }
 
 /* The connection of a segment that was QUOTEd; NULL: none of ours. */

@@ -35,14 +35,40 @@ struct tcp_conn *tcp_find(const struct tcp *tcp, const struct tcp_pair *pair)
     return NULL;
 }
 
-struct tcp_conn *tcp_find_again(const struct tcp *tcp, const struct wire_packet *packet)
+/* Where a connection with PACKET's ends stands in `recent`. Anybody can aim at a place there, and
+ * gains nothing but a keyed hash more for each segment. */
+static uint32_t *recent_place(struct tcp *tcp, const struct wire_packet *packet)
 {
-    const struct tcp_pair *last = &tcp->pair_last;
-    bool again = packet->source_port == last->remote.port &&
-                 packet->destination_port == last->local.port &&
-                 address_is_same(&packet->source, &last->remote.address) &&
-                 address_is_same(&packet->destination, &last->local.address);
-    return again ? tcp_find(tcp, last) : NULL;
+    uint32_t mix = (uint32_t)packet->source_port << 16 | packet->destination_port;
+    mix ^= load_be32(packet->source.bytes + 12) ^ load_be32(packet->destination.bytes + 12) << 7;
+    return &tcp->recent[(mix * 2654435761U >> 16) % TCP_RECENT];
+}
+
+static bool is_conn_of(const struct tcp_conn *conn, const struct wire_packet *packet)
+{
+    return conn->state != BERTH_TCP_CLOSED && conn->remote.port == packet->source_port &&
+           conn->local.port == packet->destination_port &&
+           address_is_same(&conn->remote.address, &packet->source) &&
+           address_is_same(&conn->local.address, &packet->destination);
+}
+
+/* A record that was freed since is CLOSED, and one that was taken again is another's: a place in
+ * `recent` is a hint, which the record itself confirms (invariant 7). */
+struct tcp_conn *tcp_find_for(struct tcp *tcp, const struct wire_packet *packet)
+{
+    uint32_t *place = recent_place(tcp, packet);
+    struct tcp_conn *conn = *place != 0 ? pool_at(&tcp->conns, *place - 1) : NULL;
+    if (conn != NULL && is_conn_of(conn, packet)) {
+        return conn;
+    }
+    struct berth_endpoint local = {packet->destination, packet->destination_port};
+    struct berth_endpoint remote = {packet->source, packet->source_port};
+    struct tcp_pair pair = tcp_pair(tcp, &local, &remote);
+    conn = tcp_find(tcp, &pair);
+    if (conn != NULL) {
+        *place = pool_index(&tcp->conns, conn) + 1;
+    }
+    return conn;
 }
 
 static void table_add(struct tcp *tcp, struct tcp_conn *conn)

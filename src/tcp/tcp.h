@@ -54,6 +54,8 @@ struct tcp_fast {         /* Fast Open: fast_open.c, fast_cache.c */
     struct list order; /* the one used longest ago first */
 };
 
+#define TCP_RECENT 1024U /* a power of two */
+
 struct tcp {
     struct berth_tcp_settings settings;
     struct tcp_options defaults; /* of connections and listeners: as settings has them */
@@ -85,7 +87,8 @@ struct tcp {
     uint32_t time_wait_newest;
     uint32_t time_wait_max;
     struct hash_key table_key;
-    struct tcp_pair pair_last; /* its hash is right: segments come in bursts */
+    struct tcp_pair pair_last;   /* its hash is right: segments come in bursts */
+    uint32_t recent[TCP_RECENT]; /* connections that segments came for, index + 1: conn.c */
     struct hash_key isn_key;
     struct random *random;   /* the stream "tcp" */
     struct buffers *buffers; /* borrowed, as the rest */
@@ -136,9 +139,8 @@ void tcp_options_init(struct tcp_options *options, const struct berth_tcp_settin
 struct tcp_pair tcp_pair(struct tcp *tcp, const struct berth_endpoint *local,
                          const struct berth_endpoint *remote);
 struct tcp_conn *tcp_find(const struct tcp *tcp, const struct tcp_pair *pair);
-/* The connection of PACKET, where its pair is the one that was asked for last; NULL: it is another,
- * or there is no connection. Segments come in trains. */
-struct tcp_conn *tcp_find_again(const struct tcp *tcp, const struct wire_packet *packet);
+/* The connection of PACKET; NULL: there is none. */
+struct tcp_conn *tcp_find_for(struct tcp *tcp, const struct wire_packet *packet);
 struct tcp_syn *tcp_find_syn(const struct tcp *tcp, const struct tcp_pair *pair);
 struct tcp_time_wait *tcp_find_time_wait(const struct tcp *tcp, const struct tcp_pair *pair);
 /* A segment of CONN (RFC 9293 3.10.7.3 and 3.10.7.4). BUFFER is taken. */

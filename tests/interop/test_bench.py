@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.join(os.environ["BERTH_SOURCE"], "tests"))
 import tap
 
 BENCH = os.path.join(os.environ["BERTH_SOURCE"], "bench", "bench")
-SEGMENTS = ["receive", "send", "connect"]
+SEGMENTS = ["receive", "receive -c 100", "send", "connect"]
 SEGMENTS_BERTH = ["receive -t", "send -t", "receive -k", "send -k -p", "receive -g", "send -g -p",
                   "connect -t"]
 SHORT = ["--build", os.environ["BERTH_BUILD"], "--seconds", "0.2", "--runs", "1"]
