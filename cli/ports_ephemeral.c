@@ -6,6 +6,10 @@
  * A port is taken towards a peer (address and port) once for each local address: the kernel may
  * give the same port towards every other one. What a listener has accepted took none of the range,
  * so connections at a local port with a listener do not count. TIME-WAIT counts.
+ *
+ * A collision is a port of the range that IANA has registered for a service and that is in use: it
+ * is served here, and an outgoing connection may be given it while the service is restarted; or an
+ * outgoing connection has it, and the service could not be started.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -20,9 +24,12 @@
 #include "inspect/host_ports.h"
 #include "inspect/host_sockets.h"
 
-#define PEERS_MAX    10 /* that are shown */
-#define SERVICES_MAX 10 /* that are shown to people */
-#define IANA_FIRST   49152
+#define PEERS_MAX      10 /* that are shown */
+#define SERVICES_MAX   10 /* that are shown to people */
+#define COLLISIONS_MAX 20 /* likewise */
+#define IANA_FIRST     49152
+
+enum collision { COLLISION_SERVED, COLLISION_TAKEN };
 
 struct peer {
     struct host_socket socket; /* one of its connections */
@@ -38,6 +45,7 @@ struct view {
     uint32_t available; /* the range without what is reserved in it */
     uint32_t reserved;
     uint32_t registered;
+    struct host_port_set in_use[2][2]; /* enum collision; TCP, UDP */
 };
 
 static bool is_inside(const struct host_ephemeral *range, uint16_t port)
@@ -75,9 +83,9 @@ static bool is_same_peer(const struct host_socket *a, const struct host_socket *
 static void find_taking(struct view *view)
 {
     struct host_sockets *sockets = &view->sockets;
-    struct host_port_set listening[2]; /* TCP, UDP */
+    struct host_port_set *listening = view->in_use[COLLISION_SERVED];
+    struct host_port_set *taken = view->in_use[COLLISION_TAKEN];
 
-    memset(listening, 0, sizeof listening);
     for (size_t i = 0; i < sockets->count; i++) {
         if (sockets->rows[i].is_listening) {
             host_port_set_add(&listening[sockets->rows[i].transport == BERTH_TRANSPORT_UDP],
@@ -89,6 +97,7 @@ static void find_taking(struct view *view)
 
         if (row.remote.port != 0 && is_inside(&view->ephemeral, row.local.port) &&
             !host_port_set_has(&listening[row.transport == BERTH_TRANSPORT_UDP], row.local.port)) {
+            host_port_set_add(&taken[row.transport == BERTH_TRANSPORT_UDP], row.local.port);
             sockets->rows[i] = sockets->rows[view->taking];
             sockets->rows[view->taking++] = row;
         }
@@ -170,6 +179,33 @@ static size_t each_service(const struct view *view, size_t max,
     return count;
 }
 
+/* Calls ADD for each collision, at most MAX times. How many there are. */
+static size_t each_collision(const struct view *view, size_t max,
+                             void (*add)(void *context, const struct berth_service *service,
+                                         enum collision collision),
+                             void *context)
+{
+    size_t count = 0;
+
+    for (uint32_t port = view->ephemeral.first; port <= view->ephemeral.last; port++) {
+        for (int i = 0; i < 4; i++) {
+            enum collision collision = i % 2 == 0 ? COLLISION_SERVED : COLLISION_TAKEN;
+            struct berth_service service = {
+                .transport = i < 2 ? BERTH_TRANSPORT_TCP : BERTH_TRANSPORT_UDP,
+                .port_first = (uint16_t)port,
+            };
+
+            service.name = berth_service_name((uint16_t)port, service.transport);
+            if (service.name != NULL &&
+                host_port_set_has(&view->in_use[collision][i / 2], (uint16_t)port) &&
+                !host_port_set_has(&view->ephemeral.reserved, (uint16_t)port) && count++ < max) {
+                add(context, &service, collision);
+            }
+        }
+    }
+    return count;
+}
+
 /* ---- For people ----------------------------------------------------------------------------- */
 
 static void add_range(struct cli_table *table, const char *what, uint32_t first, uint32_t last)
@@ -246,6 +282,38 @@ static void print_services(const struct view *view)
     }
 }
 
+static void add_collision_row(void *context, const struct berth_service *service,
+                              enum collision collision)
+{
+    struct cli_table *table = context;
+
+    cli_table_addf(table, CLI_PLAIN, "%u", (unsigned)service->port_first);
+    cli_table_add(table, CLI_PLAIN, berth_transport_name(service->transport));
+    cli_table_add(table, CLI_BOLD, service->name);
+    cli_table_add(table, CLI_WARN,
+                  collision == COLLISION_SERVED ? "served: a connection may take it meanwhile"
+                                                : "taken by a connection: cannot be served");
+}
+
+static void print_collisions(const struct view *view)
+{
+    static const struct cli_column columns[] = {{"PORT", CLI_RIGHT, false},
+                                                {"PROTO", CLI_LEFT, false},
+                                                {"REGISTERED", CLI_LEFT, false},
+                                                {"IN USE", CLI_LEFT, false}};
+    struct cli_table *table = cli_table_new(columns, sizeof columns / sizeof columns[0]);
+    size_t count = each_collision(view, COLLISIONS_MAX, add_collision_row, table);
+
+    if (count > 0) {
+        printf("\nregistered, in this host's range, and in use:\n");
+        cli_table_print(table, stdout);
+    }
+    cli_table_free(table);
+    if (count > COLLISIONS_MAX) {
+        printf("and %zu more (--json has all)\n", count - COLLISIONS_MAX);
+    }
+}
+
 static double share_of(const struct view *view, const struct peer *peer)
 {
     return view->available == 0 ? 1.0 : (double)peer->taken / view->available;
@@ -300,6 +368,18 @@ static void add_service_object(void *context, const struct berth_service *servic
     cli_json_append(context, object);
 }
 
+static void add_collision_object(void *context, const struct berth_service *service,
+                                 enum collision collision)
+{
+    json_t *object = cli_json_object();
+
+    cli_json_put_number(object, "port", service->port_first);
+    cli_json_put(object, "protocol", cli_json_text(berth_transport_name(service->transport)));
+    cli_json_put(object, "name", cli_json_text(service->name));
+    cli_json_put(object, "use", cli_json_text(collision == COLLISION_SERVED ? "served" : "taken"));
+    cli_json_append(context, object);
+}
+
 static json_t *make_reserved(const struct view *view)
 {
     json_t *array = cli_json_array();
@@ -316,6 +396,7 @@ static void print_json(const struct view *view)
 {
     json_t *object = cli_json_object();
     json_t *services = cli_json_array();
+    json_t *collisions = cli_json_array();
     json_t *peers = cli_json_array();
     char text[BERTH_ENDPOINT_TEXT_BYTES];
 
@@ -326,6 +407,8 @@ static void print_json(const struct view *view)
     cli_json_put_number(object, "registered_ports", view->registered);
     (void)each_service(view, SIZE_MAX, add_service_object, services);
     cli_json_put(object, "registered", services);
+    (void)each_collision(view, SIZE_MAX, add_collision_object, collisions);
+    cli_json_put(object, "collisions", collisions);
     for (size_t i = 0; i < view->peer_count; i++) {
         const struct peer *peer = &view->peers[i];
         json_t *one = cli_json_object();
@@ -354,6 +437,7 @@ int ports_ephemeral(bool is_json)
     } else if (status == CLI_OK) {
         print_ranges(view);
         print_services(view);
+        print_collisions(view);
         print_peers(view);
     }
     host_sockets_free(&view->sockets);

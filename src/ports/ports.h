@@ -2,9 +2,12 @@
 /*
  * The port space: who is bound where, and which ephemeral port a connection gets.
  *
- * 1. A port bound to any address conflicts with the same port bound to one address (no reuse option
- *    yet: what a POSIX user gets without SO_REUSEADDR), per protocol. "::" is any address of both
- *    versions, 0.0.0.0 any IPv4 address. Port 0, every port, conflicts with port 0 only.
+ * 1. A port bound to any address conflicts with the same port bound to one address, per protocol.
+ *    "::" is any address of both versions (as without IPV6_V6ONLY), 0.0.0.0 any IPv4 address. Port
+ *    0, every port, conflicts with port 0 only. Conversations bind nothing: a port may be bound
+ *    again while those of an earlier listener live or are in TIME-WAIT, as with SO_REUSEADDR on
+ *    Linux; that shares no port between two that are bound, and nothing else here does
+ *    (SO_REUSEPORT).
  * 2. An ephemeral port is chosen uniformly at random among those free towards that remote endpoint
  *    from that local address (RFC 6056 3.3.1's aim; its hash schemes leak). System ports are never
  *    chosen.

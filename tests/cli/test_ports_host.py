@@ -117,6 +117,25 @@ def ephemeral():
     return json.loads(tap.berth("ports", "--ephemeral", "--json").stdout)
 
 
+def check_collisions(inside):
+    """Registered ports of the range: one that is served, one that an outgoing flow has."""
+    tap.is_equal("no collision yet", ephemeral()["collisions"], [])
+    server = hold(40000, listen=True)
+    client = hold(40023, socket.SOCK_DGRAM)
+    client.connect(("127.0.0.1", 9092))
+    told = ephemeral()["collisions"]
+    tap.is_equal("collisions are told", [(row["port"], row["protocol"], row["use"])
+                                         for row in told],
+                 [(40000, "tcp", "served"), (40023, "udp", "taken")])
+    tap.check("of registered ports, with their names", {row["port"] for row in told} <= inside
+              and told[1]["name"] == "k-patentssensor", told)
+    shown = tap.berth("ports", "--ephemeral").stdout
+    tap.check("for people, too", "registered, in this host's range, and in use:" in shown
+              and "taken by a connection: cannot be served" in shown, shown)
+    client.close()
+    server.close()
+
+
 def check_ephemeral(known):
     set_range(FIRST, LAST, "40090-40099")
     told = ephemeral()
@@ -129,6 +148,7 @@ def check_ephemeral(known):
     tap.check("and its services", inside and {row["port"] for row in told["registered"]} <= inside,
               told["registered"])
     tap.is_equal("nobody is called yet", told["peers"], [])
+    check_collisions(inside)
     listener = hold(TOWARDS[1], address=TOWARDS[0], listen=True)
     other = hold(9091, address="127.0.0.1", listen=True)
     inbound = hold(40050, address="127.0.0.1", listen=True)
