@@ -9,7 +9,7 @@
  * six, the verdict is "scanner". What is tried again at the same address, port and protocol counts
  * once. src/firewall/scan.h has the numbers and where they come from.
  *
- *   success   a connection is established, a service takes the datagram
+ *   success   who opened a connection says something in it; a service takes the datagram
  *   failure   refused by a rule, by a closed port or by ICMP, not answered in time, given up half
  *             open, an unknown protocol; a segment that belongs to no connection, now or lately
  *   neither   a connection in which its opener said nothing; RST and SYN,ACK of no connection
@@ -35,11 +35,7 @@ extern "C" {
 #endif
 
 /* How a first contact has ended. */
-enum berth_outcome {
-    BERTH_OUTCOME_SUCCESS = 0,
-    BERTH_OUTCOME_FAILURE = 1,
-    BERTH_OUTCOME_UNUSED = 2 /* after a success: it ended, and who opened it had said nothing */
-};
+enum berth_outcome { BERTH_OUTCOME_SUCCESS = 0, BERTH_OUTCOME_FAILURE = 1 };
 
 #define BERTH_SCAN_SAMPLES 8
 

@@ -24,12 +24,6 @@
 
 enum scan_class { SCAN_FRESH, SCAN_KNOWN, SCAN_FOUND };
 
-enum tag_state {              /* the lowest bits of a tag */
-                 TAG_PLAIN,   /* nothing can be taken back */
-                 TAG_LOWERED, /* a success that has lowered the ratio */
-                 TAG_STATES = 4
-};
-
 struct scan_record {
     uint32_t hash;
     uint32_t hash_next; /* index + 1 */
@@ -48,7 +42,7 @@ struct scan_record {
     uint32_t failures;
     uint32_t host_count;
     uint32_t port_count;
-    uint32_t recent[SCAN_RECENT]; /* hashes of contacts, with an enum tag_state */
+    uint32_t recent[SCAN_RECENT]; /* hashes of contacts */
     uint32_t hosts[SCAN_HOSTS];   /* hashes; host_count of them, the last ones */
     uint16_t ports[SCAN_PORTS];
     uint16_t samples[BERTH_SCAN_SAMPLES];
@@ -67,7 +61,7 @@ void firewall_scan_init(struct firewall_scan *scan, struct arena *arena, uint32_
     }
 }
 
-/* ---- Whose, and what ------------------------------------------------------------------------- */
+/* ---- Whose, and what ------------------------------------------------------------------------ */
 
 static struct berth_address who_of(enum berth_direction direction, const struct berth_address *peer)
 {
@@ -97,11 +91,25 @@ static bool has_ports(const struct scan_contact *contact)
     return contact->protocol == BERTH_TCP || contact->protocol == BERTH_UDP;
 }
 
+/* What stands for the host NAME: no address that a packet can have. */
+static struct berth_address address_of_name(const struct firewall_scan *scan, const char *name)
+{
+    struct berth_address address = {{0xff}};
+    uint64_t hash = hash_keyed(&scan->key, name, strlen(name));
+
+    memcpy(address.bytes + 8, &hash, sizeof hash);
+    return address;
+}
+
 /* The end that was tried; its port is 0 where the protocol has none. */
-static struct berth_endpoint tried(const struct scan_contact *contact)
+static struct berth_endpoint tried(const struct firewall_scan *scan,
+                                   const struct scan_contact *contact)
 {
     struct berth_endpoint end = contact->direction == BERTH_IN ? contact->guarded : contact->peer;
 
+    if (contact->name != NULL) {
+        end.address = address_of_name(scan, contact->name);
+    }
     if (!has_ports(contact)) {
         end.port = 0;
     } else if (contact->protocol == BERTH_UDP && end.port >= TRACEROUTE_FIRST &&
@@ -111,7 +119,7 @@ static struct berth_endpoint tried(const struct scan_contact *contact)
     return end;
 }
 
-/* What stands for a contact in a record; its enum tag_state is TAG_PLAIN. */
+/* What stands for a contact in a record. */
 static uint32_t tag_of(const struct firewall_scan *scan, const struct scan_contact *contact,
                        const struct berth_endpoint *end)
 {
@@ -121,7 +129,7 @@ static uint32_t tag_of(const struct firewall_scan *scan, const struct scan_conta
     store_be16(bytes + 16, end->port);
     store_be16(bytes + 18, contact->oddity);
     bytes[20] = contact->protocol;
-    return (uint32_t)hash_keyed(&scan->key, bytes, sizeof bytes) / TAG_STATES * TAG_STATES;
+    return (uint32_t)hash_keyed(&scan->key, bytes, sizeof bytes);
 }
 
 static struct scan_record *find_record(const struct firewall_scan *scan, uint32_t hash,
@@ -142,7 +150,7 @@ static struct scan_record *find_record(const struct firewall_scan *scan, uint32_
     return NULL;
 }
 
-/* ---- Records --------------------------------------------------------------------------------- */
+/* ---- Records -------------------------------------------------------------------------------- */
 
 static void set_class(struct firewall_scan *scan, struct scan_record *record, enum scan_class class)
 {
@@ -242,29 +250,26 @@ static void renew(struct firewall_scan *scan, struct scan_record *record, uint64
     }
 }
 
-/* ---- Evidence -------------------------------------------------------------------------------- */
+/* ---- Evidence ------------------------------------------------------------------------------- */
 
-static uint32_t *find_recent(struct scan_record *record, uint32_t tag)
+static bool has_recent(const struct scan_record *record, uint32_t tag)
 {
     for (uint32_t i = 0; i < record->recent_count; i++) {
-        if (record->recent[i] / TAG_STATES == tag / TAG_STATES) {
-            return &record->recent[i];
+        if (record->recent[i] == tag) {
+            return true;
         }
     }
-    return NULL;
+    return false;
 }
 
-/* The place of TAG, the oldest one's where all are taken. */
-static uint32_t *add_recent(struct scan_record *record, uint32_t tag)
+/* In the place of the oldest where all are taken. */
+static void add_recent(struct scan_record *record, uint32_t tag)
 {
-    uint32_t *place = &record->recent[record->recent_at];
-
+    record->recent[record->recent_at] = tag;
     record->recent_at = (uint8_t)((record->recent_at + 1U) % SCAN_RECENT);
     if (record->recent_count < SCAN_RECENT) {
         record->recent_count++;
     }
-    *place = tag;
-    return place;
 }
 
 static void count_host(const struct firewall_scan *scan, struct scan_record *record,
@@ -305,7 +310,7 @@ static void count(const struct firewall_scan *scan, struct scan_record *record,
     }
 }
 
-/* ---- Verdicts -------------------------------------------------------------------------------- */
+/* ---- Verdicts ------------------------------------------------------------------------------- */
 
 static struct berth_prefix source_of(const struct scan_record *record,
                                      const struct scan_contact *contact)
@@ -359,8 +364,7 @@ static void accept(struct firewall_scan *scan, struct scan_record *record,
 }
 
 /* One step of the walk, by a contact that RECORD had not seen. */
-static void walk(struct firewall_scan *scan, struct scan_record *record, uint32_t *tag,
-                 enum berth_outcome outcome)
+static void walk(struct firewall_scan *scan, struct scan_record *record, enum berth_outcome outcome)
 {
     if (outcome == BERTH_OUTCOME_FAILURE) {
         record->failures++;
@@ -368,25 +372,30 @@ static void walk(struct firewall_scan *scan, struct scan_record *record, uint32_
         set_class(scan, record, record->failures > 1 ? SCAN_KNOWN : SCAN_FRESH);
         return;
     }
-    if (record->ratio > 0) {
-        *tag |= TAG_LOWERED;
-        record->ratio += SCAN_SUCCESS;
-    }
+    record->ratio += SCAN_SUCCESS;
     if (record->ratio <= 0) {
         settle(record);
         set_class(scan, record, SCAN_FRESH);
     }
 }
 
-/* The success of TAG was none. */
-static void take_back(const struct firewall_scan *scan, struct scan_record *record, uint32_t *tag,
-                      const struct berth_endpoint *end, uint64_t now_ns)
+/* May this contact of a named host fail? So many may; each leaves a mark beside its tag. */
+static bool is_forgiven(const struct firewall_scan *scan, struct scan_record *record,
+                        const struct scan_contact *contact, const struct berth_endpoint *end)
 {
-    *tag -= *tag % TAG_STATES;
-    record->ratio -= SCAN_SUCCESS;
-    if (record->contacts == 0) { /* it had ended the walk that it is part of again */
-        count(scan, record, end, now_ns);
+    struct berth_endpoint host = {.address = end->address};
+    struct scan_contact mark = {.oddity = 0};
+
+    for (uint16_t i = 1; contact->name != NULL && i <= SCAN_NAMED; i++) {
+        mark.oddity = i;
+        uint32_t tag = tag_of(scan, &mark, &host);
+
+        if (!has_recent(record, tag)) {
+            add_recent(record, tag);
+            return true;
+        }
     }
+    return false;
 }
 
 void firewall_scan_note(struct firewall_scan *scan, const struct scan_contact *contact,
@@ -396,29 +405,36 @@ void firewall_scan_note(struct firewall_scan *scan, const struct scan_contact *c
     struct berth_address who = who_of(contact->direction, &contact->peer.address);
     uint32_t hash = hash_who(scan, contact->direction, &who);
     struct scan_record *record = find_record(scan, hash, contact->direction, &who);
-    struct berth_endpoint end = tried(contact);
+    struct berth_endpoint end = tried(scan, contact);
     uint32_t tag = tag_of(scan, contact, &end);
-    uint32_t *seen;
 
     if (record != NULL) {
         renew(scan, record, now_ns);
     } else if (outcome == BERTH_OUTCOME_FAILURE) {
         record = take_record(scan, hash, contact->direction, &who);
     }
-    if (record == NULL || record->class == SCAN_FOUND) {
+    if (record == NULL || record->class == SCAN_FOUND || has_recent(record, tag)) {
         return;
     }
-    seen = find_recent(record, tag);
-    if (seen == NULL && outcome != BERTH_OUTCOME_UNUSED) {
-        record->last_ns = now_ns;
+    record->last_ns = now_ns;
+    if (outcome == BERTH_OUTCOME_SUCCESS || !is_forgiven(scan, record, contact, &end)) {
         count(scan, record, &end, now_ns);
-        walk(scan, record, add_recent(record, tag), outcome);
-    } else if (seen != NULL && outcome == BERTH_OUTCOME_UNUSED && *seen % TAG_STATES != TAG_PLAIN) {
-        take_back(scan, record, seen, &end, now_ns);
+        walk(scan, record, outcome);
     }
+    add_recent(record, tag);
     if (record->ratio >= SCAN_THRESHOLD) {
         accept(scan, record, contact, policy);
     }
+}
+
+bool firewall_scan_is_walking(const struct firewall_scan *scan, enum berth_direction direction,
+                              const struct berth_address *peer)
+{
+    struct berth_address who = who_of(direction, peer);
+    const struct scan_record *record =
+        find_record(scan, hash_who(scan, direction, &who), direction, &who);
+
+    return record != NULL && record->ratio > 0;
 }
 
 enum berth_action firewall_scan_verdict(const struct firewall_scan *scan,
@@ -447,4 +463,36 @@ bool firewall_scan_next(struct firewall_scan *scan, struct berth_scan *out)
     scan->event_first = (scan->event_first + 1) % SCAN_EVENTS;
     scan->event_count--;
     return true;
+}
+
+/* Those of one class; how many there are. */
+static uint32_t check_class(const struct firewall_scan *scan, enum scan_class class,
+                            uint32_t *denying)
+{
+    const struct list *order = &scan->orders[class];
+    uint32_t count = 0;
+
+    for (const struct list_node *at = list_first(order); at != NULL; at = list_next(order, at)) {
+        const struct scan_record *record = CONTAINER_OF(at, const struct scan_record, order);
+
+        BERTH_CHECK(record->class == class && record->recent_count <= SCAN_RECENT);
+        BERTH_CHECK(record->ratio >= 0 && record->failures <= record->contacts);
+        BERTH_CHECK(record->ratio <= (int64_t)record->failures * SCAN_FAILURE);
+        BERTH_CHECK((record->ratio >= SCAN_THRESHOLD) == (class == SCAN_FOUND));
+        *denying += class == SCAN_FOUND && record->action != BERTH_ALLOW;
+        count++;
+    }
+    return count;
+}
+
+void firewall_scan_check(const struct firewall_scan *scan)
+{
+    uint32_t denying = 0;
+    uint32_t count = 0;
+
+    for (int i = SCAN_FRESH; i <= SCAN_FOUND; i++) {
+        count += check_class(scan, (enum scan_class)i, &denying);
+    }
+    BERTH_CHECK(count == scan->pool.used && denying == scan->denying);
+    BERTH_CHECK(scan->event_count <= SCAN_EVENTS && scan->event_first < SCAN_EVENTS);
 }

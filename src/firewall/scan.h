@@ -18,9 +18,12 @@
  *
  * 1. A record is made by a failure only, and never by what succeeds: ordinary peers cost nothing.
  * 2. What a record has counted lately (SCAN_RECENT contacts) it does not count again.
- * 3. There are `records` of them. The oldest with but one failure gives way first, then the oldest
+ * 3. Who asks for a name first is no prober: of a named host SCAN_NAMED contacts may fail and move
+ *    nothing, and all its addresses are one. A program that tries what a policy refuses one name
+ *    after the other, at 443 and then at 80, is a browser.
+ * 4. There are `records` of them. The oldest with but one failure gives way first, then the oldest
  *    without a verdict, then the oldest: a flood from many sources only pushes out what it made.
- * 4. Fixed point; nothing here depends on anything but the contacts, their times and the key.
+ * 5. Fixed point; nothing here depends on anything but the contacts, their times and the key.
  */
 #ifndef FIREWALL_SCAN_H
 #define FIREWALL_SCAN_H
@@ -37,6 +40,7 @@
 #define SCAN_SUCCESS   (-2 * SCAN_ONE)
 #define SCAN_THRESHOLD 766001                   /* log2(0.99 / 0.0003) */
 #define SCAN_RECENT    64                       /* contacts that a record remembers */
+#define SCAN_NAMED     2                        /* contacts of one named host that may fail */
 #define SCAN_HOSTS     16                       /* distinct hosts, the same */
 #define SCAN_PORTS     32                       /* distinct ports, the same */
 #define SCAN_EVENTS    64                       /* verdicts that wait for berth_next_scan */
@@ -54,6 +58,7 @@ struct scan_contact {
     enum berth_direction direction;
     uint8_t protocol; /* of IP */
     uint16_t oddity;  /* TCP flags that no stack sends, so that each of them counts; else 0 */
+    const char *name; /* out: one that was given for the peer's address; NULL: none was */
     struct berth_endpoint guarded; /* ports as in berth_contact; of ICMP they do not count */
     struct berth_endpoint peer;
 };
@@ -77,11 +82,16 @@ void firewall_scan_init(struct firewall_scan *scan, struct arena *arena, uint32_
 void firewall_scan_note(struct firewall_scan *scan, const struct scan_contact *contact,
                         enum berth_outcome outcome, const struct firewall_scan_policy *policy,
                         uint64_t now_ns);
+/* Would a success of PEER's (in), of the guarded host's (out), change anything? */
+bool firewall_scan_is_walking(const struct firewall_scan *scan, enum berth_direction direction,
+                              const struct berth_address *peer);
 /* What becomes of first contacts of PEER (in), of the guarded host (out): ALLOW, unless a verdict
  * stands against them. */
 enum berth_action firewall_scan_verdict(const struct firewall_scan *scan,
                                         enum berth_direction direction,
                                         const struct berth_address *peer, uint64_t now_ns);
 bool firewall_scan_next(struct firewall_scan *scan, struct berth_scan *out);
+/* The invariants; costly, changes nothing. */
+void firewall_scan_check(const struct firewall_scan *scan);
 
 #endif

@@ -10,8 +10,8 @@
  *   flags that no stack sends           stack_scan_odd                     failure, each kind
  *   a segment of no connection          stack_scan_stray                   failure, unless late
  *   a socket takes the datagram         stack_scan_served                  success
- *   a connection is established, ends   tcp/outcome.h, read by settle      all three
- *   what the owner knows                berth_contact_outcome              all three
+ *   a connection is used, or fails      tcp/outcome.h, read by settle      both
+ *   what the owner knows                berth_contact_outcome              both
  */
 #include "stack/stack.h"
 
@@ -19,9 +19,19 @@
 
 #define FLAGS_KNOWN (WIRE_FIN | WIRE_SYN | WIRE_RST | WIRE_PSH | WIRE_ACK | WIRE_URG)
 
-static void note(struct berth *berth, const struct scan_contact *contact,
-                 enum berth_outcome outcome)
+/* A name that was given for ADDRESS; NULL: none was. */
+static const char *name_of(const struct berth *berth, const struct berth_address *address)
 {
+    const struct firewall_named *named = firewall_bindings_find(&berth->firewall.bindings, address);
+
+    return named == NULL ? NULL : firewall_binding_next(named, NULL)->name;
+}
+
+static void note(struct berth *berth, struct scan_contact *contact, enum berth_outcome outcome)
+{
+    if (contact->direction == BERTH_OUT) {
+        contact->name = name_of(berth, &contact->peer.address);
+    }
     firewall_scan_note(&berth->scan, contact, outcome,
                        firewall_scan_policy(&berth->firewall, contact->direction), berth->now_ns);
 }
@@ -39,23 +49,64 @@ static struct scan_contact contact_of(const struct berth *berth,
     };
 }
 
+static void note_tcp(struct berth *berth, const struct tcp_outcome *tcp, enum berth_outcome outcome)
+{
+    struct stack_contact contact = {.protocol = BERTH_TCP,
+                                    .local = tcp->local,
+                                    .remote = tcp->remote,
+                                    .arriving = !tcp->active};
+    struct scan_contact scan = contact_of(berth, &contact);
+
+    note(berth, &scan, outcome);
+}
+
+/* A connection that is established counts once its opener says something: it is looked at again
+ * where that would matter. With more of them than places the oldest counts when it is over. */
+static void wait_for_use(struct berth *berth, const struct tcp_outcome *tcp)
+{
+    struct stack_contact contact = {.local = tcp->local, .remote = tcp->remote};
+    struct scan_contact scan;
+
+    contact.arriving = !tcp->active;
+    scan = contact_of(berth, &contact);
+    if (firewall_scan_is_walking(&berth->scan, scan.direction, &scan.peer.address)) {
+        berth->scan_waiting[berth->scan_waiting_next++ % STACK_SCAN_WAITING] = *tcp;
+    }
+}
+
+static void look_at_waiting(struct berth *berth)
+{
+    for (uint32_t i = 0; i < STACK_SCAN_WAITING && berth->scan_waiting_next > 0; i++) {
+        struct tcp_outcome *tcp = &berth->scan_waiting[i];
+        bool is_over = true;
+
+        if (tcp->generation != 0 && tcp_outcome_is_used(&berth->tcp, tcp, &is_over)) {
+            note_tcp(berth, tcp, BERTH_OUTCOME_SUCCESS);
+            is_over = true;
+        }
+        tcp->generation = is_over ? 0 : tcp->generation; /* which is odd while it is one's */
+    }
+}
+
 /* Takes in how connections have begun and ended since it was called last. */
 static void settle(struct berth *berth)
 {
-    static const enum berth_outcome outcomes[] = {[TCP_OUTCOME_OPENED] = BERTH_OUTCOME_SUCCESS,
-                                                  [TCP_OUTCOME_FAILED] = BERTH_OUTCOME_FAILURE,
-                                                  [TCP_OUTCOME_UNUSED] = BERTH_OUTCOME_UNUSED};
     struct tcp_outcome outcome;
 
     while (tcp_outcome_next(&berth->tcp, &outcome)) {
-        struct stack_contact contact = {.protocol = BERTH_TCP,
-                                        .local = outcome.local,
-                                        .remote = outcome.remote,
-                                        .arriving = !outcome.active};
-        struct scan_contact scan = contact_of(berth, &contact);
-
-        note(berth, &scan, outcomes[outcome.kind]);
+        switch (outcome.kind) {
+        case TCP_OUTCOME_OPENED:
+            wait_for_use(berth, &outcome);
+            break;
+        case TCP_OUTCOME_USED:
+            note_tcp(berth, &outcome, BERTH_OUTCOME_SUCCESS);
+            break;
+        case TCP_OUTCOME_FAILED:
+            note_tcp(berth, &outcome, BERTH_OUTCOME_FAILURE);
+            break;
+        }
     }
+    look_at_waiting(berth);
 }
 
 void stack_scan_failed(struct berth *berth, const struct stack_contact *contact)

@@ -24,6 +24,8 @@
 
 #include <berth/berth.h>
 
+#define STACK_SCAN_WAITING 16
+
 struct stack_contacts { /* a ring of refused first contacts */
     struct berth_contact *items;
     uint32_t first;
@@ -44,6 +46,8 @@ struct berth {
     struct ports ports;
     struct firewall firewall;
     struct firewall_scan scan;
+    struct tcp_outcome scan_waiting[STACK_SCAN_WAITING]; /* established, and not yet used */
+    uint32_t scan_waiting_next;
     struct ip ip;
     struct udp udp;
     struct tcp tcp;

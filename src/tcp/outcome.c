@@ -33,7 +33,9 @@ static void note(struct tcp *tcp, const struct tcp_conn *conn, enum tcp_outcome_
         (struct tcp_outcome){.local = conn->local,
                              .remote = conn->remote,
                              .kind = kind,
-                             .active = conn_has(conn, CONN_ACTIVE)};
+                             .active = conn_has(conn, CONN_ACTIVE),
+                             .index = tcp_conn_index(tcp, conn),
+                             .generation = conn->generation};
     outcomes->count++;
 }
 
@@ -42,12 +44,13 @@ void tcp_outcome_opened(struct tcp *tcp, const struct tcp_conn *conn)
     note(tcp, conn, TCP_OUTCOME_OPENED);
 }
 
-static bool is_opener_silent(const struct tcp_conn *conn)
+/* Who opened it has said something. */
+static bool is_used(const struct tcp_conn *conn)
 {
     if (conn_has(conn, CONN_ACTIVE)) {
-        return conn->snd_end == conn->iss + 1;
+        return conn->snd_end != conn->iss + 1;
     }
-    return conn->rcv_nxt - conn->irs == (conn_has(conn, CONN_FIN_RECEIVED) ? 2U : 1U);
+    return conn->rcv_nxt - conn->irs != (conn_has(conn, CONN_FIN_RECEIVED) ? 2U : 1U);
 }
 
 /* Does ERROR say something of whom we called? Not that we gave up ourselves, nor that there is no
@@ -56,6 +59,13 @@ static bool is_answer(int error)
 {
     return error == BERTH_E_REFUSED || error == BERTH_E_TIMED_OUT || error == BERTH_E_RESET ||
            error == BERTH_E_HOST_UNREACHABLE || error == BERTH_E_PROHIBITED;
+}
+
+/* Answered, and reset by who called: as a half-open scan does. (What has a listener is a record of
+ * half.c until it is established.) */
+static bool is_walked_away(const struct tcp_conn *conn, int error)
+{
+    return conn->state == BERTH_TCP_SYN_RECEIVED && error == BERTH_E_RESET;
 }
 
 static uint32_t time_now(const struct tcp *tcp)
@@ -67,10 +77,10 @@ void tcp_outcome_ended(struct tcp *tcp, const struct tcp_conn *conn, int error)
 {
     tcp->outcomes.gone[conn->hash % TCP_GONE] = (conn->hash & ~TIME_MASK) | time_now(tcp);
     if (conn_is_synchronised(conn)) {
-        if (is_opener_silent(conn)) {
-            note(tcp, conn, TCP_OUTCOME_UNUSED);
+        if (is_used(conn)) {
+            note(tcp, conn, TCP_OUTCOME_USED);
         }
-    } else if (conn_has(conn, CONN_ACTIVE) && is_answer(error)) {
+    } else if (conn_has(conn, CONN_ACTIVE) ? is_answer(error) : is_walked_away(conn, error)) {
         note(tcp, conn, TCP_OUTCOME_FAILED);
     }
 }
@@ -86,6 +96,14 @@ bool tcp_outcome_next(struct tcp *tcp, struct tcp_outcome *out)
     outcomes->first = (outcomes->first + 1) % TCP_OUTCOMES;
     outcomes->count--;
     return true;
+}
+
+bool tcp_outcome_is_used(const struct tcp *tcp, const struct tcp_outcome *outcome, bool *is_over)
+{
+    const struct tcp_conn *conn = tcp_conn_of(tcp, outcome->index, outcome->generation);
+
+    *is_over = conn == NULL || conn->state == BERTH_TCP_CLOSED;
+    return !*is_over && is_used(conn);
 }
 
 bool tcp_is_gone(const struct tcp *tcp, const struct tcp_pair *pair)

@@ -26,16 +26,19 @@ struct tcp_conn;
 struct tcp_pair;
 
 enum tcp_outcome_kind {
-    TCP_OUTCOME_OPENED, /* established */
-    TCP_OUTCOME_FAILED, /* opened by us: refused, unreachable, not answered */
-    TCP_OUTCOME_UNUSED  /* established, and over: who opened it has said nothing */
+    TCP_OUTCOME_OPENED, /* established; whether it is used will be seen */
+    TCP_OUTCOME_USED,   /* over, and who opened it has said something */
+    TCP_OUTCOME_FAILED  /* opened by us: refused, unreachable, not answered; by the peer: given up
+                           by a RST where it was answered */
 };
 
 struct tcp_outcome {
     struct berth_endpoint local;
     struct berth_endpoint remote;
     enum tcp_outcome_kind kind;
-    bool active; /* opened by us */
+    bool active;    /* opened by us */
+    uint32_t index; /* of the connection's record, while it is that one's */
+    uint32_t generation;
 };
 
 struct tcp_outcomes {
@@ -52,6 +55,8 @@ void tcp_outcome_ended(struct tcp *tcp, const struct tcp_conn *conn, int error);
 
 /* For the stack: the oldest not yet read. */
 bool tcp_outcome_next(struct tcp *tcp, struct tcp_outcome *out);
+/* Has who opened OUTCOME's connection said something so far? *IS_OVER: it is there no more. */
+bool tcp_outcome_is_used(const struct tcp *tcp, const struct tcp_outcome *outcome, bool *is_over);
 bool tcp_is_gone(const struct tcp *tcp, const struct tcp_pair *pair);
 
 #endif

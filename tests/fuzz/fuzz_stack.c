@@ -68,6 +68,7 @@ static void settings(struct berth_config *config, uint8_t choice, uint8_t more)
     config->limits.reassemblies = 4;
     config->limits.names = 4;
     config->limits.limit_sources = 2;
+    config->limits.scan_records = 2;
     config->offloads = (choice & 2) != 0 ? BERTH_LINK_CHECKSUM | BERTH_LINK_TSO4 : 0;
     config->tcp.sack = (choice & 4) != 0;
     config->tcp.timestamps = (choice & 8) != 0;
@@ -144,6 +145,10 @@ static void drain_events(struct world *world)
         world->ids[world->next++ % IDS] = event.id;
     }
     while (berth_next_contact(world->berth, &contact)) {
+    }
+    struct berth_scan scan;
+    while (berth_next_scan(world->berth, &scan)) {
+        BERTH_CHECK(scan.failures >= 1 && scan.failures <= scan.contacts);
     }
 }
 
@@ -396,6 +401,7 @@ static const char *const policies[] = {
     "allow in 80 by httpd limit 1/hour\nallow in any by any limit 2/second\ndeny out by curl\n",
     "deny in 81 from *.example\nallow in 80-90 from b.example,10.9.0.2 limit 3/minute\nask in\n",
     "drop in 81 by curl log\nallow in any from *.b.example limit 1000000/second\n",
+    "on scan in drop 1 second\non scan out deny 1 second\nallow in any\n",
 };
 
 static void act_on_rules(struct world *world, const uint8_t *script, size_t bytes)

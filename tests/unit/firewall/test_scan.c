@@ -46,6 +46,7 @@ static int teardown(void **state)
 {
     struct scans *scans = *state;
 
+    firewall_scan_check(&scans->scan);
     free(scans->memory);
     free(scans);
     return 0;
@@ -200,31 +201,12 @@ static void successes_weigh_as_much_as_failures(void **state)
     assert_true(found(scans));
 }
 
-/* A connect scan opens what is open, and says nothing. */
-static void an_unused_success_is_none(void **state)
-{
-    struct scans *scans = *state;
-
-    fail_ports(scans, "198.51.100.7", 1, 3);
-    for (uint16_t port = 100; port < 110; port++) {
-        try_in(scans, "198.51.100.7", port, BERTH_OUTCOME_SUCCESS);
-        try_in(scans, "198.51.100.7", port, BERTH_OUTCOME_UNUSED);
-        try_in(scans, "198.51.100.7", port, BERTH_OUTCOME_UNUSED); /* taken back once only */
-    }
-    assert_false(found(scans));
-    fail_ports(scans, "198.51.100.7", 4, 5);
-    assert_false(found(scans));
-    fail_ports(scans, "198.51.100.7", 6, 6);
-    assert_true(found(scans));
-}
-
 /* Nothing is kept of who succeeds. */
 static void success_makes_no_record(void **state)
 {
     struct scans *scans = *state;
 
     try_in(scans, "198.51.100.7", 80, BERTH_OUTCOME_SUCCESS);
-    try_in(scans, "198.51.100.7", 80, BERTH_OUTCOME_UNUSED);
     assert_int_equal(scans->scan.pool.used, 0);
     assert_false(found(scans));
 }
@@ -271,6 +253,46 @@ static void odd_flags_count_each_and_protocols_too(void **state)
         note(scans, &contact, BERTH_OUTCOME_FAILURE);
         assert_int_equal(found(scans), i == 3);
     }
+}
+
+static void try_name(struct scans *scans, const char *name, const char *peer, uint16_t port)
+{
+    struct scan_contact contact = contact_out(peer, port);
+
+    contact.name = name;
+    note(scans, &contact, BERTH_OUTCOME_FAILURE);
+}
+
+/* A browser that a policy refuses a hundred hosts, each at several addresses, at 443 and at 80. */
+static void names_that_were_asked_for_may_fail(void **state)
+{
+    struct scans *scans = *state;
+
+    for (unsigned i = 0; i < 100; i++) {
+        char name[32];
+        char peer[32];
+
+        snprintf(name, sizeof name, "host%u.example", i);
+        for (unsigned j = 0; j < 8; j++) {
+            snprintf(peer, sizeof peer, "203.0.113.%u", i + j);
+            try_name(scans, name, peer, 443);
+            try_name(scans, name, peer, 80);
+        }
+    }
+    assert_false(found(scans));
+}
+
+/* One that tries one port after the other of a name is a scanner all the same. */
+static void ports_of_a_name_are_a_scan(void **state)
+{
+    struct scans *scans = *state;
+
+    for (uint16_t port = 1; port <= SCAN_NAMED + 5; port++) {
+        try_name(scans, "host.example", "203.0.113.7", port);
+        assert_false(found(scans));
+    }
+    try_name(scans, "host.example", "203.0.113.7", SCAN_NAMED + 6);
+    assert_true(found(scans));
 }
 
 static void traceroute_is_one_contact(void **state)
@@ -504,10 +526,11 @@ int main(void)
         WALK(hosts_count_like_ports),
         WALK(what_is_tried_again_counts_once),
         WALK(successes_weigh_as_much_as_failures),
-        WALK(an_unused_success_is_none),
         WALK(success_makes_no_record),
         WALK(a_network_of_ipv6_is_one_remote),
         WALK(odd_flags_count_each_and_protocols_too),
+        WALK(names_that_were_asked_for_may_fail),
+        WALK(ports_of_a_name_are_a_scan),
         WALK(traceroute_is_one_contact),
         WALK(a_walk_ends_after_an_hour_without_contacts),
         WALK(slow_scans_are_found),
