@@ -15,6 +15,8 @@
 
 #include "cli/message.h"
 #include "cli/text.h"
+#include "firewall/firewall.h"
+#include "firewall/name.h"
 
 #define COMMAND_BYTES 120 /* of the program's words, in the file's comment */
 
@@ -127,6 +129,13 @@ static bool has_open_line(const struct learn *learn)
 
 /* ---- What was used --------------------------------------------------------------------------- */
 
+struct found {
+    struct firewall *others; /* the rules that count beside what is learned */
+    struct learn_use *uses;
+    size_t count;
+    size_t capacity;
+};
+
 /* Was ROW let through by learning, and by nothing else? */
 static bool is_learned(const struct run *run, const struct tally_row *row)
 {
@@ -134,44 +143,137 @@ static bool is_learned(const struct run *run, const struct tally_row *row)
            strcmp(run_rule_origin(run, row->rule), LEARN_ORIGIN) == 0;
 }
 
-/* The peer of ROW as a rule names it. Allocated. */
-static char *peer_of(const struct run_config *config, const struct tally_row *row)
+static bool is_host(const struct run_config *config, const struct berth_address *address)
 {
-    const struct berth_address *address = &row->key.peer;
-    char *text = cli_memory(NULL, TALLY_HINT_BYTES);
-    bool is_host = berth_address_is_equal(address, &config->network.gateway) ||
-                   berth_address_is_equal(address, &config->network6.gateway);
-
-    if (is_host) {
-        (void)snprintf(text, TALLY_HINT_BYTES, "host");
-    } else {
-        (void)berth_address_format(address, text);
-    }
-    return text;
+    return berth_address_is_equal(address, &config->network.gateway) ||
+           berth_address_is_equal(address, &config->network6.gateway);
 }
 
-static size_t gather(const struct run *run, const struct run_config *config, struct learn_use *uses)
+/* One more use, as ROW says. Returns where its peer is to be written, of BERTH_NAME_BYTES. */
+static char *add_use(struct found *found, const struct tally_row *row)
 {
-    const struct tally *tally = run_tally(run);
-    size_t count = 0;
+    char *peer = cli_memory(NULL, BERTH_NAME_BYTES);
 
-    for (size_t i = 0; i < tally->count; i++) {
-        const struct tally_row *row = &tally->rows[i];
+    if (found->count == found->capacity) {
+        found->capacity = found->capacity == 0 ? 64 : found->capacity * 2;
+        found->uses = cli_memory(found->uses, found->capacity * sizeof *found->uses);
+    }
+    found->uses[found->count++] = (struct learn_use){
+        .direction = (enum berth_direction)row->key.direction,
+        .protocol = (enum berth_protocol)row->key.protocol,
+        .port = row->key.port,
+        .peer = peer,
+        .process = row->pid == 0 ? NULL : row->process,
+        .has_more = row->has_more_processes,
+    };
+    return peer;
+}
 
-        if (!is_learned(run, row)) {
+/* The names that led to ROW's address, which were given for it, are its peers. True: a rule needs
+ * the address too. */
+static bool add_names(struct found *found, const struct run *run, const struct tally_row *row,
+                      bool is_learned_row)
+{
+    const struct answer *answer = NULL;
+    bool needs_address = true;
+
+    while ((answer = answers_next(run_answers(run), &row->key.peer, answer)) != NULL) {
+        char name[BERTH_NAME_BYTES];
+
+        if (firewall_name_copy(answer->name, strlen(answer->name), name) == 0 ||
+            (!is_learned_row && firewall_may_reach_name(found->others, name))) {
             continue;
         }
-        uses[count++] = (struct learn_use){
-            .direction = (enum berth_direction)row->key.direction,
-            .protocol = (enum berth_protocol)row->key.protocol,
-            .port = row->key.port,
-            .peer = peer_of(config, row),
-            .process = row->pid == 0 ? NULL : row->process,
-            .has_more = row->has_more_processes,
-            .connections = row->connections,
-        };
+        memcpy(add_use(found, row), name, sizeof name);
+        needs_address = answer->is_inward;
     }
-    return count;
+    return needs_address;
+}
+
+static void add_row(struct found *found, const struct run *run, const struct run_config *config,
+                    const struct tally_row *row)
+{
+    bool is_learned_row = is_learned(run, row);
+    size_t first = found->count;
+    bool needs_address = true;
+
+    if (row->key.direction == BERTH_OUT && row->key.action == BERTH_ALLOW &&
+        !is_host(config, &row->key.peer)) {
+        needs_address = add_names(found, run, row, is_learned_row);
+    }
+    if (is_learned_row && needs_address) {
+        char *peer = add_use(found, row);
+
+        if (is_host(config, &row->key.peer)) {
+            (void)snprintf(peer, BERTH_NAME_BYTES, "host");
+        } else {
+            (void)berth_address_format(&row->key.peer, peer);
+        }
+    }
+    if (found->count > first) {
+        found->uses[first].connections = row->connections; /* once, whatever its peers */
+    }
+}
+
+/* Is there a row towards ADDRESS? */
+static bool is_used(const struct tally *tally, const struct berth_address *address)
+{
+    for (size_t i = 0; i < tally->count; i++) {
+        if (tally->rows[i].key.direction == BERTH_OUT &&
+            berth_address_is_equal(&tally->rows[i].key.peer, address)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A name is what the program made of it: it cannot end the comment. */
+static void write_name(const char *name, FILE *out)
+{
+    char *clean = cli_text_clean(name);
+
+    fprintf(out, "# resolved, and not connected to: %s\n", clean);
+    free(clean);
+}
+
+/* A name that led to nothing that was used gets no rule: there is no port to open. */
+static void write_unused(const struct found *found, const struct run *run, FILE *out)
+{
+    const struct answers *answers = run_answers(run);
+
+    for (size_t i = 0; i < answers->count; i++) {
+        const struct answer *answer = &answers->all[i];
+        bool is_first = true;
+        bool was_used = false;
+
+        for (size_t j = 0; j < answers->count; j++) {
+            if (strcasecmp(answers->all[j].name, answer->name) == 0) {
+                is_first = is_first && j >= i;
+                was_used = was_used || is_used(run_tally(run), &answers->all[j].address);
+            }
+        }
+        if (is_first && !was_used && !firewall_may_reach_name(found->others, answer->name)) {
+            write_name(answer->name, out);
+        }
+    }
+}
+
+static void gather(struct found *found, const struct run *run, const struct run_config *config)
+{
+    const struct tally *tally = run_tally(run);
+
+    for (size_t i = 0; i < tally->count; i++) {
+        add_row(found, run, config, &tally->rows[i]);
+    }
+}
+
+static void forget(struct found *found)
+{
+    for (size_t i = 0; i < found->count; i++) {
+        free((char *)(uintptr_t)found->uses[i].peer);
+    }
+    free(found->uses);
+    cli_policy_firewall_free(found->others);
 }
 
 /* ---- What is written ------------------------------------------------------------------------- */
@@ -198,23 +300,29 @@ static void write_title(FILE *out, char *const *argv)
     free(clean);
 }
 
-/* The text to add, its length in *BYTES and its rules in *RULES. */
-static char *make_text(const struct learn *learn, char *const *argv, struct learn_use *uses,
-                       size_t count, size_t *bytes)
+/* The text to add, its length in *BYTES, 0 where there is nothing to say. */
+static char *make_text(const struct learn *learn, const struct run *run, char *const *argv,
+                       const struct found *found, size_t *bytes)
 {
     char *text = NULL;
     FILE *out = open_memstream(&text, bytes);
+    bool is_empty;
+    long title;
 
     if (out == NULL) {
         return NULL;
     }
     fputs(has_open_line(learn) ? "\n" : "", out);
     write_title(out, argv);
-    (void)learn_write_rules(uses, count, out);
+    title = ftell(out);
+    (void)learn_write_rules(found->uses, found->count, out);
+    write_unused(found, run, out);
+    is_empty = ftell(out) == title && !learn->is_new; /* a title alone */
     if (fclose(out) != 0) {
         free(text);
         return NULL;
     }
+    *bytes = is_empty ? 0 : *bytes;
     return text;
 }
 
@@ -224,7 +332,7 @@ static bool tell(struct learn *learn, const char *text, size_t bytes)
         cli_message("cannot learn: no memory");
         return false;
     }
-    if (!add(learn, text, bytes)) {
+    if (bytes > 0 && !add(learn, text, bytes)) {
         cli_message("cannot write to '%s': %s; what was learned is:", learn->path, strerror(errno));
         fputs(text, stderr);
         return false;
@@ -233,27 +341,23 @@ static bool tell(struct learn *learn, const char *text, size_t bytes)
     return true;
 }
 
-bool learn_finish(struct learn *learn, const struct run *run, const struct run_config *config)
+bool learn_finish(struct learn *learn, const struct run *run, const struct run_config *config,
+                  struct cli_policy *policy)
 {
-    const struct tally *tally = run_tally(run);
-    struct learn_use *uses = cli_memory(NULL, (tally->count + 1) * sizeof *uses);
-    size_t count = gather(run, config, uses);
+    uint64_t uncounted = run_tally(run)->uncounted + run_answers(run)->uncounted;
+    struct found found = {.others = cli_policy_firewall(policy)};
     size_t bytes = 0;
-    bool is_written = true;
+    bool is_written;
+    char *text;
 
-    if (count > 0 || learn->is_new) {
-        char *text = make_text(learn, config->argv, uses, count, &bytes);
-
-        is_written = tell(learn, text, bytes);
-        free(text);
+    gather(&found, run, config);
+    text = make_text(learn, run, config->argv, &found, &bytes);
+    is_written = tell(learn, text, bytes);
+    free(text);
+    if (uncounted > 0) {
+        cli_message("%llu connections and names are not in '%s': there were too many",
+                    (unsigned long long)uncounted, learn->path);
     }
-    if (tally->uncounted > 0) {
-        cli_message("%llu connections are not in '%s': they had too many peers",
-                    (unsigned long long)tally->uncounted, learn->path);
-    }
-    for (size_t i = 0; i < count; i++) {
-        free((char *)(uintptr_t)uses[i].peer);
-    }
-    free(uses);
+    forget(&found);
     return is_written;
 }

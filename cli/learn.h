@@ -58,7 +58,8 @@ struct learn;
 struct learn *learn_open(const char *path);
 /* RUN is over: adds to the file what was learned. False: it could not be written, which has been
  * said, and the rules are on standard error. */
-bool learn_finish(struct learn *learn, const struct run *run, const struct run_config *config);
+bool learn_finish(struct learn *learn, const struct run *run, const struct run_config *config,
+                  struct cli_policy *policy);
 /* Closes it. A file that was made and has nothing in it is removed. */
 void learn_free(struct learn *learn);
 

@@ -353,7 +353,8 @@ static int run_it(const struct settings *settings, const struct run_config *conf
          (run_tally(run)->refused > 0 || tally_names_refused(run_tally(run)) > 0))) {
         run_print_table(run, config);
     }
-    if (settings->learn != NULL && !learn_finish(settings->learn, run, config) && status == 0) {
+    if (settings->learn != NULL && !learn_finish(settings->learn, run, config, settings->policy) &&
+        status == 0) {
         status = LAUNCH_EXIT_BERTH_FAILED; /* the program's own failure would say as much */
     }
     run_free(run);
@@ -408,6 +409,7 @@ static int start(struct settings *settings, const struct cli_words *operands)
         .nameserver_count = settings->nameserver_count,
         .hosts = settings->hosts,
         .host_count = settings->host_count,
+        .learns = settings->learn != NULL,
         .log_file = settings->log_file,
         .pcap_file = settings->pcap_file,
         .impairment = settings->is_impaired ? &settings->impairment : NULL,

@@ -26,6 +26,7 @@
 #include <berth/berth.h>
 
 #include "link/link.h"
+#include "run/answers.h"
 #include "run/attribute.h"
 #include "run/control.h"
 #include "run/hostnet.h"
@@ -75,6 +76,7 @@ struct run {
     struct tally tally;
     struct naming naming;
     struct owners owners;
+    struct answers answers;
     struct list tcp_relays;                /* all of them */
     struct list tcp_held[RUN_HELD_CHAINS]; /* those whose SYN is held, by id */
     size_t tcp_relay_count;

@@ -154,6 +154,20 @@ static const char *inward(const struct run *run, const struct berth_address *add
     return inward_kind(address);
 }
 
+/* What a learned policy names: what points to NAME, since NAME then counts as that; else NAME. */
+static void note_answer(struct run *run, const char *name, const struct berth_address *address,
+                        bool is_inward)
+{
+    const struct aliases *aliases = &run->resolver->aliases;
+    size_t cursor = 0;
+    const char *origin = aliases_next(aliases, name, run->loop.now_ns, &cursor);
+
+    do {
+        answers_add(&run->answers, address, origin == NULL ? name : origin, is_inward);
+        origin = origin == NULL ? NULL : aliases_next(aliases, name, run->loop.now_ns, &cursor);
+    } while (origin != NULL);
+}
+
 /* ADDRESS was given for NAME, and for whatever points to NAME. */
 static void bind_address(struct run *run, const char *name, const struct berth_address *address,
                          uint64_t until_ns)
@@ -205,6 +219,7 @@ bool resolver_learn(struct run *run, const struct dns_question *question, struct
             continue;
         }
         naming_learn(&run->naming, address, name);
+        note_answer(run, name, address, kind != NULL);
         bind_address(run, name, address, until_ns);
     }
     for (size_t i = 0; i < answer->target_count; i++) {

@@ -99,6 +99,11 @@ const struct tally *run_tally(const struct run *run)
     return &run->tally;
 }
 
+const struct answers *run_answers(const struct run *run)
+{
+    return &run->answers;
+}
+
 uint64_t run_scan_count(const struct run *run)
 {
     return run->scan_count;

@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "link/link.h"
+#include "run/answers.h"
 #include "run/hostnet.h"
 #include "run/launch.h"
 #include "run/tally.h"
@@ -77,6 +78,7 @@ struct run_config {
     size_t nameserver_count;
     const struct launch_host *hosts;
     size_t host_count;
+    bool learns;                              /* run_answers keeps what names led to */
     const char *log_file;                     /* NULL: none */
     const char *pcap_file;                    /* NULL: none */
     const struct link_impairment *impairment; /* NULL: none */
@@ -105,6 +107,7 @@ void run_free(struct run *run);
 
 /* For the closing table; borrowed until run_free. */
 const struct tally *run_tally(const struct run *run);
+const struct answers *run_answers(const struct run *run);
 /* The rule of a tally's row (rules_note's NUMBER): its text, and where it was written; NULL: none.
  */
 const char *run_rule_text(const struct run *run, int32_t number);

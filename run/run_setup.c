@@ -95,6 +95,7 @@ static int set_up_host(struct run *run, struct launch_failure *failure)
     if (loop_watch(&run->loop, &run->hostnet_source, hostnet_fd(run->hostnet), EPOLLIN) < 0) {
         return fail(failure, "epoll", strerror(errno));
     }
+    run->answers.is_on = run->config->learns;
     if (naming_init(&run->naming) < 0) {
         return fail(failure, "names", "no memory");
     }
@@ -434,6 +435,7 @@ void run_free(struct run *run)
     hostnet_free(run->hostnet);
     journal_done(&run->journal);
     naming_done(&run->naming);
+    answers_done(&run->answers);
     tally_done(&run->tally);
     loop_done(&run->loop);
     launch_free(run->launch);

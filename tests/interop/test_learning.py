@@ -15,6 +15,7 @@ import subprocess
 import threading
 import time
 
+import names_world
 import tap
 
 
@@ -241,6 +242,50 @@ def check_ssh(directory):
         process.wait(20)
 
 
+# ---- Names ----------------------------------------------------------------------------------
+
+
+def check_names(directory):
+    """Names before addresses: each that led to an address that was used; an address only where a
+    name alone would not do."""
+    far = names_world.Far()
+    names = names_world.NameServer({
+        ("one.example", "A"): (300, [names_world.FAR]),
+        ("one.example", "AAAA"): (300, [names_world.FAR6]),
+        ("two.example", "A"): (300, [names_world.FAR]),
+        ("www.three.example", "CNAME"): (300, ["edge.example"]),
+        ("edge.example", "A"): (300, [names_world.FAR2]),
+        ("inward.example", "A"): (300, [names_world.INWARD]),
+        ("unused.example", "A"): (300, [names_world.FAR3]),
+    })
+    names_world.FarServer(far, 80, names_world.serve_http)
+    script = ("curl -sS --max-time 20 http://one.example/ http://two.example/ "
+              "http://www.three.example/; {}")
+    options = ["--dns", names.word]
+
+    def served(count):
+        return lambda done: done.stdout == "served" * count
+    policy = check_program("names", directory,
+                           ["allow out http/tcp to one.example, two.example, www.three.example"],
+                           ["sh", "-c", script.format("")], served(3), options)
+    log = os.path.join(directory, "more.log")
+    done = host.run("--policy", policy, "--log", log, *options, "--", "sh", "-c",
+                    script.format("curl -sS http://inward.example/; getent hosts unused.example"))
+    tap.check("names: what was not learned is refused", done.stdout == "served" * 3 and
+              sorted({line["host_name"] for line in refused(log)}) ==
+              ["inward.example", "unused.example"], (done, refused(log)))
+    check_program("inward", directory,
+                  [f"allow out http/tcp to {names_world.INWARD}, inward.example"],
+                  ["curl", "-sS", "--max-time", "20", "http://inward.example/"], served(1), options)
+    path = os.path.join(directory, "unused.rules")
+    host.run("--learn", path, *options, "--", "getent", "hosts", "unused.example")
+    with open(path, encoding="utf-8") as file:
+        tap.check("names: one that was resolved and not connected to is a comment",
+                  "# resolved, and not connected to: unused.example\n" in file.read())
+    tap.is_equal("names: and no rule", rules_in(path), [])
+    far.close()
+
+
 # ---- The file -------------------------------------------------------------------------------
 
 
@@ -338,6 +383,7 @@ def main():
         check_apt(directory)
         check_postgres(directory)
         check_ssh(directory)
+        check_names(directory)
         check_merging(directory)
         check_many(directory)
         check_errors(directory)
