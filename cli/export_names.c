@@ -190,7 +190,12 @@ static void write_ports(const bool *open, const char *protocol, unsigned *count,
 
 static bool has_open(const bool *open)
 {
-    return memchr(open, true, PORTS * sizeof *open) != NULL;
+    uint32_t port = 1;
+
+    while (port < PORTS && !open[port]) {
+        port++;
+    }
+    return port < PORTS;
 }
 
 static bool write_rule(const struct export *export, uint32_t index, FILE *out)

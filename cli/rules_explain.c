@@ -195,6 +195,9 @@ static void print_notes(const struct answer *answer)
         printf("%s is special (%s): only a rule that names it matches\n",
                berth_address_format(&answer->query->peer, peer), answer->special.name);
     }
+    if (answer->verdict.limited) {
+        printf("as long as no more of them begin than the rule's limit lets through\n");
+    }
     if (answer->verdict.needs_process) {
         printf("a rule goes by the process: say which one asks (by NAME)\n");
     }
@@ -250,6 +253,7 @@ static json_t *make_answer(const struct answer *answer)
         object, "reason",
         cli_json_text(answer->verdict.reason == BERTH_REASON_NO_RULE ? "no_rule" : "rule"));
     cli_json_put(object, "needs_process", json_boolean(answer->verdict.needs_process));
+    cli_json_put(object, "limited", json_boolean(answer->verdict.limited));
     cli_json_put(object, "log", json_boolean(answer->verdict.log));
     cli_json_put(object, "rule",
                  answer->verdict.rule < 0 ? json_null()

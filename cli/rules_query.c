@@ -169,7 +169,21 @@ static bool read_ends(const struct firewall_tree *tree, const struct berth_addre
     return false;
 }
 
-/* A query for each protocol of each single port of FIREWALL's only rule. 0: ranges, too many. */
+/* Does TREE name a range of ports, or a category? */
+static bool has_range(const struct firewall_tree *tree)
+{
+    for (uint32_t i = 0; i < tree->item_count; i++) {
+        if (tree->items[i].kind == FIREWALL_CATEGORY ||
+            (tree->items[i].kind == FIREWALL_PORTS &&
+             tree->items[i].first != tree->items[i].last)) {
+            return true;
+        }
+    }
+    return tree->item_count == 0;
+}
+
+/* A query for each protocol of each port of FIREWALL's only rule, which is TREE. 0: ranges, too
+ * many. */
 static size_t list_queries(const struct firewall *firewall, const struct firewall_tree *tree,
                            const struct rules_query *query,
                            struct rules_query out[RULES_QUERIES_MAX])
@@ -183,16 +197,19 @@ static size_t list_queries(const struct firewall *firewall, const struct firewal
         out[0].contact.protocol = BERTH_ICMP;
         return 1;
     }
-    for (uint32_t i = 0; i < set->ports_used; i++) {
-        if (set->ports[i].last != set->ports[i].first || count + 2 > RULES_QUERIES_MAX) {
-            return 0;
-        }
-        for (size_t p = 0; p < sizeof protocols / sizeof protocols[0]; p++) {
-            if ((set->ports[i].protocols & firewall_protocol_bit(protocols[p])) != 0) {
-                out[count] = *query;
-                out[count].contact.port = set->ports[i].first;
-                out[count++].contact.protocol = protocols[p];
+    for (uint32_t i = 0; i < set->ports_used && !has_range(tree); i++) {
+        for (uint32_t at = 0; at < 2 * (1U + set->ports[i].last - set->ports[i].first); at++) {
+            enum berth_protocol protocol = protocols[at % 2];
+
+            if ((set->ports[i].protocols & firewall_protocol_bit(protocol)) == 0) {
+                continue;
             }
+            if (count == RULES_QUERIES_MAX) {
+                return 0;
+            }
+            out[count] = *query;
+            out[count].contact.port = (uint16_t)(set->ports[i].first + at / 2);
+            out[count++].contact.protocol = protocol;
         }
     }
     return count;

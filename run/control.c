@@ -48,10 +48,12 @@ static void answer(struct run *run, int fd)
 static void on_asked(struct loop_source *source)
 {
     struct run *run = CONTAINER_OF(source, struct run, control.source);
+    struct sockaddr_un address;
+    socklen_t length = sizeof address;
     int fd;
 
     source->ready = 0;
-    fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC);
+    fd = accept4(source->fd, (struct sockaddr *)&address, &length, SOCK_CLOEXEC);
     if (fd < 0) {
         return;
     }

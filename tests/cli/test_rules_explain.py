@@ -87,6 +87,18 @@ def check_text(path):
                  "ask out 22/tcp to git.example")
 
 
+def check_limited():
+    done = tap.berth("rules", "explain", "-a", "out 80 limit 3/minute", "out tcp 192.0.2.9:80")
+    tap.is_equal("a rule with a limit", done.stdout.splitlines()[:2], [
+        "out 80/tcp to 192.0.2.9: allowed by --allow 'out 80 limit 3/minute': "
+        "allow out 80/tcp limit 3/minute",
+        "as long as no more of them begin than the rule's limit lets through"])
+    done = tap.berth("rules", "explain", "--json", "-a", "out 80", "-a", "out 81 limit 3/hour",
+                     "out 80,81 to 192.0.2.9")
+    tap.is_equal("as JSON", [answer["limited"] for answer in json.loads(done.stdout)],
+                 [False, True])
+
+
 def check_refused(path):
     for question, word in REFUSED:
         done = tap.berth("rules", "explain", "--policy", path, question)
@@ -102,6 +114,7 @@ def main():
         check_questions(path)
         check_text(path)
         check_refused(path)
+    check_limited()
     tap.done()
 
 
