@@ -66,6 +66,16 @@ static bool find_process(const struct run *run, const struct conversation *conve
     return attribute_find(run->attribute, &query, out);
 }
 
+const char *conversation_process_name(struct run *run, struct conversation *conversation)
+{
+    struct attribute_process process;
+
+    if (conversation->process == NULL && find_process(run, conversation, &process)) {
+        conversation->process = owners_take(&run->owners, &process);
+    }
+    return conversation->process == NULL ? NULL : conversation->process->name;
+}
+
 static struct tally_key key_of(const struct conversation *conversation)
 {
     return (struct tally_key){
@@ -103,8 +113,6 @@ static bool needs_process(struct run *run, const struct conversation *conversati
 
 void conversation_begin(struct run *run, struct conversation *conversation)
 {
-    struct attribute_process process;
-
     conversation->begun_ns = run->loop.now_ns;
     conversation->is_open = false;
     conversation->bytes_out = 0;
@@ -119,8 +127,8 @@ void conversation_begin(struct run *run, struct conversation *conversation)
         conversation->verdict = berth_rules_judge(run->berth, &query);
     }
     conversation->rule = rules_note(run, conversation->verdict.rule);
-    if (needs_process(run, conversation) && find_process(run, conversation, &process)) {
-        conversation->process = owners_take(&run->owners, &process);
+    if (needs_process(run, conversation)) {
+        (void)conversation_process_name(run, conversation);
     }
     conversation->holds_name = conversation->verdict.by_name &&
                                berth_name_hold(run->berth, &conversation->peer.address) == BERTH_OK;
@@ -302,10 +310,6 @@ void conversation_open(struct run *run, struct conversation *conversation)
 void conversation_end(struct run *run, struct conversation *conversation, enum run_end end)
 {
     scans_on_end(run, conversation, end);
-    if (conversation->holds_name) {
-        conversation->holds_name = false;
-        berth_name_release(run->berth, &conversation->peer.address);
-    }
     write_end(run, conversation->is_open ? "close" : "failed", conversation, end);
     count(run, conversation);
     conversation_forget(run, conversation);
@@ -315,6 +319,10 @@ void conversation_forget(struct run *run, struct conversation *conversation)
 {
     owners_give(&run->owners, conversation->process);
     conversation->process = NULL;
+    if (conversation->holds_name) {
+        conversation->holds_name = false;
+        berth_name_release(run->berth, &conversation->peer.address);
+    }
 }
 
 void conversation_server_refused(struct run *run, struct conversation *conversation,

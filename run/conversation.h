@@ -42,6 +42,8 @@ void conversation_end(struct run *run, struct conversation *conversation, enum r
 void conversation_forget(struct run *run, struct conversation *conversation);
 /* A first contact that the firewall has refused. */
 void conversation_refused(struct run *run, const struct berth_contact *contact);
+/* The name of its process, found out if it is not known yet; NULL: it cannot be told. */
+const char *conversation_process_name(struct run *run, struct conversation *conversation);
 /* It was let through by a name, and its first bytes ask for the server NAME (borrowed until
  * conversation_end; NULL: hidden), which is not allowed. Only before conversation_end. */
 void conversation_server_refused(struct run *run, struct conversation *conversation,

@@ -172,12 +172,17 @@ int dns_read_query(const uint8_t *wire, size_t bytes, struct dns_question *out)
 
 int dns_make_query(const struct dns_question *question, uint8_t **out, size_t *out_bytes)
 {
-    ldns_rdf *name = question->is_odd ? NULL : ldns_dname_new_frm_str(question->name);
+    ldns_rdf *name;
     ldns_pkt *packet;
     int result = BERTH_E_LIMIT;
 
+    /* ldns takes 0 for A, and for IN. */
+    if (question->is_odd || question->type == 0 || question->class == 0) {
+        return BERTH_E_SYNTAX;
+    }
+    name = ldns_dname_new_frm_str(question->name);
     if (name == NULL) {
-        return question->is_odd ? BERTH_E_SYNTAX : BERTH_E_LIMIT;
+        return BERTH_E_LIMIT;
     }
     packet = ldns_pkt_query_new(name, (ldns_rr_type)question->type, (ldns_rr_class)question->class,
                                 0); /* takes the name */

@@ -84,7 +84,7 @@ bool dns_reverse_address(const char *name, struct berth_address *out);
 
 /* The query for a name server that asks QUESTION: its name in lower case, its flags, and nothing
  * else that the program may have put beside it (EDNS options, further records). *OUT is the
- * caller's to free. BERTH_E_LIMIT: no memory; BERTH_E_SYNTAX: the name is odd. */
+ * caller's to free. BERTH_E_LIMIT: no memory; BERTH_E_SYNTAX: an odd name, or type or class 0. */
 BERTH_MUST_CHECK int dns_make_query(const struct dns_question *question, uint8_t **out,
                                     size_t *out_bytes);
 

@@ -36,22 +36,48 @@ void relay_server_end(struct relay_tcp *relay)
     relay->server_name = NULL;
 }
 
-/* The program's address for the server is let through as the name is. */
-static bool may_ask_for(const struct relay_tcp *relay, const char *name)
+/* What the rules say of the connection if NAME were its peer's only name, NULL: by its address. */
+static struct berth_verdict judge(struct relay_tcp *relay, const char *name)
 {
-    const struct conversation *conversation = &relay->conversation;
+    struct conversation *conversation = &relay->conversation;
     struct berth_contact_query query = {.direction = BERTH_OUT,
                                         .protocol = BERTH_TCP,
                                         .peer = conversation->peer.address,
                                         .port = conversation->peer.port};
     struct berth_address address;
+    struct berth_verdict verdict;
 
-    if (berth_address_parse(name, &address) < 0) {
-        return berth_rules_judge_name(relay->run->berth, &query, name).action == BERTH_ALLOW;
+    if (name != NULL && berth_address_parse(name, &address) == BERTH_OK) {
+        query.peer = address;
+        name = NULL;
     }
-    query.peer = address;
-    return berth_address_is_equal(&address, &conversation->peer.address) ||
-           berth_rules_judge(relay->run->berth, &query).action == BERTH_ALLOW;
+    do {
+        verdict = name == NULL ? berth_rules_judge(relay->run->berth, &query)
+                               : berth_rules_judge_name(relay->run->berth, &query, name);
+        if (!verdict.needs_process) {
+            return verdict;
+        }
+        query.process = conversation_process_name(relay->run, conversation);
+    } while (query.process != NULL);
+    return verdict;
+}
+
+/* What was asked about and let through by a rule stays so for the names of that rule. */
+static bool may_ask_for(struct relay_tcp *relay, const char *name)
+{
+    struct berth_verdict verdict = judge(relay, name);
+    struct berth_address address;
+
+    if (berth_address_parse(name, &address) == BERTH_OK &&
+        berth_address_is_equal(&address, &relay->conversation.peer.address)) {
+        return true;
+    }
+    if (verdict.action == BERTH_ASK) {
+        struct berth_verdict own = judge(relay, NULL);
+
+        return own.action == BERTH_ASK && own.rule >= 0 && own.rule == verdict.rule;
+    }
+    return verdict.action == BERTH_ALLOW;
 }
 
 static enum relay_tcp_pumped refuse(struct relay_tcp *relay, enum name_refusal why,

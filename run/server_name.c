@@ -101,6 +101,16 @@ static enum server_name_verdict take_byte(struct server_name *name, uint8_t byte
     return SERVER_NAME_BAD;
 }
 
+/* VERDICT stays. Of what turned out to be another protocol's no name counts. */
+static enum server_name_verdict settle(struct server_name *name, enum server_name_verdict verdict)
+{
+    name->verdict = (uint8_t)verdict;
+    if (verdict == SERVER_NAME_NONE) {
+        name->count = 0;
+    }
+    return verdict;
+}
+
 enum server_name_verdict server_name_take(struct server_name *name, const uint8_t *data,
                                           size_t bytes)
 {
@@ -110,18 +120,16 @@ enum server_name_verdict server_name_take(struct server_name *name, const uint8_
         verdict = name->bytes == SERVER_NAME_BYTES_MAX ? SERVER_NAME_BAD : take_byte(name, data[i]);
         name->bytes++;
     }
-    name->verdict = (uint8_t)verdict;
-    return verdict;
+    return settle(name, verdict);
 }
 
 enum server_name_verdict server_name_end(struct server_name *name)
 {
-    if (name->verdict == SERVER_NAME_MORE) {
-        /* No server answers part of a ClientHello. */
-        name->verdict =
-            (uint8_t)(name->kind == KIND_HTTP ? server_name_http_end(name) : SERVER_NAME_NONE);
+    if (name->verdict != SERVER_NAME_MORE) {
+        return (enum server_name_verdict)name->verdict;
     }
-    return (enum server_name_verdict)name->verdict;
+    /* No server answers part of a ClientHello. */
+    return settle(name, name->kind == KIND_HTTP ? server_name_http_end(name) : SERVER_NAME_NONE);
 }
 
 bool server_name_may_pass(const struct server_name *name)

@@ -320,6 +320,7 @@ static void test_others(void **state)
         "set k 0 0 5\r\n",
         "CONNECT {\"verbose\":false}\r\n",
         "CONNECT\n",
+        "CONNECT [::1]:443 H.TTP/1.1\r\n",
         "{\"jsonrpc\":",
         "hello",
     };
@@ -331,6 +332,7 @@ static void test_others(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof others / sizeof others[0] - 1; i++) {
         assert_int_equal(take_text(others[i]), SERVER_NAME_NONE);
+        assert_int_equal(told.count, 0);
     }
     assert_int_equal(take(postgres, sizeof postgres), SERVER_NAME_NONE);
     assert_int_equal(take(old_hello, sizeof old_hello), SERVER_NAME_NONE);
