@@ -113,6 +113,14 @@ static void drain_events(struct crowd *crowd)
     }
 }
 
+/* As an owner does that polls: what is due is done. */
+static void tick(struct crowd *crowd)
+{
+    if (berth_deadline(crowd->peer.berth) <= crowd->peer.now_ns) {
+        berth_advance(crowd->peer.berth, crowd->peer.now_ns);
+    }
+}
+
 static berth_id open_one(struct crowd *crowd, uint32_t number)
 {
     struct peer *peer = &crowd->peer;
@@ -135,6 +143,7 @@ static berth_id open_one(struct crowd *crowd, uint32_t number)
     crowd->ack[number] = peer->ack;
     must(berth_tcp_accept(peer->berth, crowd->listener, NULL, &id), "berth_tcp_accept");
     drain_events(crowd);
+    tick(crowd);
     return id;
 }
 
@@ -171,9 +180,7 @@ static void exchange(struct crowd *crowd, uint32_t number)
     drain_events(crowd);
     must(berth_tcp_read(peer->berth, crowd->ids[number], &byte, 1, &moved), "berth_tcp_read");
     must(berth_tcp_write(peer->berth, crowd->ids[number], &byte, 1, &moved), "berth_tcp_write");
-    if (berth_deadline(peer->berth) <= peer->now_ns) {
-        berth_advance(peer->berth, peer->now_ns);
-    }
+    tick(crowd);
     peer_take_all(peer);
     crowd->seq[number]++;
     crowd->ack[number]++;

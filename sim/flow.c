@@ -240,7 +240,7 @@ static void pause_for(struct world *world, struct end *end, uint64_t *resume_ns,
     if (!timer_is_set(&end->timer)) {
         world->timers_set++;
         timer_set(&world->timers, &end->timer, *resume_ns);
-    } else if (*resume_ns < end->timer.deadline_ns) {
+    } else if (timer_is_later(&end->timer, *resume_ns)) {
         timer_set(&world->timers, &end->timer, *resume_ns);
     }
 }

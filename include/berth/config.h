@@ -62,11 +62,14 @@ struct berth_limits {
         buffers_reserved; /* kept back for the link: queues keep no buffer when fewer are free */
     uint32_t
         tcp_connections;    /* every state but TIME-WAIT, held SYNs included, half-open passive ones
-                            not. Then SYNs are dropped, and what would complete a handshake: that
-                            stays half-open */
+                            not: 384 bytes each with the table, and while one is in use up to 504
+                            more, touched only then. Then SYNs are dropped, and what would complete
+                            a handshake: that stays half-open */
     uint32_t tcp_half_open; /* records of SYNs to listeners that were answered, all listeners. Then
                                as `syn_cookies` says */
-    uint32_t tcp_time_wait; /* TIME-WAIT records, 1 and more. Then the oldest goes */
+    uint32_t
+        tcp_time_wait; /* TIME-WAIT records, 1 and more; 48 bytes each, IPv6 72. Then the oldest
+                               goes */
     uint32_t tcp_listeners; /* berth_tcp_listen fails with BERTH_E_LIMIT */
     uint32_t tcp_held;      /* SYNs held for their owner. Then new SYNs are dropped: no cookie
                                   goes out before the owner has decided */

@@ -17,10 +17,10 @@
 #include "base/timers.h"
 
 #define DIGIT_BITS 6
-#define TICK_MAX   (((uint64_t)1 << (TIMERS_LEVELS * DIGIT_BITS)) - 1)
 #define NO_LEVEL   TIMERS_LEVELS
 
 _Static_assert(TIMERS_SLOTS == 1 << DIGIT_BITS, "a digit chooses a slot");
+_Static_assert(TIMERS_TICK_MAX == ((uint64_t)1 << (TIMERS_LEVELS * DIGIT_BITS)) - 1, "digits");
 _Static_assert(TIMERS_LEVELS *DIGIT_BITS + TIMERS_TICK_SHIFT == 64, "every time has a tick");
 
 void timers_init(struct timers *timers, uint64_t now_ns)
@@ -34,26 +34,16 @@ void timers_init(struct timers *timers, uint64_t now_ns)
     }
 }
 
-/* The first tick that begins at or after DEADLINE_NS; the last tick there is for what lies later.
- */
-static uint64_t tick_of(uint64_t deadline_ns)
-{
-    uint64_t tick = deadline_ns >> TIMERS_TICK_SHIFT;
-
-    tick += (deadline_ns & (((uint64_t)1 << TIMERS_TICK_SHIFT) - 1)) != 0;
-    return min_u64(tick, TICK_MAX);
-}
-
 /* Puts TIMER, which is in no list, where its deadline belongs as seen from `tick`. */
 static void insert(struct timers *timers, struct timer *timer)
 {
-    uint64_t due = max_u64(tick_of(timer->deadline_ns), timers->tick);
+    uint64_t due = max_u64(timer->tick, timers->tick);
     uint32_t highest_bit = 63 - (uint32_t)__builtin_clzll((due ^ timers->tick) | 1);
     uint32_t level = highest_bit / DIGIT_BITS;
     uint32_t slot = (uint32_t)(due >> (level * DIGIT_BITS)) % TIMERS_SLOTS;
 
-    timer->level = (uint8_t)level;
-    timer->slot = (uint8_t)slot;
+    timer->level = level & 0xfU;
+    timer->slot = slot & 0x3fU;
     list_add_last(&timers->slots[level][slot], &timer->node);
     timers->occupied[level] |= (uint64_t)1 << slot;
 }
@@ -69,7 +59,7 @@ static void take_out(struct timers *timers, struct timer *timer)
 void timer_set(struct timers *timers, struct timer *timer, uint64_t deadline_ns)
 {
     timer_clear(timers, timer);
-    timer->deadline_ns = deadline_ns;
+    timer->tick = timers_tick_of(deadline_ns) & TIMERS_TICK_MAX;
     insert(timers, timer);
 }
 

@@ -14,13 +14,14 @@
 #define TIMERS_TICK_SHIFT 16
 #define TIMERS_LEVELS     8
 #define TIMERS_SLOTS      64
+#define TIMERS_TICK_MAX   (((uint64_t)1 << 48) - 1)
 
 struct timer {
     struct list_node node;
-    uint64_t deadline_ns; /* valid while set */
-    uint8_t level;        /* where it is, for the bitmaps */
-    uint8_t slot;
-    uint8_t kind; /* the owner's */
+    uint64_t tick : 48; /* while set: the first tick that begins at its deadline or after it */
+    uint64_t level : 4; /* where it is, for the bitmaps */
+    uint64_t slot : 6;
+    uint64_t kind : 6; /* the owner's */
 };
 
 struct timers {
@@ -36,6 +37,18 @@ void timer_clear(struct timers *timers, struct timer *timer);
 static inline bool timer_is_set(const struct timer *timer)
 {
     return list_has(&timer->node);
+}
+/* The first tick that begins at or after NS; the last tick there is for what lies later. */
+static inline uint64_t timers_tick_of(uint64_t ns)
+{
+    uint64_t tick = (ns >> TIMERS_TICK_SHIFT) + ((ns & ((1U << TIMERS_TICK_SHIFT) - 1)) != 0);
+    return min_u64(tick, TIMERS_TICK_MAX);
+}
+/* TIMER, which is set, fires later than one for DEADLINE_NS would: the tick before its own is not
+ * too soon. */
+static inline bool timer_is_later(const struct timer *timer, uint64_t deadline_ns)
+{
+    return ((uint64_t)timer->tick - 1) << TIMERS_TICK_SHIFT >= deadline_ns;
 }
 /* When timers_expire must next be called: never later than the tick after the earliest deadline;
    may be earlier (to move a coarse slot down). UINT64_MAX: nothing is set. */

@@ -48,15 +48,22 @@ uint32_t cc_state_bytes_max(void)
     return most;
 }
 
+/* RFC 6928 2. */
+static uint32_t initial_window(uint32_t mss, uint32_t segments)
+{
+    uint64_t segments_bytes = (uint64_t)mss * segments;
+    uint64_t ordinary_bytes = (uint64_t)ORDINARY_MSS * segments;
+    uint64_t window = min_u64(segments_bytes, max_u64(2 * (uint64_t)mss, ordinary_bytes));
+
+    BERTH_CHECK(mss > 0 && segments > 0);
+    return (uint32_t)min_u64(window, CC_WINDOW_MAX);
+}
+
 void cc_init(struct cc *cc, const struct cc_table *table, uint32_t mss, uint32_t initial_segments,
              const struct cc_start *start)
 {
-    uint64_t segments_bytes = (uint64_t)mss * initial_segments;
-    uint64_t ordinary_bytes = (uint64_t)ORDINARY_MSS * initial_segments;
-    uint64_t window = min_u64(segments_bytes, max_u64(2 * (uint64_t)mss, ordinary_bytes));
-    uint32_t window_bytes = (uint32_t)min_u64(window, CC_WINDOW_MAX);
+    uint32_t window_bytes = initial_window(mss, initial_segments);
 
-    BERTH_CHECK(mss > 0 && initial_segments > 0);
     *cc = (struct cc){
         .table = table,
         .cwnd = window_bytes,
@@ -75,6 +82,42 @@ void cc_switch(struct cc *cc, const struct cc_table *table, const struct cc_star
     cc->table = table;
     cc->pacing_bps = 0;
     table->init(cc, start);
+}
+
+static uint8_t number_of(const struct cc_table *table)
+{
+    uint8_t number = 0;
+
+    while (cc_at(number) != table) {
+        BERTH_CHECK(cc_at(number) != NULL);
+        number++;
+    }
+    return number;
+}
+
+void cc_lay_down(const struct cc *cc, struct cc_rest *rest)
+{
+    *rest = (struct cc_rest){
+        .cwnd = cc->cwnd,
+        .ssthresh = cc->ssthresh,
+        .prior_cwnd = cc->prior_cwnd,
+        .number = number_of(cc->table),
+    };
+    cc->table->rest(cc, rest);
+}
+
+void cc_take_up(struct cc *cc, const struct cc_rest *rest, uint32_t mss, uint32_t initial_segments)
+{
+    *cc = (struct cc){
+        .table = cc_at(rest->number),
+        .cwnd = rest->cwnd,
+        .ssthresh = rest->ssthresh,
+        .mss = mss,
+        .initial_window = initial_window(mss, initial_segments),
+        .prior_cwnd = rest->prior_cwnd,
+        .prior_ssthresh = rest->ssthresh,
+    };
+    cc->table->wake(cc, rest);
 }
 
 uint32_t cc_slow_start_bytes(const struct cc *cc, const struct cc_ack *ack, uint32_t segments,

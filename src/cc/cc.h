@@ -95,6 +95,17 @@ struct cc {
     };
 };
 
+/* What is left of a controller while its connection is at rest: no round trip is under way, and an
+ * idle time of an RTO has passed (on_idle) or nothing was ever sent. */
+struct cc_rest {
+    uint32_t cwnd;
+    uint32_t ssthresh;
+    uint32_t prior_cwnd;
+    uint32_t known; /* the controller's own */
+    uint8_t number; /* of its table: cc_at */
+    uint8_t flags;  /* the controller's own */
+};
+
 struct cc_ack {
     uint64_t now_ns;
     uint64_t rtt_ns;  /* of this ACK's sample, of the newest data it covers; 0: none */
@@ -164,6 +175,9 @@ struct cc_table {
     void (*on_timeout)(struct cc *cc, uint32_t flight, uint64_t now_ns);
     void (*on_idle)(struct cc *cc, uint64_t now_ns);
     void (*on_spurious)(struct cc *cc, uint64_t now_ns);
+    /* What REST has of the controller's own is written, and read again. NULL: it does not rest. */
+    void (*rest)(const struct cc *cc, struct cc_rest *rest);
+    void (*wake)(struct cc *cc, const struct cc_rest *rest);
 };
 
 /* The controller called NAME; NULL: there is none of that name. */
@@ -179,6 +193,11 @@ void cc_init(struct cc *cc, const struct cc_table *table, uint32_t mss, uint32_t
              const struct cc_start *start);
 /* CC goes on under TABLE with the windows that it has; the controller starts to learn. */
 void cc_switch(struct cc *cc, const struct cc_table *table, const struct cc_start *start);
+
+/* CC is put down in REST; TABLE has `rest`. */
+void cc_lay_down(const struct cc *cc, struct cc_rest *rest);
+/* CC goes on from REST: with segments of MSS bytes, and INITIAL_SEGMENTS of them as cc_init's. */
+void cc_take_up(struct cc *cc, const struct cc_rest *rest, uint32_t mss, uint32_t initial_segments);
 
 /* What a paced connection may give its link at once: what leaves in a millisecond, but not over
  * 64 KiB, and not under 2 segments (draft-ietf-ccwg-bbr 5.6.3). */

@@ -315,6 +315,32 @@ static void on_spurious(struct cc *cc, uint64_t now_ns)
     }
 }
 
+enum { REST_FLAT = 1, REST_CAREFUL = 2, REST_TIMED_OUT = 4 };
+
+/* An epoch does not outlive a rest: the time in between would not count (RFC 9438 5.8), and from
+ * below w_max a new one goes on along the same curve. */
+static void rest(const struct cc *cc, struct cc_rest *rest)
+{
+    const struct cubic *cubic = &cc->cubic;
+
+    rest->known = cubic->w_max;
+    rest->flags = (uint8_t)((cubic->is_flat ? REST_FLAT : 0) | (cubic->careful ? REST_CAREFUL : 0) |
+                            (cubic->timed_out ? REST_TIMED_OUT : 0));
+}
+
+static void wake(struct cc *cc, const struct cc_rest *rest)
+{
+    struct cubic *cubic = &cc->cubic;
+
+    cubic->w_max = rest->known;
+    cubic->is_flat = (rest->flags & REST_FLAT) != 0;
+    cubic->careful = (rest->flags & REST_CAREFUL) != 0;
+    cubic->timed_out = (rest->flags & REST_TIMED_OUT) != 0;
+    if (cc->ssthresh == UINT32_MAX) {
+        hystart_init(&cubic->hystart);
+    }
+}
+
 const struct cc_table cc_cubic = {
     .name = "cubic",
     .init = init,
@@ -325,4 +351,6 @@ const struct cc_table cc_cubic = {
     .on_timeout = on_timeout,
     .on_idle = on_idle,
     .on_spurious = on_spurious,
+    .rest = rest,
+    .wake = wake,
 };

@@ -158,6 +158,20 @@ static void on_spurious(struct cc *cc, uint64_t now_ns)
     cc->newreno.reduced = false;
 }
 
+enum { REST_CAREFUL = 1, REST_TIMED_OUT = 2 };
+
+static void rest(const struct cc *cc, struct cc_rest *rest)
+{
+    rest->flags = (uint8_t)((cc->newreno.careful ? REST_CAREFUL : 0) |
+                            (cc->newreno.timed_out ? REST_TIMED_OUT : 0));
+}
+
+static void wake(struct cc *cc, const struct cc_rest *rest)
+{
+    cc->newreno.careful = (rest->flags & REST_CAREFUL) != 0;
+    cc->newreno.timed_out = (rest->flags & REST_TIMED_OUT) != 0;
+}
+
 const struct cc_table cc_newreno = {
     .name = "newreno",
     .init = init,
@@ -168,4 +182,6 @@ const struct cc_table cc_newreno = {
     .on_timeout = on_timeout,
     .on_idle = on_idle,
     .on_spurious = on_spurious,
+    .rest = rest,
+    .wake = wake,
 };

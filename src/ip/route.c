@@ -5,6 +5,7 @@
  * A link is point to point: a route says that a network lies behind it, never by way of whom.
  * Called by stack/; ip_is_peer within ip/ too.
  */
+#include "base/address.h"
 #include "ip/internal.h"
 
 static bool is_in(const struct berth_prefix *prefixes, uint32_t count,
@@ -20,7 +21,7 @@ static bool is_in(const struct berth_prefix *prefixes, uint32_t count,
 
 static bool is_same(const struct berth_prefix *a, const struct berth_prefix *b)
 {
-    return a->bits == b->bits && berth_address_is_equal(&a->address, &b->address);
+    return a->bits == b->bits && address_is_same(&a->address, &b->address);
 }
 
 static int add(struct berth_prefix *prefixes, uint32_t *count, uint32_t limit,

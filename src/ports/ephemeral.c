@@ -12,6 +12,7 @@
  * 2. `few` is ascending; a port stands in `few` or in the bitmap, never in both.
  * Ports are counted from the range's first one in here.
  */
+#include "base/address.h"
 #include "base/bytes.h"
 #include "ports/bitmap.h"
 #include "ports/records.h"
@@ -39,8 +40,8 @@ static uint32_t hash_of(const struct ports *ports, const struct ports_use *use)
 
 static bool is_same(const struct ports_use *a, const struct ports_use *b)
 {
-    return a->protocol == b->protocol && berth_endpoint_is_equal(&a->remote, &b->remote) &&
-           berth_address_is_equal(&a->local, &b->local);
+    return a->protocol == b->protocol && endpoint_is_same(&a->remote, &b->remote) &&
+           address_is_same(&a->local, &b->local);
 }
 
 static struct ports_endpoint *find_endpoint(const struct ports *ports, const struct ports_use *use,

@@ -51,15 +51,15 @@ static void on_new_ack(struct tcp *tcp, struct tcp_conn *conn, uint32_t ack,
     bool fin = conn_fin_is_sent(conn) && ack == conn->snd_nxt;
     uint32_t data = acked->bytes - (fin ? 1 : 0);
     tcp_score_acked(tcp, conn, ack, acked);
-    conn->snd_una = ack;
+    conn_acked(conn, ack);
     tcp_sendq_trim(tcp, conn, data);
-    conn->bytes_acked += data;
-    conn->progress_ns = tcp->now_ns;
-    conn->unanswered = 0;
-    if (conn_has(conn, CONN_URGENT_OUT) && seq_geq(ack, conn->snd_up)) {
+    conn->work->progress_ns = tcp->now_ns;
+    conn->work->unanswered = 0;
+    if (conn_has(conn, CONN_URGENT_OUT) && seq_geq(ack, conn->work->snd_up)) {
         conn_clear(conn, CONN_URGENT_OUT);
     }
-    conn->snd_small = seq_max(conn->snd_small, ack); /* so that it cannot fall 2^31 behind */
+    conn->work->snd_small =
+        seq_max(conn->work->snd_small, ack); /* so that it cannot fall 2^31 behind */
 }
 
 static bool is_duplicate(const struct tcp_conn *conn, const struct wire_packet *packet,
@@ -82,7 +82,8 @@ static void take_rtt(struct tcp *tcp, struct tcp_conn *conn, struct tcp_acked *a
     }
     if (acked->rtt_ns != 0) {
         tcp_rtt_sample(tcp, conn, acked->rtt_ns);
-        conn->backoff = 0; /* RFC 6298 5: it takes a new measurement to end the backoff (Karn) */
+        conn->work->backoff =
+            0; /* RFC 6298 5: it takes a new measurement to end the backoff (Karn) */
     }
 }
 
@@ -91,8 +92,8 @@ static void take_in(struct tcp *tcp, struct tcp_conn *conn, const struct wire_pa
                     struct tcp_acked *acked)
 {
     const struct wire_tcp *segment = &packet->tcp;
-    uint32_t sacked_before = conn->sacked_bytes;
-    if (conn->rate != NULL) {
+    uint32_t sacked_before = conn->work->sacked_bytes;
+    if (conn->work->rate != NULL) {
         tcp_rate_check(tcp, conn);
     }
     acked->flight = conn_pipe(conn);
@@ -100,21 +101,22 @@ static void take_in(struct tcp *tcp, struct tcp_conn *conn, const struct wire_pa
     acked->echoed = conn_has(conn, CONN_TIMESTAMPS) &&
                     (segment->options & WIRE_OPTION_TIMESTAMPS) != 0 && segment->tsecr != 0;
     acked->duplicate = is_duplicate(conn, packet, conn->snd_wnd);
-    if (acked->duplicate && conn->dup_acks < UINT8_MAX) {
-        conn->dup_acks++;
+    if (acked->duplicate && conn->work->dup_acks < UINT8_MAX) {
+        conn->work->dup_acks++;
     }
     if (seq_gt(segment->ack, conn->snd_una)) {
         on_new_ack(tcp, conn, segment->ack, acked);
     }
     update_window(conn, segment);
     if (conn_window_is_in_the_way(conn) && !conn_has(conn, CONN_ORPHAN)) {
-        conn->unanswered =
+        conn->work->unanswered =
             0; /* an orphan's owner waits for nothing: it has its time (RFC 6429 4) */
     }
     if (segment->sack_count > 0 && conn_has(conn, CONN_SACK)) {
+        (void)tcp_work_need(tcp, conn);
         tcp_score_sacked(tcp, conn, segment, acked);
     }
-    acked->delivered = acked->bytes + conn->sacked_bytes - sacked_before;
+    acked->delivered = acked->bytes + conn->work->sacked_bytes - sacked_before;
     take_rtt(tcp, conn, acked);
 }
 
@@ -122,26 +124,27 @@ static void take_in(struct tcp *tcp, struct tcp_conn *conn, const struct wire_pa
 static void control_congestion(struct tcp *tcp, struct tcp_conn *conn,
                                const struct tcp_acked *acked, bool is_told)
 {
-    if (conn->cc.table->on_sample != NULL) {
+    if (conn->work->cc.table->on_sample != NULL) {
         tcp_rate_sample(conn, acked);
         tcp_tune_sent(conn);
         return;
     }
-    if (acked->bytes == 0 || is_told || conn->ecn.reducing || conn_has(conn, CONN_RECOVERY)) {
+    if (acked->bytes == 0 || is_told || conn->ledger->ecn.reducing ||
+        conn_has(conn, CONN_RECOVERY)) {
         return;
     }
     struct cc_ack ack = {.now_ns = tcp->now_ns,
                          .rtt_ns = acked->rtt_ns,
-                         .srtt_ns = conn->srtt_ns,
+                         .srtt_ns = conn_srtt_ns(conn),
                          .acked = acked->bytes,
                          .flight = acked->flight,
                          .burst = tcp_burst_bytes(tcp, conn),
                          .limited = conn_has(conn, CONN_CWND_LIMITED | CONN_TIMEOUT),
-                         .round_start = seq_geq(conn->snd_una, conn->round_end)};
+                         .round_start = seq_geq(conn->snd_una, conn->work->round_end)};
     if (ack.round_start) {
-        conn->round_end = conn->snd_nxt; /* windowEnd of RFC 9406 4.2 */
+        conn->work->round_end = conn->snd_nxt; /* windowEnd of RFC 9406 4.2 */
     }
-    conn->cc.table->on_ack(&conn->cc, &ack);
+    conn->work->cc.table->on_ack(&conn->work->cc, &ack);
     tcp_tune_sent(conn);
 }
 
@@ -152,12 +155,12 @@ enum berth_drop tcp_on_ack(struct tcp *tcp, struct tcp_conn *conn, const struct 
     struct tcp_acked acked = {0};
     uint32_t window_before = conn->snd_wnd;
     take_in(tcp, conn, packet, &acked);
-    bool has_ecn = conn->ecn.mode != TCP_ECN_NONE;
+    bool has_ecn = conn_has(conn, CONN_ECN);
     bool is_told = has_ecn && tcp_ecn_is_told(conn, packet, &acked);
     if (acked.bytes > 0 || acked.sacked > 0 || acked.duplicate || acked.dsack) {
         tcp_recovery_react(tcp, conn, &acked);
         control_congestion(tcp, conn, &acked, is_told);
-        if (conn->rate != NULL) {
+        if (conn->work->rate != NULL) {
             tcp_pace_set(conn);
         }
     }
@@ -169,7 +172,7 @@ enum berth_drop tcp_on_ack(struct tcp *tcp, struct tcp_conn *conn, const struct 
     }
     bool opened = conn->snd_wnd > window_before && conn_has(conn, CONN_PERSIST);
     if (acked.bytes > 0 || opened) {
-        conn->backoff = opened ? 0 : conn->backoff;
+        conn->work->backoff = opened ? 0 : conn->work->backoff;
         tcp_timer_retransmit(tcp, conn);
         tcp_sendq_wake(tcp, conn);
     }

@@ -14,6 +14,7 @@ int tcp_shutdown(struct tcp *tcp, struct tcp_conn *conn)
     }
     tcp_sendq_release(tcp, conn);
     if (!conn_has(conn, CONN_FIN_QUEUED)) {
+        (void)tcp_work_need(tcp, conn);
         conn_set(conn, CONN_FIN_QUEUED);
         tcp_conn_ready(tcp, conn);
     }
@@ -34,9 +35,7 @@ void tcp_abort(struct tcp *tcp, struct tcp_conn *conn)
     }
     tcp_sendq_release(tcp, conn);
     conn_set(conn, CONN_RST_NOW);
-    conn->rto_ns = BERTH_NEVER;
-    conn->ack_ns = BERTH_NEVER;
-    conn->idle_ns = BERTH_NEVER;
+    tcp_timer_stop(conn);
     tcp_conn_ready(tcp, conn);
 }
 
@@ -44,7 +43,7 @@ void tcp_abort(struct tcp *tcp, struct tcp_conn *conn)
  * it is when the owner has no time for more (BERTH_TCP_LINGER_NS). */
 void tcp_close(struct tcp *tcp, struct tcp_conn *conn)
 {
-    bool unread = conn->receive_bytes > 0 || conn->reorder_count > 0;
+    bool unread = conn->receive_bytes > 0 || conn->work->reorder_count > 0;
     bool early = conn->state == BERTH_TCP_SYN_SENT || conn->state == BERTH_TCP_LISTEN;
     if (conn->state == BERTH_TCP_CLOSED || unread || early || conn->options->linger_ns == 0) {
         tcp_abort(tcp, conn);
@@ -54,12 +53,13 @@ void tcp_close(struct tcp *tcp, struct tcp_conn *conn)
     event_forget(&conn->event);
     tcp_sendq_release(tcp, conn);
     if (!conn_has(conn, CONN_FIN_QUEUED)) {
+        (void)tcp_work_need(tcp, conn);
         conn_set(conn, CONN_FIN_QUEUED);
         tcp_conn_ready(tcp, conn);
     }
     if (conn_is_lingering(conn)) {
-        conn->idle_ns = add_sat_u64(tcp->now_ns, conn->options->linger_ns);
-        tcp_timer_arm(tcp, conn);
+        tcp_work_need(tcp, conn)->idle_ns = add_sat_u64(tcp->now_ns, conn->options->linger_ns);
+        tcp_timer_by(tcp, conn, conn->work->idle_ns);
     } else {
         tcp_timer_idle(tcp, conn);
     }

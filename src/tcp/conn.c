@@ -20,17 +20,26 @@ struct tcp_pair tcp_pair(struct tcp *tcp, const struct berth_endpoint *local,
     return *pair;
 }
 
-struct tcp_conn *tcp_find(const struct tcp *tcp, const struct tcp_pair *pair)
+/* Who is found moves to the front of its chain: those that say nothing are not in the way of those
+ * that do, and their records are not touched, however many they are. */
+struct tcp_conn *tcp_find(struct tcp *tcp, const struct tcp_pair *pair)
 {
     uint32_t hash = (uint32_t)pair->hash;
-    uint32_t at = *table_head(&tcp->table, hash);
-    while (at != 0) {
-        struct tcp_conn *conn = pool_at(&tcp->conns, at - 1);
+    uint32_t *head = table_head(&tcp->table, hash);
+    uint32_t *link = head;
+    while (*link != 0) {
+        uint32_t self = *link;
+        struct tcp_conn *conn = pool_at(&tcp->conns, self - 1);
         if (conn->hash == hash && endpoint_is_same(&conn->remote, &pair->remote) &&
             endpoint_is_same(&conn->local, &pair->local)) {
+            if (link != head) {
+                *link = conn->hash_next;
+                conn->hash_next = *head;
+                *head = self;
+            }
             return conn;
         }
-        at = conn->hash_next;
+        link = &conn->hash_next;
     }
     return NULL;
 }
@@ -90,25 +99,21 @@ static void table_remove(struct tcp *tcp, struct tcp_conn *conn)
 }
 
 /* A connection in state CLOSED that nobody knows yet, in memory of the caller's. */
-void tcp_conn_init(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_pair *pair)
+void tcp_conn_init(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_pair *pair,
+                   struct tcp_work *work)
 {
-    *conn = (struct tcp_conn){.local = pair->local, .remote = pair->remote};
+    memset(conn, 0, tcp->conns.item_bytes); /* by the library: in place it is a word a step */
+    conn->local = pair->local;
+    conn->remote = pair->remote;
+    conn->work = work;
+    conn->ledger = (struct tcp_ledger *)&tcp_no_ledger;
     conn->hash = (uint32_t)pair->hash;
     conn->ts_offset = (uint32_t)(pair->hash >> 32);
     conn->timer.kind = TCP_TIMER_CONN;
     conn->event.kind = BERTH_KIND_TCP;
-    conn->rto_ns = BERTH_NEVER;
-    conn->rack_ns = BERTH_NEVER;
     conn->ack_ns = BERTH_NEVER;
-    conn->idle_ns = BERTH_NEVER;
-    conn->progress_ns = tcp->now_ns;
-    conn->heard_ns = tcp->now_ns;
-    conn->sent_ns = tcp->now_ns;
+    conn->heard_tick = conn_tick(tcp->now_ns);
     conn_quicken(conn);
-    tree_init(&conn->sent);
-    list_init(&conn->in_flight);
-    tree_init(&conn->reorder);
-    list_init(&conn->reorder_recent);
     tcp_options_inherit(tcp, conn, &tcp->defaults);
 }
 
@@ -121,7 +126,8 @@ struct tcp_conn *tcp_conn_new(struct tcp *tcp, const struct tcp_pair *pair)
         return NULL;
     }
     uint32_t generation = conn->generation;
-    tcp_conn_init(tcp, conn, pair);
+    tcp_work_begin(tcp, conn);
+    tcp_conn_init(tcp, conn, pair, conn->work);
     conn->generation = generation + 1;
     table_add(tcp, conn);
     tcp->stats->tcp_connections++;
@@ -131,16 +137,13 @@ struct tcp_conn *tcp_conn_new(struct tcp *tcp, const struct tcp_pair *pair)
 void tcp_conn_free(struct tcp *tcp, struct tcp_conn *conn)
 {
     BERTH_CHECK(conn->state == BERTH_TCP_CLOSED);
-    tcp_sendq_clear(tcp, conn);
-    tcp_score_clear(tcp, conn);
-    tcp_reorder_clear(tcp, conn);
+    tcp_work_end(tcp, conn);
+    tcp_ledger_end(tcp, conn);
     tcp_receive_clear(tcp, conn);
     timer_clear(tcp->timers, &conn->timer);
     event_forget(&conn->event);
     list_remove(&conn->ready);
-    list_remove(&conn->starved);
     tcp_options_release(tcp, &conn->options);
-    tcp_pace_end(tcp, conn);
     conn->generation++;
     pool_give(&tcp->conns, conn);
 }
@@ -186,18 +189,11 @@ void tcp_conn_end(struct tcp *tcp, struct tcp_conn *conn, int error)
     table_remove(tcp, conn);
     give_port(tcp, conn);
     conn->state = BERTH_TCP_CLOSED;
-    conn->error = error;
-    conn->rto_ns = BERTH_NEVER;
-    conn->rack_ns = BERTH_NEVER;
+    conn->error = (int8_t)error;
     conn->ack_ns = BERTH_NEVER;
-    conn->idle_ns = BERTH_NEVER;
     timer_clear(tcp->timers, &conn->timer);
-    tcp_sendq_clear(tcp, conn);
-    tcp_score_clear(tcp, conn);
-    tcp_reorder_clear(tcp, conn);
-    tcp_pace_end(tcp, conn);
+    tcp_work_end(tcp, conn);
     list_remove(&conn->ready);
-    list_remove(&conn->starved);
     bool unaccepted = conn->listener != 0;
     leave_listener(tcp, conn);
     if (unaccepted || conn_has(conn, CONN_ORPHAN)) {
@@ -231,8 +227,8 @@ void tcp_conn_note(struct tcp *tcp, struct tcp_conn *conn, uint32_t bits)
 
 void tcp_conn_soft_error(struct tcp *tcp, struct tcp_conn *conn, int error)
 {
-    conn->soft_error = error;
-    conn->soft_error_ns = tcp->now_ns;
+    conn->soft_error = (int8_t)error;
+    tcp_work_need(tcp, conn)->soft_error_ns = tcp->now_ns;
     tcp_conn_note(tcp, conn, BERTH_EVENT_SOFT_ERROR);
 }
 
@@ -258,9 +254,9 @@ static void check_sent(const struct tcp_conn *conn)
     uint32_t lost = 0;
     uint32_t resent = 0;
     uint8_t before = 0;
-    tree_check(&conn->sent);
-    for (const struct tree_node *node = tree_first(&conn->sent); node != NULL;
-         node = tree_next(&conn->sent, node)) {
+    tree_check(&conn->work->sent);
+    for (const struct tree_node *node = tree_first(&conn->work->sent); node != NULL;
+         node = tree_next(&conn->work->sent, node)) {
         const struct tcp_sent *sent = CONTAINER_OF(node, struct tcp_sent, node);
         BERTH_CHECK(sent->seq == at && seq_gt(sent->end, sent->seq));
         BERTH_CHECK((sent->flags & SENT_LOST) == 0 || (sent->flags & SENT_SACKED) == 0);
@@ -275,14 +271,14 @@ static void check_sent(const struct tcp_conn *conn)
         at = sent->end;
     }
     BERTH_CHECK(at == conn->snd_nxt);
-    BERTH_CHECK(sacked == conn->sacked_bytes && lost == conn->lost_bytes);
-    BERTH_CHECK(resent == conn->resent_bytes);
+    BERTH_CHECK(sacked == conn->work->sacked_bytes && lost == conn->work->lost_bytes);
+    BERTH_CHECK(resent == conn->work->resent_bytes);
 }
 
 static void check_queues(const struct tcp_conn *conn)
 {
     uint32_t queued = 0;
-    for (const struct berth_buffer *at = conn->send_first; at != NULL; at = at->next) {
+    for (const struct berth_buffer *at = conn->work->send_first; at != NULL; at = at->next) {
         queued += at->bytes;
     }
     uint32_t una = conn->snd_una == conn->iss ? conn->iss + 1 : conn->snd_una;
@@ -302,9 +298,9 @@ static void check_reorder(const struct tcp_conn *conn)
     uint32_t edge = conn->rcv_nxt;
     uint32_t count = 0;
     uint32_t bytes = 0;
-    tree_check(&conn->reorder);
-    for (const struct tree_node *node = tree_first(&conn->reorder); node != NULL;
-         node = tree_next(&conn->reorder, node)) {
+    tree_check(&conn->work->reorder);
+    for (const struct tree_node *node = tree_first(&conn->work->reorder); node != NULL;
+         node = tree_next(&conn->work->reorder, node)) {
         const struct tcp_reorder *range = CONTAINER_OF(node, struct tcp_reorder, node);
         bool head = count == 0 || range->seq != edge;
         BERTH_CHECK(seq_geq(range->seq, edge) && seq_gt(range->end, range->seq));
@@ -315,11 +311,12 @@ static void check_reorder(const struct tcp_conn *conn)
         bytes += range->end - range->seq;
         count++;
     }
-    BERTH_CHECK(count == conn->reorder_count && bytes == conn->reorder_bytes);
+    BERTH_CHECK(count == conn->work->reorder_count && bytes == conn->work->reorder_bytes);
 }
 
 void tcp_conn_check(const struct tcp_conn *conn)
 {
+    tcp_work_check(conn);
     BERTH_CHECK(seq_leq(conn->snd_una, conn->snd_nxt));
     BERTH_CHECK(seq_leq(conn->snd_nxt, conn->snd_end + 1));
     if (conn->state >= BERTH_TCP_ESTABLISHED) {
@@ -333,11 +330,16 @@ void tcp_conn_check(const struct tcp_conn *conn)
 
 void tcp_check(const struct tcp *tcp)
 {
+    uint32_t works = 0;
+    uint32_t ledgers = 0;
     tcp_time_wait_check(tcp);
     for (uint32_t i = 0; i < tcp->conns.fresh; i++) {
         const struct tcp_conn *conn = pool_at(&tcp->conns, i);
-        if ((conn->generation & 1U) != 0 && conn->state != BERTH_TCP_CLOSED) {
+        if ((conn->generation & 1U) != 0) {
+            works += conn_is_at_rest(conn) ? 0 : 1;
+            ledgers += conn->ledger != &tcp_no_ledger ? 1 : 0;
             tcp_conn_check(conn);
         }
     }
+    BERTH_CHECK(works == tcp->works.used && ledgers == tcp->ledgers.used);
 }

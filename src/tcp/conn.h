@@ -3,7 +3,7 @@
  * One connection (the TCB of RFC 9293 3.3.1), and the records it keeps of data in flight and out of
  * order. Fields belong to the file named beside them; others read.
  *
- * Invariants, whenever no call is under way (tcp_conn_check):
+ * Invariants, whenever no call is under way (tcp_conn_check); see also work.h:
  *  1. snd_una <= snd_nxt <= snd_end + 1 (SYN and FIN count one), all modulo 2^32.
  *  2. The send queue holds exactly the bytes [snd_una, snd_end) once the SYN is acknowledged.
  *  3. `sent` covers [snd_una, snd_nxt) without gap or overlap, in order, once the SYN is
@@ -42,6 +42,7 @@
 #include "cc/cc.h"
 #include "tcp/records.h"
 #include "tcp/tcp.h"
+#include "tcp/work.h"
 
 enum tcp_conn_flag {
     CONN_ACK_NOW = 1 << 0,      /* an ACK is owed at once */
@@ -73,33 +74,43 @@ enum tcp_conn_flag {
     CONN_FIN_SEEN = 1 << 25, /* the peer's FIN came out of order: at rcv_fin */
     CONN_FAST_NOW = 1 << 26, /* the first retransmission of a recovery asks no cwnd (RFC 6675 5) */
     CONN_URGENT_OUT = 1 << 27, /* up to snd_up not all is acknowledged: segments point there */
-    CONN_URGENT_IN = 1 << 28   /* up to rcv_up not all is read: "urgent mode" */
+    CONN_URGENT_IN = 1 << 28,  /* up to rcv_up not all is read: "urgent mode" */
+    CONN_ECN = 1 << 29         /* marks are told of: ecn.c */
 };
 
+/* Lines of 64 bytes, by who asks: a segment that arrives; besides, what it wakes (the links); a
+ * segment that leaves, and the owner's calls; what is seldom asked. What is only known while
+ * something is under way is in `work`. */
 struct tcp_conn {
-    uint32_t pool_link; /* the pool's, while free */
-    uint32_t generation;
+    uint32_t hash_next; /* index + 1; the pool's while free */
     /* identity: conn.c */
     uint32_t hash;
-    uint32_t hash_next; /* index + 1 */
+    uint32_t ts_offset;
     struct berth_endpoint local;
     struct berth_endpoint remote;
     uint32_t flags; /* enum tcp_conn_flag */
     uint8_t state;  /* enum berth_tcp_state */
     uint8_t snd_wscale;
     uint8_t rcv_wscale;
-    uint8_t dup_acks;
-    uint16_t mss;       /* payload bytes of a full segment we send, options taken off: open.c */
-    uint16_t mss_peer;  /* as the peer announced */
-    uint16_t mss_own;   /* as we announced */
-    uint16_t path;      /* its record's index + 1; 0: it takes what the link takes */
-    uint8_t backoff;    /* doublings of the RTO or the persist timer */
-    uint8_t probes;     /* keep-alive probes without an answer; SYNs sent */
-    uint8_t unanswered; /* timeouts without anything new acknowledged, or a probe answered */
-    uint8_t hop_limit;
-    uint32_t irs; /* the peer's */
-    /* sending: ack.c, transmit.c */
-    uint32_t iss;
+    uint8_t dscp_received; /* of what came last */
+    uint8_t quick_acks;    /* ACKs at once still to give at the start */
+    uint8_t probes;        /* keep-alive probes without an answer; SYNs sent */
+    uint16_t mss;          /* payload bytes of a full segment we send, options taken off: open.c */
+    uint16_t mss_own;      /* as we announced */
+    uint16_t rcv_mss;      /* largest segment seen: what "two full segments" means */
+    /* ---- 64 ---- receiving: receive.c; sending: ack.c, transmit.c */
+    uint32_t rcv_nxt;
+    uint32_t rcv_adv;       /* right edge of the window offered */
+    uint32_t rcv_acked;     /* the last ACK number sent */
+    uint32_t receive_bytes; /* queued in order */
+    union {
+        uint32_t ts_recent;
+        uint32_t turnover_seq; /* without timestamps: tune.c, as the next */
+    };
+    union {
+        uint32_t ts_recent_at; /* in units of tcp_coarse */
+        uint32_t turnover_us;
+    };
     uint32_t snd_una;
     uint32_t snd_nxt;
     uint32_t snd_end; /* after the last byte queued; where the FIN goes */
@@ -107,122 +118,69 @@ struct tcp_conn {
     uint32_t snd_wl1;
     uint32_t snd_wl2;
     uint32_t snd_wnd_max;
-    uint32_t snd_up;    /* after the last urgent byte: urgent.c */
-    uint32_t snd_small; /* after the last segment that was not full: Nagle */
-    uint32_t recover;   /* snd_nxt when recovery began */
-    uint32_t round_end; /* snd_nxt when this round trip began (struct cc_ack): ack.c */
-    uint32_t sacked_bytes;
-    uint32_t lost_bytes;
-    uint32_t resent_bytes;  /* in flight, and not for the first time */
-    uint32_t prr_delivered; /* recovery.c: bytes that arrived, and were sent, in this recovery */
-    uint32_t prr_out;
-    uint32_t prr_flight; /* in flight when it began */
-    uint32_t retrans_ts; /* retrans_stamped: the first retransmission's timestamp */
-    uint32_t rack_end;   /* rack.c: of the newest piece that arrived */
-    uint32_t rack_fack;  /* the highest sequence number that arrived */
-    uint32_t rack_dsack_round;
-    uint32_t tlp_end;    /* tlp_out: snd_nxt when the probe left */
-    uint32_t dsack_left; /* dsack_owed: what arrived twice (RFC 2883) */
-    uint32_t dsack_right;
-    uint8_t rack_multiple;    /* of min_rtt / 4, less one: the reordering window */
-    uint8_t rack_persist;     /* recoveries until the window shrinks again */
-    bool rack_pto : 1;        /* rack_ns is the tail loss probe's */
-    bool rack_reordering : 1; /* the path has reordered */
-    bool rack_in_dsack_round : 1;
-    bool tlp_now : 1;   /* a probe is to be sent */
-    bool tlp_out : 1;   /* one is unacknowledged */
-    bool tlp_again : 1; /* it was a retransmission */
-    bool retrans_stamped : 1;
-    bool dsack_owed : 1;
-    bool mtu_probe_out : 1; /* a probe of the path MTU is unacknowledged: pmtu.c */
-    bool mtu_repair : 1;    /* CONN_TIMEOUT for what was too large, not for congestion */
-    bool tlp_no_rtt : 1;    /* no RTT was taken since the last probe */
-    uint8_t frto : 2;       /* enum tcp_frto: frto.c */
-    bool wants_record : 1;  /* there was no sent record for what could leave */
-    bool corked : 1;        /* a segment that is not full waits for more */
-    bool more : 1;          /* the same until the next commit */
-    bool timeout_now : 1;   /* the user timeout is to be told: timeout.c */
-    bool fast_asked : 1;    /* our first SYN had the Fast Open option */
-    bool fast_text : 1;     /* and text */
-    bool fast_early : 1;    /* open before the handshake is complete, by a Fast Open cookie */
-    bool fast_renew : 1;    /* our SYN,ACK brings a new one */
-    bool rule_log : 1;      /* held: the verdict's, as the next */
-    bool rule_needs_process : 1;
-    bool rule_by_name : 1;
-    uint8_t rule_action : 2; /* enum berth_action */
-    uint8_t rule_reason : 2; /* enum berth_reason */
-    uint8_t dscp_received;   /* of what came last */
-    uint32_t dup_bytes;      /* without SACK: what duplicate ACKs say has left (RFC 6582) */
-    uint32_t cursor_seq;     /* of the first byte in cursor: sendq.c */
-    struct berth_buffer *cursor;
-    struct berth_buffer *send_first;
-    struct berth_buffer *send_last;
-    struct berth_buffer *reserved; /* between reserve and commit */
-    struct tree sent;              /* struct tcp_sent, by sequence: scoreboard.c */
-    struct list in_flight;         /* of them those in the network, by time */
-    /* receiving: receive.c, reorder.c */
-    uint32_t rcv_nxt;
-    uint32_t rcv_adv;       /* right edge of the window offered */
-    uint32_t rcv_acked;     /* the last ACK number sent */
-    uint32_t rcv_up;        /* after the last urgent byte, as the peer says: urgent.c */
-    uint32_t rcv_fin;       /* CONN_FIN_SEEN: where it stands */
-    uint32_t receive_bytes; /* queued in order */
-    uint32_t reorder_bytes;
-    uint32_t reorder_count;
-    uint16_t rcv_mss;   /* largest segment seen: what "two full segments" means */
-    uint8_t quick_acks; /* ACKs at once still to give at the start */
-    uint8_t dscp;       /* of what we send (RFC 9293 3.9.1.9) */
-    struct tcp_ecn ecn;
+    uint32_t heard_tick;   /* the peer last sent anything: conn_tick_ns */
+    struct tcp_work *work; /* work.c; never NULL: tcp_no_work at rest */
+    /* ---- 128 ---- */
     struct berth_buffer *receive_first;
     struct berth_buffer *receive_last;
-    struct tree reorder;
-    struct list reorder_recent;
-    uint32_t ts_recent;
-    uint32_t ts_offset;
-    uint32_t ts_recent_at; /* in units of tcp_coarse, as the next */
-    uint32_t min_rtt_at;
-    /* time: rtt.c, timer.c */
-    uint64_t srtt_ns;
-    uint64_t rttvar_ns;
-    uint64_t rto_ns_base;  /* without backoff */
-    uint64_t rto_ns;       /* deadline: retransmission, persist or SYN; UINT64_MAX: not running */
-    uint64_t rack_ns;      /* deadline: RACK's reordering timer, or with rack_pto the probe */
-    uint64_t rack_sent_ns; /* when the newest piece that arrived was sent */
-    uint64_t rack_rtt_ns;
-    uint64_t min_rtt_ns;  /* 0: none yet */
-    uint64_t ack_ns;      /* deadline of the delayed ACK */
-    uint64_t idle_ns;     /* deadline: keep-alive, FIN-WAIT-2, held */
-    uint64_t progress_ns; /* the peer last acknowledged something new, or answered a probe */
-    uint64_t heard_ns;    /* the peer last sent anything */
-    uint64_t sent_ns;     /* we last sent data */
-    int32_t error;        /* how it ended: enum berth_error */
-    int32_t soft_error;   /* the last that did not end it, and when */
-    uint64_t soft_error_ns;
-    struct tcp_tune tune;
-    struct cc cc;
-    const struct tcp_options *options; /* options.c */
-    struct tcp_rate *rate; /* NULL: not paced, and nothing is measured: pace.c, rate.c */
-    /* links */
-    struct timer timer;
+    struct tcp_counts counts; /* count.c */
+    uint64_t ack_ns;          /* deadline of the delayed ACK */
     struct event_node event;
+    /* ---- 192 ---- */
     struct list_node ready;
-    struct list_node starved;
+    struct timer timer;
+    struct tcp_tune tune;
+    /* ---- 256 ---- */
+    const struct tcp_options *options; /* options.c */
+    struct tcp_ledger *ledger;         /* never NULL: tcp_no_ledger where there is nothing in it */
     void *user;
-    uint32_t listener; /* index + 1 */
+    struct tcp_totals totals;
+    struct cc_rest cc_rest; /* while at rest: its congestion control */
+    uint32_t generation;
+    /* ---- 328 ---- */
+    uint32_t iss;
+    uint32_t irs;  /* the peer's */
+    uint32_t srtt; /* in units of RTT_UNIT_SHIFT: rtt.c, as the next three */
+    uint32_t rttvar;
+    uint32_t min_rtt;    /* 0: none yet */
+    uint32_t min_rtt_at; /* in units of tcp_coarse */
+    uint32_t sent_tick;  /* while at rest: we last sent data */
+    uint32_t listener;   /* index + 1 */
     union {
         int32_t rule;           /* the verdict's rule, for held ones */
         uint32_t fast_listener; /* fast_early: whose, index + 1; 0: it has gone */
     };
-    /* counters: info.c */
-    struct tcp_counts counts;
-    uint32_t retransmissions;
-    uint32_t timeouts;
-    uint32_t fast_recoveries;
-    uint64_t bytes_sent;
-    uint64_t bytes_acked;
-    uint64_t bytes_received;
-    uint64_t bytes_resent;
+    uint16_t mss_peer; /* as the peer announced */
+    uint16_t path;     /* its record's index + 1; 0: it takes what the link takes */
+    uint8_t hop_limit;
+    uint8_t dscp;             /* of what we send (RFC 9293 3.9.1.9) */
+    int8_t error;             /* how it ended: enum berth_error */
+    int8_t soft_error;        /* the last that did not end it */
+    uint8_t rack_multiple;    /* of min_rtt / 4, less one: the reordering window */
+    uint8_t rack_persist;     /* recoveries until the window shrinks again */
+    bool rack_reordering : 1; /* the path has reordered */
+    bool corked : 1;          /* a segment that is not full waits for more */
+    bool more : 1;            /* the same until the next commit */
+    bool timeout_now : 1;     /* the user timeout is to be told: timeout.c */
+    bool syn_lost : 1;        /* and no round trip was measured since: rtt.c */
+    bool fast_asked : 1;      /* our first SYN had the Fast Open option */
+    bool fast_text : 1;       /* and text */
+    bool fast_early : 1;      /* open before the handshake is complete, by a Fast Open cookie */
+    bool fast_renew : 1;      /* our SYN,ACK brings a new one */
+    bool rule_log : 1;        /* held: the verdict's, as the next */
+    bool rule_needs_process : 1;
+    bool rule_by_name : 1;
+    uint8_t rule_action : 2; /* enum berth_action */
+    uint8_t rule_reason : 2; /* enum berth_reason */
 };
+
+/* With its timer in it, and what the four-tuple table has of it (8 bytes at most, 4 where the limit
+ * is a power of two), an idle connection takes 384 bytes. */
+_Static_assert(sizeof(struct tcp_conn) == 376, "an idle connection takes 384 bytes with its table");
+_Static_assert(offsetof(struct tcp_conn, rcv_nxt) == 64, "who, and how it stands");
+_Static_assert(offsetof(struct tcp_conn, receive_first) == 128, "numbers");
+_Static_assert(offsetof(struct tcp_conn, ready) == 192, "the queue, and its owner's event");
+_Static_assert(offsetof(struct tcp_conn, options) == 256, "links");
 
 struct tcp_listener {
     uint32_t pool_link;
@@ -277,6 +235,10 @@ static inline void conn_set(struct tcp_conn *conn, uint32_t flags)
 {
     conn->flags |= flags;
 }
+static inline bool conn_is_at_rest(const struct tcp_conn *conn)
+{
+    return conn->work == &tcp_no_work;
+}
 static inline void conn_clear(struct tcp_conn *conn, uint32_t flags)
 {
     conn->flags &= ~flags;
@@ -292,11 +254,48 @@ static inline void conn_quicken(struct tcp_conn *conn)
     conn->quick_acks = 16;
 }
 
+/* Times in ticks of TCP_TICK_SHIFT, rounded up: those of the last 52 days can be told. */
+static inline uint32_t conn_tick(uint64_t ns)
+{
+    return (uint32_t)((ns + ((uint64_t)1 << TCP_TICK_SHIFT) - 1) >> TCP_TICK_SHIFT);
+}
+static inline uint64_t conn_tick_ns(uint32_t tick, uint64_t now_ns)
+{
+    uint64_t latest = (now_ns >> TCP_TICK_SHIFT) + 1;
+    return (latest - (uint32_t)((uint32_t)latest - tick)) << TCP_TICK_SHIFT;
+}
+
+static inline uint64_t conn_srtt_ns(const struct tcp_conn *conn)
+{
+    return (uint64_t)conn->srtt << RTT_UNIT_SHIFT;
+}
+static inline uint64_t conn_rttvar_ns(const struct tcp_conn *conn)
+{
+    return (uint64_t)conn->rttvar << RTT_UNIT_SHIFT;
+}
+static inline uint64_t conn_min_rtt_ns(const struct tcp_conn *conn)
+{
+    return (uint64_t)conn->min_rtt << RTT_UNIT_SHIFT;
+}
+
+/* snd_una moves on to ACK; rcv_nxt by BYTES. */
+static inline void conn_acked(struct tcp_conn *conn, uint32_t ack)
+{
+    conn->totals.acked_high += ack < conn->snd_una ? 1 : 0;
+    conn->snd_una = ack;
+}
+static inline void conn_received(struct tcp_conn *conn, uint32_t bytes)
+{
+    uint32_t before = conn->rcv_nxt;
+    conn->rcv_nxt += bytes;
+    conn->counts.received_high += conn->rcv_nxt < before ? 1 : 0;
+}
+
 /* Bytes believed to be in the network (RFC 6675 "pipe"). */
 static inline uint32_t conn_pipe(const struct tcp_conn *conn)
 {
     uint32_t out = conn->snd_nxt - conn->snd_una;
-    uint32_t gone = conn->sacked_bytes + conn->lost_bytes + conn->dup_bytes;
+    uint32_t gone = conn->work->sacked_bytes + conn->work->lost_bytes + conn->work->dup_bytes;
     return out > gone ? out - gone : 0;
 }
 

@@ -20,6 +20,7 @@
  * first segments are lost: it gets no RST, for they come again.
  * A cookie counts only for a listener that has sent one in the last two periods.
  */
+#include "base/address.h"
 #include "tcp/half.h"
 
 #define PERIOD_NS     (64 * NS_PER_S)
@@ -49,7 +50,7 @@ struct bits {
 
 static const uint16_t *mss_table(const struct tcp_syn *syn)
 {
-    return berth_address_is_v4(&syn->remote.address) ? mss_v4 : mss_v6;
+    return address_is_v4(&syn->remote.address) ? mss_v4 : mss_v6;
 }
 
 static uint32_t mac(const struct tcp *tcp, const struct tcp_syn *syn, const struct bits *bits,
@@ -116,7 +117,7 @@ static void put_bits(struct tcp_syn *syn, const struct bits *bits)
 bool tcp_cookie_make(struct tcp *tcp, struct tcp_syn *syn)
 {
     const uint16_t *table = mss_table(syn);
-    bool v4 = berth_address_is_v4(&syn->remote.address);
+    bool v4 = address_is_v4(&syn->remote.address);
     bool has_mss = (syn->options & WIRE_OPTION_MSS) != 0;
     uint32_t mss = has_mss ? syn->mss : v4 ? MSS_DEFAULT_V4 : MSS_DEFAULT_V6;
     struct bits bits = {.mss = 3, .scale = SCALE_NONE};

@@ -23,8 +23,8 @@ void tcp_count_in(const struct tcp *tcp, struct tcp_conn *conn, const struct wir
 void tcp_count_out(struct tcp_conn *conn, const struct wire_packet *packet)
 {
     uint32_t segments = wire_pieces(packet);
-    conn->counts.segments_out += segments;
-    conn->counts.data_out += packet->payload_bytes > 0 ? segments : 0;
+    conn->totals.segments_out += segments;
+    conn->totals.data_out += packet->payload_bytes > 0 ? segments : 0;
 }
 
 /* What holds the sender up now. */
@@ -44,33 +44,34 @@ static enum tcp_busy busy_with(const struct tcp_conn *conn)
 
 void tcp_count_change(const struct tcp *tcp, struct tcp_conn *conn)
 {
-    struct tcp_counts *counts = &conn->counts;
+    struct tcp_work *work = conn->work;
     enum tcp_busy now = busy_with(conn);
-    if (now != (enum tcp_busy)counts->busy) {
+    if (now != (enum tcp_busy)work->busy) {
         uint32_t tick = ticks(tcp->now_ns);
-        counts->spent[counts->busy] += tick - counts->busy_tick;
-        counts->busy_tick = tick;
-        counts->busy = (uint8_t)now;
+        if (work->busy != TCP_IDLE) {
+            conn->totals.spent[work->busy - 1] += tick - work->busy_tick;
+        }
+        work->busy_tick = tick;
+        work->busy = (uint8_t)now;
     }
 }
 
 static uint64_t spent_ns(const struct tcp *tcp, const struct tcp_conn *conn, enum tcp_busy what)
 {
-    const struct tcp_counts *counts = &conn->counts;
-    bool now = what == (enum tcp_busy)counts->busy;
-    uint32_t under_way = now ? ticks(tcp->now_ns) - counts->busy_tick : 0;
-    return (uint64_t)(counts->spent[what] + under_way) << TCP_TICK_SHIFT;
+    bool now = what == (enum tcp_busy)conn->work->busy;
+    uint32_t under_way = now ? ticks(tcp->now_ns) - conn->work->busy_tick : 0;
+    return (uint64_t)(conn->totals.spent[what - 1] + under_way) << TCP_TICK_SHIFT;
 }
 
 void tcp_count_tell(const struct tcp *tcp, const struct tcp_conn *conn, struct berth_tcp_info *out)
 {
     const struct tcp_counts *counts = &conn->counts;
-    out->segments_sent = counts->segments_out;
+    out->segments_sent = conn->totals.segments_out;
     out->segments_received = counts->segments_in;
-    out->data_segments_sent = counts->data_out;
+    out->data_segments_sent = conn->totals.data_out;
     out->data_segments_received = counts->data_in;
-    out->duplicates_reported = counts->dsacks;
-    out->reorderings = counts->reorderings;
+    out->duplicates_reported = conn->ledger->dsacks;
+    out->reorderings = conn->ledger->reorderings;
     out->window_limited_ns = spent_ns(tcp, conn, TCP_BUSY_WINDOW);
     out->queue_limited_ns = spent_ns(tcp, conn, TCP_BUSY_QUEUE);
     out->busy_ns = spent_ns(tcp, conn, TCP_BUSY) + out->window_limited_ns + out->queue_limited_ns;

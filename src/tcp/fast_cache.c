@@ -3,6 +3,7 @@
  * What a Fast Open client remembers of servers (RFC 7413 4.1.3): bounded; at the limit the one that
  * was used longest ago is forgotten.
  */
+#include "base/address.h"
 #include "tcp/fast_open.h"
 
 #define SHUN_NS       (3600 * NS_PER_S) /* RFC 7413 4.1.3.1: "at least temporarily" */
@@ -21,8 +22,8 @@ static struct tcp_fast_peer *find(const struct tcp *tcp, const struct tcp_conn *
     uint32_t at = *table_head(&tcp->fast.table, hash);
     while (at != 0) {
         struct tcp_fast_peer *peer = pool_at(&tcp->fast.peers, at - 1);
-        if (peer->hash == hash && berth_endpoint_is_equal(&peer->remote, &conn->remote) &&
-            berth_address_is_equal(&peer->local, &conn->local.address)) {
+        if (peer->hash == hash && endpoint_is_same(&peer->remote, &conn->remote) &&
+            address_is_same(&peer->local, &conn->local.address)) {
             return peer;
         }
         at = peer->hash_next;

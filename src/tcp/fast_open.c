@@ -100,8 +100,8 @@ struct tcp_conn *tcp_fast_accept(struct tcp *tcp, struct tcp_listener *listener,
     listener->announced = true;
     listener->fast_pending++;
     tcp->stats->tcp_fast_opens++;
-    tcp_control(tcp, conn, conn->cc.table, tcp->settings.initial_window);
-    conn->round_end = conn->snd_nxt;
+    tcp_control(tcp, conn, conn->work->cc.table, tcp->settings.initial_window);
+    conn->work->round_end = conn->snd_nxt;
     tcp_open_tell(tcp, conn);
     tcp_conn_ready(tcp, conn);
     return conn;
@@ -200,7 +200,6 @@ void tcp_fast_offer(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *
     packet->payload_bytes = tcp_sendq_views(conn, conn->snd_nxt, bytes, frame);
     BERTH_CHECK(packet->payload_bytes == bytes);
     conn->snd_nxt += bytes;
-    conn->bytes_sent += bytes;
 }
 
 /* RFC 7413 4.2.2, "Client: Receiving SYN-ACK", and 4.1.3.1: what it says of the server. */
@@ -230,15 +229,13 @@ void tcp_fast_settle(struct tcp *tcp, struct tcp_conn *conn, uint32_t ack)
     if (taken > 0) {
         struct tcp_acked acked = {0};
         tcp_score_acked(tcp, conn, ack, &acked);
-        conn->snd_una = ack;
+        conn_acked(conn, ack);
         tcp_sendq_trim(tcp, conn, taken);
-        conn->bytes_acked += taken;
     }
-    conn->bytes_sent -= conn->snd_nxt - conn->snd_una;
     tcp_score_clear(tcp, conn);
     conn->snd_nxt = conn->snd_una;
-    conn->snd_small = conn->snd_una;
-    conn->round_end = conn->snd_nxt;
+    conn->work->snd_small = conn->snd_una;
+    conn->work->round_end = conn->snd_nxt;
     tcp_timer_retransmit(tcp, conn); /* nothing is out */
     tcp_conn_ready(tcp, conn);
 }

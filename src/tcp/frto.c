@@ -20,20 +20,20 @@
 /* The timer has expired. RECOVERING: it was not the first loss of late. */
 void tcp_frto_begin(const struct tcp *tcp, struct tcp_conn *conn, bool recovering)
 {
-    bool may = !recovering || conn->frto == FRTO_FIRST;
-    conn->frto = tcp->settings.frto && may ? FRTO_FIRST : FRTO_OFF;
+    bool may = !recovering || conn->work->frto == FRTO_FIRST;
+    conn->work->frto = tcp->settings.frto && may ? FRTO_FIRST : FRTO_OFF;
 }
 
 void tcp_frto_end(struct tcp_conn *conn)
 {
-    conn->frto = FRTO_OFF;
+    conn->work->frto = FRTO_OFF;
 }
 
 /* (3a): back to the ordinary, from where it would be by now. */
 static void give_up(struct tcp_conn *conn)
 {
-    conn->frto = FRTO_OFF;
-    conn->cc.cwnd = min_u32(conn->cc.cwnd, 3U * conn->mss);
+    conn->work->frto = FRTO_OFF;
+    conn->work->cc.cwnd = min_u32(conn->work->cc.cwnd, 3U * conn->mss);
 }
 
 /* The first ACK. */
@@ -41,19 +41,19 @@ static void on_first(struct tcp_conn *conn, const struct tcp_acked *acked)
 {
     bool sack = conn_has(conn, CONN_SACK);
     if (acked->bytes == 0) {
-        conn->frto = acked->duplicate && !sack ? FRTO_OFF : FRTO_FIRST;
+        conn->work->frto = acked->duplicate && !sack ? FRTO_OFF : FRTO_FIRST;
         return;
     }
     const struct tcp_sent *first = tcp_score_first(conn);
     bool all = first == NULL || (first->flags & SENT_RESENT) == 0;
     uint32_t out = conn->snd_nxt - conn->snd_una;
     bool more = conn_has_unsent(conn) && conn->snd_wnd > out;
-    if (!all || !more || seq_geq(conn->snd_una, conn->recover)) {
-        conn->frto = FRTO_OFF;
+    if (!all || !more || seq_geq(conn->snd_una, conn->work->recover)) {
+        conn->work->frto = FRTO_OFF;
         return;
     }
-    conn->frto = FRTO_NEW;
-    conn->cc.cwnd = max_u32(conn->cc.cwnd, conn_pipe(conn) + 2U * conn->mss);
+    conn->work->frto = FRTO_NEW;
+    conn->work->cc.cwnd = max_u32(conn->work->cc.cwnd, conn_pipe(conn) + 2U * conn->mss);
 }
 
 /* The second. */
@@ -64,12 +64,12 @@ static bool on_second(struct tcp_conn *conn, const struct tcp_acked *acked)
     }
     bool spurious = acked->bytes > 0;
     if (conn_has(conn, CONN_SACK)) {
-        bool beyond =
-            seq_gt(conn->snd_una, conn->recover) || tcp_score_is_sacked_beyond(conn, conn->recover);
+        bool beyond = seq_gt(conn->snd_una, conn->work->recover) ||
+                      tcp_score_is_sacked_beyond(conn, conn->work->recover);
         spurious = acked->delivered > 0 && !beyond;
     }
     if (spurious) {
-        conn->frto = FRTO_OFF;
+        conn->work->frto = FRTO_OFF;
     } else {
         give_up(conn);
     }
@@ -79,29 +79,31 @@ static bool on_second(struct tcp_conn *conn, const struct tcp_acked *acked)
 /* After the scoreboard has taken in an ACK. true: the timeout was spurious. */
 bool tcp_frto_judge(struct tcp_conn *conn, const struct tcp_acked *acked)
 {
-    if (conn->frto == FRTO_FIRST) {
+    if (conn->work->frto == FRTO_FIRST) {
         on_first(conn, acked);
         return false;
     }
-    return conn->frto == FRTO_NEW && on_second(conn, acked);
+    return conn->work->frto == FRTO_NEW && on_second(conn, acked);
 }
 
 /* May NEW data leave now, or old? */
 bool tcp_frto_holds_old(const struct tcp_conn *conn)
 {
-    return conn->frto == FRTO_NEW || (conn->frto == FRTO_FIRST && !conn_has(conn, CONN_FAST_NOW));
+    return conn->work->frto == FRTO_NEW ||
+           (conn->work->frto == FRTO_FIRST && !conn_has(conn, CONN_FAST_NOW));
 }
 
 bool tcp_frto_holds_new(const struct tcp_conn *conn)
 {
-    uint32_t new = conn->snd_nxt - conn->recover;
-    return conn->frto == FRTO_FIRST || (conn->frto == FRTO_NEW && new >= 2U * conn->mss);
+    uint32_t new = conn->snd_nxt - conn->work->recover;
+    return conn->work->frto == FRTO_FIRST ||
+           (conn->work->frto == FRTO_NEW && new >= 2U * conn->mss);
 }
 
 /* Nothing leaves. If no new data went after the first ACK, the old goes on (2b). */
 bool tcp_frto_unstick(struct tcp_conn *conn)
 {
-    bool stuck = conn->frto == FRTO_NEW && conn->snd_nxt == conn->recover;
-    conn->frto = stuck ? FRTO_OFF : conn->frto;
+    bool stuck = conn->work->frto == FRTO_NEW && conn->snd_nxt == conn->work->recover;
+    conn->work->frto = stuck ? FRTO_OFF : conn->work->frto;
     return stuck;
 }

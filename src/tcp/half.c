@@ -7,6 +7,7 @@
  * SYN,ACKs that were sent equally often wait equally long, so the records stand in lists by that,
  * with one timer for the oldest.
  */
+#include "base/address.h"
 #include "tcp/fast_open.h"
 
 #define CROWDED_NS NS_PER_MS /* the outbox is full: SYN,ACKs wait this long for a place */
@@ -16,8 +17,8 @@ struct tcp_syn *tcp_find_syn(const struct tcp *tcp, const struct tcp_pair *pair)
     uint32_t at = *table_head(&tcp->syn_table, (uint32_t)pair->hash);
     while (at != 0) {
         struct tcp_syn *syn = pool_at(&tcp->syns, at - 1);
-        if (syn->hash == pair->hash && berth_endpoint_is_equal(&syn->remote, &pair->remote) &&
-            berth_endpoint_is_equal(&syn->local, &pair->local)) {
+        if (syn->hash == pair->hash && endpoint_is_same(&syn->remote, &pair->remote) &&
+            endpoint_is_same(&syn->local, &pair->local)) {
             return syn;
         }
         at = syn->hash_next;
@@ -42,7 +43,7 @@ static void enter_order(struct tcp *tcp, struct tcp_syn *syn)
     uint64_t due = tcp->now_ns + wait_ns(tcp, syn->attempts);
     syn->sent_ns = tcp->now_ns;
     list_add_last(&tcp->syn_order[syn->attempts], &syn->order);
-    if (!timer_is_set(&tcp->syn_timer) || tcp->syn_timer.deadline_ns > due) {
+    if (!timer_is_set(&tcp->syn_timer) || timer_is_later(&tcp->syn_timer, due)) {
         timer_set(tcp->timers, &tcp->syn_timer, due);
     }
 }
@@ -124,9 +125,9 @@ void tcp_half_recall(struct tcp *tcp, const struct tcp_syn *syn, struct tcp_conn
     conn->rcv_adv = seq_max(conn->rcv_adv, conn->rcv_nxt + syn->offered);
     conn->state = BERTH_TCP_SYN_RECEIVED;
     conn->snd_nxt = syn->iss + 1;
-    conn->backoff = syn->attempts;
+    conn->work->backoff = syn->attempts;
     conn->probes = syn->resent ? 2 : 1;
-    conn->sent_ns = syn->sent_ns;
+    conn->work->sent_ns = syn->sent_ns;
 }
 
 /* SYN's SYN,ACK. A connection of the moment says what is in it, so that it is the same as that of
@@ -135,8 +136,10 @@ static bool send_syn_ack(struct tcp *tcp, struct tcp_syn *syn, bool is_cookie)
 {
     struct tcp_pair pair = {.local = syn->local, .remote = syn->remote, .hash = syn->hash};
     struct tcp_conn conn;
+    struct tcp_work work;
     struct wire_packet packet;
-    tcp_conn_init(tcp, &conn, &pair);
+    tcp_work_clear(tcp, &work);
+    tcp_conn_init(tcp, &conn, &pair, &work);
     tcp_half_recall(tcp, syn, &conn);
     tcp_fill_syn(tcp, &conn, &packet);
     syn->offered = packet.tcp.window;
@@ -150,6 +153,7 @@ static bool send_syn_ack(struct tcp *tcp, struct tcp_syn *syn, bool is_cookie)
         packet.tcp.tsval = tcp_cookie_stamp(syn, packet.tcp.tsval);
     }
     tcp_options_release(tcp, &conn.options);
+    tcp_ledger_end(tcp, &conn);
     return tcp_reply(tcp, &packet);
 }
 
@@ -157,14 +161,17 @@ static void send_ack(struct tcp *tcp, const struct tcp_syn *syn)
 {
     struct tcp_pair pair = {.local = syn->local, .remote = syn->remote, .hash = syn->hash};
     struct tcp_conn conn;
+    struct tcp_work work;
     struct wire_packet packet;
-    tcp_conn_init(tcp, &conn, &pair);
+    tcp_work_clear(tcp, &work);
+    tcp_conn_init(tcp, &conn, &pair, &work);
     tcp_half_recall(tcp, syn, &conn);
     tcp_describe(tcp, &conn, conn.snd_nxt, &packet);
     packet.tcp.flags = (uint16_t)(WIRE_ACK | tcp_accecn_flags(&conn));
     packet.tcp.ack = conn.rcv_nxt;
     packet.tcp.window = (uint16_t)(syn->offered >> conn.rcv_wscale);
     tcp_options_release(tcp, &conn.options);
+    tcp_ledger_end(tcp, &conn);
     (void)tcp_reply(tcp, &packet); /* not sent is lost, as it might be on the way */
 }
 

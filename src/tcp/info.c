@@ -2,6 +2,7 @@
 /*
  * What a connection's owner may ask.
  */
+#include "base/address.h"
 #include "tcp/parts.h"
 
 #include <string.h>
@@ -14,32 +15,61 @@ const char *berth_tcp_state_name(enum berth_tcp_state state)
     return (unsigned)state < sizeof names / sizeof *names ? names[state] : "unknown";
 }
 
+/* Sequence numbers that have been round, and how often, make up what was counted. */
+static uint64_t acked_bytes(const struct tcp_conn *conn)
+{
+    uint64_t high = (uint64_t)conn->totals.acked_high << 32;
+    if (high == 0 && conn->snd_una == conn->iss) {
+        return 0; /* not even the SYN */
+    }
+    bool fin = conn_has(conn, CONN_FIN_QUEUED) && conn->snd_una == conn->snd_end + 1;
+    return (high | conn->snd_una) - (uint32_t)(conn->iss + 1) - (fin ? 1 : 0);
+}
+
+static uint32_t unacked_bytes(const struct tcp_conn *conn)
+{
+    uint32_t una = conn->snd_una == conn->iss ? conn->iss + 1 : conn->snd_una;
+    bool fin = conn_fin_is_sent(conn) && una != conn->snd_nxt;
+    return seq_gt(conn->snd_nxt, una) ? conn->snd_nxt - una - (fin ? 1 : 0) : 0;
+}
+
+static uint64_t received_bytes(const struct tcp_conn *conn)
+{
+    uint64_t end = (uint64_t)conn->counts.received_high << 32 | conn->rcv_nxt;
+    bool begun = conn->irs != conn->rcv_nxt || conn->counts.received_high != 0;
+    bool fin = conn_has(conn, CONN_FIN_RECEIVED);
+    return begun ? end - (uint32_t)(conn->irs + 1) - (fin ? 1 : 0) : 0;
+}
+
 static void info_counters(const struct tcp_conn *conn, struct berth_tcp_info *out)
 {
-    out->bytes_sent = conn->bytes_sent;
-    out->bytes_acked = conn->bytes_acked;
-    out->bytes_received = conn->bytes_received;
-    out->bytes_retransmitted = conn->bytes_resent;
-    out->bytes_delivered = conn->bytes_acked + conn->sacked_bytes;
-    out->retransmissions = conn->retransmissions;
-    out->timeouts = conn->timeouts;
-    out->fast_recoveries = conn->fast_recoveries;
+    out->bytes_acked = acked_bytes(conn);
+    out->bytes_sent = out->bytes_acked + unacked_bytes(conn);
+    out->bytes_received = received_bytes(conn);
+    out->bytes_retransmitted = conn->ledger->bytes_resent;
+    out->bytes_delivered = out->bytes_acked + conn->work->sacked_bytes;
+    out->retransmissions = conn->ledger->retransmissions;
+    out->timeouts = conn->ledger->timeouts;
+    out->fast_recoveries = conn->ledger->fast_recoveries;
 }
 
 static void info_time(const struct tcp *tcp, const struct tcp_conn *conn,
                       struct berth_tcp_info *out)
 {
-    out->srtt_ns = conn->srtt_ns;
-    out->rttvar_ns = conn->rttvar_ns;
+    out->srtt_ns = conn_srtt_ns(conn);
+    out->rttvar_ns = conn_rttvar_ns(conn);
     out->rto_ns = tcp_rto(tcp, conn);
-    out->min_rtt_ns = conn->min_rtt_ns;
+    out->min_rtt_ns = conn_min_rtt_ns(conn);
     out->receive_rtt_ns = tcp_tune_rtt_us(conn) * (uint64_t)NS_PER_US;
     bool quick = conn_has(conn, CONN_QUICK_ACK) || conn->quick_acks > 0;
     out->delayed_ack_ns = quick ? 0 : tcp->settings.delayed_ack_ns;
     out->user_timeout_ns = conn->options->user_timeout_ns;
     out->peer_timeout_ns = conn->options->told_ns;
-    out->data_sent_ago_ns = tcp->now_ns - conn->sent_ns;
-    out->ack_received_ago_ns = tcp->now_ns - conn->heard_ns;
+    uint64_t sent_ns =
+        conn_is_at_rest(conn) ? conn_tick_ns(conn->sent_tick, tcp->now_ns) : conn->work->sent_ns;
+    uint64_t heard_ns = conn_tick_ns(conn->heard_tick, tcp->now_ns);
+    out->data_sent_ago_ns = tcp->now_ns - min_u64(tcp->now_ns, sent_ns);
+    out->ack_received_ago_ns = tcp->now_ns - min_u64(tcp->now_ns, heard_ns);
 }
 
 static void info_receiving(const struct tcp *tcp, const struct tcp_conn *conn,
@@ -49,13 +79,13 @@ static void info_receiving(const struct tcp *tcp, const struct tcp_conn *conn,
     out->mss_receive = conn->mss_own;
     out->mss_seen = conn->rcv_mss;
     out->receive_queue_bytes = conn->receive_bytes;
-    out->reorder_queue_bytes = conn->reorder_bytes;
+    out->reorder_queue_bytes = conn->work->reorder_bytes;
     out->receive_limit_bytes = tcp_receive_limit(tcp, conn);
     out->receive_space_bytes = conn->tune.space;
     out->urgent_bytes = tcp_urgent_left(conn);
     out->dscp_received = conn->dscp_received;
-    out->marks_received = conn->ecn.marks_in;
-    out->marks_told = conn->ecn.marks_told;
+    out->marks_received = conn->ledger->ecn.marks_in;
+    out->marks_told = conn->ledger->ecn.marks_told;
     out->rcv_wscale = conn->rcv_wscale;
 }
 
@@ -63,16 +93,17 @@ static void info_sending(const struct tcp *tcp, const struct tcp_conn *conn,
                          struct berth_tcp_info *out)
 {
     uint32_t una = conn->snd_una == conn->iss ? conn->iss + 1 : conn->snd_una;
-    bool v4 = berth_address_is_v4(&conn->remote.address);
+    bool v4 = address_is_v4(&conn->remote.address);
     uint32_t headers = v4 ? WIRE_IPV4_HEADER_BYTES : WIRE_IPV6_HEADER_BYTES;
     headers += WIRE_TCP_HEADER_BYTES + (conn_has(conn, CONN_TIMESTAMPS) ? 12U : 0U);
-    out->cwnd_bytes = conn->cc.cwnd;
-    out->ssthresh_bytes = conn->cc.ssthresh;
+    bool at_rest = conn_is_at_rest(conn);
+    out->cwnd_bytes = at_rest ? conn->cc_rest.cwnd : conn->work->cc.cwnd;
+    out->ssthresh_bytes = at_rest ? conn->cc_rest.ssthresh : conn->work->cc.ssthresh;
     out->flight_bytes = conn_pipe(conn);
     out->unacked_bytes = conn->snd_nxt - conn->snd_una;
-    out->sacked_bytes = conn->sacked_bytes;
-    out->lost_bytes = conn->lost_bytes;
-    out->resent_bytes = conn->resent_bytes;
+    out->sacked_bytes = conn->work->sacked_bytes;
+    out->lost_bytes = conn->work->lost_bytes;
+    out->resent_bytes = conn->work->resent_bytes;
     out->unsent_bytes = conn_unsent_bytes(conn);
     out->snd_wnd = conn->snd_wnd;
     out->mss_send = conn->mss;
@@ -81,14 +112,14 @@ static void info_sending(const struct tcp *tcp, const struct tcp_conn *conn,
     out->send_limit_bytes = tcp_send_limit(tcp, conn);
     out->dscp = conn->dscp;
     out->snd_wscale = conn->snd_wscale;
-    out->backoff = conn->backoff;
+    out->backoff = conn->work->backoff;
     out->fast_recovery = conn_has(conn, CONN_RECOVERY);
     out->timeout_recovery = conn_has(conn, CONN_TIMEOUT);
     out->persist = conn_has(conn, CONN_PERSIST);
-    out->pacing_bps = conn->cc.pacing_bps;
-    if (conn->rate != NULL) {
-        out->delivery_bps = 8 * conn->rate->told;
-        out->app_limited = conn->rate->is_limited;
+    out->pacing_bps = conn->work->cc.pacing_bps;
+    if (conn->work->rate != NULL) {
+        out->delivery_bps = 8 * conn->work->rate->told;
+        out->app_limited = conn->work->rate->is_limited;
     }
 }
 
@@ -98,7 +129,7 @@ void tcp_info(const struct tcp *tcp, const struct tcp_conn *conn, struct berth_t
                                    .local = conn->local,
                                    .remote = conn->remote,
                                    .error = conn->error,
-                                   .ecn = (enum berth_tcp_ecn_mode)conn->ecn.mode,
+                                   .ecn = (enum berth_tcp_ecn_mode)conn->ledger->ecn.mode,
                                    .timestamps = conn_has(conn, CONN_TIMESTAMPS),
                                    .sack = conn_has(conn, CONN_SACK),
                                    .window_scale = conn_has(conn, CONN_WSCALE)};
@@ -108,5 +139,7 @@ void tcp_info(const struct tcp *tcp, const struct tcp_conn *conn, struct berth_t
     info_receiving(tcp, conn, out);
     info_counters(conn, out);
     tcp_count_tell(tcp, conn, out);
-    strncpy(out->congestion_control, conn->cc.table->name, sizeof out->congestion_control - 1);
+    const struct cc_table *table =
+        conn_is_at_rest(conn) ? cc_at(conn->cc_rest.number) : conn->work->cc.table;
+    strncpy(out->congestion_control, table->name, sizeof out->congestion_control - 1);
 }

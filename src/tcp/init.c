@@ -34,6 +34,7 @@ void tcp_init(struct tcp *tcp, struct arena *arena, const struct berth_config *c
     tcp_half_init(tcp, arena, limits->tcp_half_open);
     tcp_outcome_init(tcp, arena);
     tcp_fast_init(tcp, arena, limits->tcp_fast_open_servers);
+    tcp_work_init(tcp, arena, limits->tcp_connections);
     pool_init(&tcp->conns, arena, limits->tcp_connections, sizeof(struct tcp_conn));
     tcp_time_wait_init(tcp, arena, limits->tcp_time_wait);
     pool_init(&tcp->listeners, arena, limits->tcp_listeners, sizeof(struct tcp_listener));

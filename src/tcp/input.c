@@ -78,7 +78,7 @@ static enum berth_drop on_unacceptable(struct tcp *tcp, struct tcp_conn *conn,
         tcp_ecn_on_syn_ack_again(conn, packet);
     }
     if (packet->payload_bytes > 0 && seq_leq(segment->seq + packet->payload_bytes, conn->rcv_nxt)) {
-        tcp_owe_dsack(conn, segment->seq, segment->seq + packet->payload_bytes);
+        tcp_owe_dsack(tcp, conn, segment->seq, segment->seq + packet->payload_bytes);
     }
     bool probe = segment->seq == conn->rcv_nxt - 1 || packet->payload_bytes > 0 ||
                  (segment->flags & WIRE_FIN) != 0;
@@ -159,7 +159,7 @@ static void on_fin_bit(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_
 {
     uint32_t place = arrival->seq + arrival->bytes;
     if (!conn_has(conn, CONN_FIN_RECEIVED) && seq_leq(place, conn->rcv_adv)) {
-        conn->rcv_fin = place;
+        tcp_work_need(tcp, conn)->rcv_fin = place;
         conn_set(conn, CONN_FIN_SEEN);
     }
     ack_now(tcp, conn);
@@ -238,7 +238,7 @@ static enum berth_drop take_text(struct tcp *tcp, struct tcp_conn *conn,
     }
     enum berth_drop drop = tcp_on_payload(tcp, conn, arrival);
     if (conn->state != BERTH_TCP_CLOSED && conn_has(conn, CONN_FIN_SEEN) &&
-        conn->rcv_fin == conn->rcv_nxt) {
+        conn->work->rcv_fin == conn->rcv_nxt) {
         tcp_on_fin(tcp, conn);
     }
     return drop;
@@ -260,13 +260,13 @@ static enum berth_drop process(struct tcp *tcp, struct tcp_conn *conn, struct tc
         tcp_ecn_on_handshake_ack(conn, packet);
         on_syn_acked(tcp, conn, &packet->tcp);
     }
-    conn->heard_ns = tcp->now_ns;
+    conn->heard_tick = conn_tick(tcp->now_ns);
     if ((packet->tcp.options & WIRE_OPTION_USER_TIMEOUT) != 0) {
         tcp_on_timeout_option(tcp, conn, &packet->tcp);
     }
     conn->dscp_received = packet->traffic_class >> 2;
     conn->probes = 0;
-    if (conn->ecn.mode != TCP_ECN_NONE) {
+    if (conn_has(conn, CONN_ECN)) {
         tcp_ecn_on_segment(tcp, conn, packet);
     }
     drop = tcp_on_ack(tcp, conn, packet);

@@ -3,6 +3,7 @@
  * Opening: active (RFC 9293 3.10.1), held for the owner, simultaneous (3.10.7.3), the options that
  * both sides agree on, and initial sequence numbers (3.4.1). Passive: half.c.
  */
+#include "base/address.h"
 #include "tcp/fast_open.h"
 #include "tcp/timewait.h"
 
@@ -38,7 +39,7 @@ static void agree_on_limits(struct tcp_conn *conn)
 
 void tcp_open_limits(const struct tcp *tcp, struct tcp_conn *conn)
 {
-    bool v4 = berth_address_is_v4(&conn->remote.address);
+    bool v4 = address_is_v4(&conn->remote.address);
     uint32_t headers =
         (v4 ? WIRE_IPV4_HEADER_BYTES : WIRE_IPV6_HEADER_BYTES) + WIRE_TCP_HEADER_BYTES;
     uint32_t asked = conn->options->mss_bytes != 0 ? conn->options->mss_bytes : UINT16_MAX;
@@ -51,15 +52,16 @@ void tcp_open_limits(const struct tcp *tcp, struct tcp_conn *conn)
 
 void tcp_open_begin(struct tcp *tcp, struct tcp_conn *conn, uint32_t iss)
 {
-    bool v4 = berth_address_is_v4(&conn->remote.address);
+    bool v4 = address_is_v4(&conn->remote.address);
     tcp_open_limits(tcp, conn);
     conn->mss_peer = (uint16_t)(v4 ? MSS_DEFAULT_V4 : MSS_DEFAULT_V6);
     conn->mss = conn->mss_peer;
     conn->iss = iss;
-    conn->snd_small = conn->iss;
+    conn->work->snd_small = conn->iss;
     conn->snd_una = conn->iss;
-    conn->rack_end = conn->iss; /* nothing has arrived yet: seen from 0, half of all are behind */
-    conn->rack_fack = conn->iss;
+    conn->work->rack_end =
+        conn->iss; /* nothing has arrived yet: seen from 0, half of all are behind */
+    conn->work->rack_fack = conn->iss;
     conn->snd_nxt = conn->iss;
     conn->snd_end = conn->iss + 1;
     tcp_ecn_begin(tcp, conn);
@@ -114,6 +116,7 @@ void tcp_take_syn(struct tcp *tcp, struct tcp_conn *conn, const struct wire_pack
     const struct wire_tcp *syn = &packet->tcp;
     conn->irs = syn->seq;
     conn->rcv_nxt = syn->seq + 1;
+    conn->tune.round_total = conn->rcv_nxt;
     conn->rcv_acked = conn->rcv_nxt;
     conn->rcv_adv = conn->rcv_nxt + max_u32(conn->rcv_adv, tcp_first_window(tcp, conn));
     conn->snd_wnd = syn->window; /* never scaled in a SYN (RFC 7323 2.2) */
@@ -141,8 +144,8 @@ void tcp_take_syn(struct tcp *tcp, struct tcp_conn *conn, const struct wire_pack
 
 static void remember_times(struct tcp *tcp, struct tcp_conn *conn)
 {
-    conn->progress_ns = tcp->now_ns;
-    conn->heard_ns = tcp->now_ns;
+    conn->work->progress_ns = tcp->now_ns;
+    conn->heard_tick = conn_tick(tcp->now_ns);
 }
 
 void tcp_open_tell(struct tcp *tcp, struct tcp_conn *conn)
@@ -168,25 +171,26 @@ void tcp_establish(struct tcp *tcp, struct tcp_conn *conn)
     bool early = conn->fast_early;
     if (conn->probes == 1 &&
         !(early && conn->snd_nxt != conn->iss + 1)) { /* the SYN was sent once: Karn (RFC 6298 3) */
-        tcp_rtt_min(tcp, conn, tcp->now_ns - conn->sent_ns);
-        tcp_rtt_sample(tcp, conn, max_u64(tcp->now_ns - conn->sent_ns, 1));
+        tcp_rtt_min(tcp, conn, tcp->now_ns - conn->work->sent_ns);
+        tcp_rtt_sample(tcp, conn, max_u64(tcp->now_ns - conn->work->sent_ns, 1));
     }
     tcp_pmtu_begin(tcp, conn);
     uint32_t window = tcp->settings.initial_window;
-    if (conn->backoff > 0) {
+    if (conn->work->backoff > 0) {
         window = 1; /* the SYN was lost: RFC 5681 3.1, RFC 6298 (5.7) */
-        conn->rto_ns_base = max_u64(conn->rto_ns_base, 3 * NS_PER_S);
+        conn->syn_lost = true;
+        conn->work->rto_ns_base = tcp_rtt_base(tcp, conn);
     }
-    bool controlled = early && conn->backoff == 0; /* since it was opened */
-    conn->rto_ns = BERTH_NEVER;
-    conn->backoff = 0;
+    bool controlled = early && conn->work->backoff == 0; /* since it was opened */
+    conn->work->rto_ns = BERTH_NEVER;
+    conn->work->backoff = 0;
     conn->probes = 0;
-    conn->unanswered = 0;
+    conn->work->unanswered = 0;
     conn->timeout_now = true;
     remember_times(tcp, conn);
     if (!controlled) {
-        tcp_control(tcp, conn, conn->cc.table, window);
-        conn->round_end = conn->snd_nxt;
+        tcp_control(tcp, conn, conn->work->cc.table, window);
+        conn->work->round_end = conn->snd_nxt;
     }
     tcp_ecn_established(tcp, conn);
     tcp->stats->tcp_opened++;
@@ -194,7 +198,7 @@ void tcp_establish(struct tcp *tcp, struct tcp_conn *conn)
     if (!conn_has(conn, CONN_ACTIVE)) {
         tcp_time_wait_overcome(tcp, conn);
     }
-    tcp_timer_idle(tcp, conn);
+    tcp_work_settle(tcp, conn);
     if (conn_has_unsent(conn)) {
         tcp_conn_ready(tcp, conn);
     }
@@ -290,7 +294,7 @@ void tcp_held_end(struct tcp *tcp, struct tcp_conn *conn, bool reset)
         conn_clear(conn, CONN_HELD);
         tcp->held--;
         event_forget(&conn->event);
-        conn->idle_ns = BERTH_NEVER;
+        conn->work->idle_ns = BERTH_NEVER;
         conn->snd_una = 0; /* RFC 9293 3.10.7.1: a RST for a SYN has sequence number 0 */
         conn->snd_nxt = 0;
         conn->snd_end = 0;

@@ -155,7 +155,7 @@ void tcp_options_inherit(struct tcp *tcp, struct tcp_conn *conn, const struct tc
     }
     tcp_options_release(tcp, &conn->options);
     conn->options = options;
-    conn->cc.table = options->cc;
+    conn->work->cc.table = options->cc;
     conn->dscp = options->dscp;
     conn->hop_limit = options->hop_limit;
     conn->corked = options->cork;
@@ -285,9 +285,10 @@ int tcp_set_congestion_control(struct tcp *tcp, struct tcp_conn *conn, const cha
     if (conn->state == BERTH_TCP_CLOSED) {
         return 0; /* nothing leaves any more */
     }
-    if (conn->cc.mss == 0) {
-        conn->cc.table = table; /* not established: tcp_establish starts it */
-    } else if (conn->cc.table != table) {
+    (void)tcp_work_need(tcp, conn);
+    if (conn->work->cc.mss == 0) {
+        conn->work->cc.table = table; /* not established: tcp_establish starts it */
+    } else if (conn->work->cc.table != table) {
         tcp_control(tcp, conn, table, 0);
         tcp_conn_ready(tcp, conn); /* what waited for its pace may go now */
     }

@@ -9,7 +9,8 @@
 #include "tcp/conn.h"
 
 /* conn.c */
-void tcp_conn_init(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_pair *pair);
+void tcp_conn_init(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_pair *pair,
+                   struct tcp_work *work);
 struct tcp_conn *tcp_conn_new(struct tcp *tcp, const struct tcp_pair *pair);
 void tcp_conn_end(struct tcp *tcp, struct tcp_conn *conn,
                   int error); /* state CLOSED, event or freed */
@@ -18,6 +19,34 @@ void tcp_conn_ready(struct tcp *tcp, struct tcp_conn *conn); /* it may have some
 void tcp_conn_note(struct tcp *tcp, struct tcp_conn *conn, uint32_t bits);
 void tcp_conn_soft_error(struct tcp *tcp, struct tcp_conn *conn, int error); /* told, no more */
 void tcp_conn_check(const struct tcp_conn *conn); /* the invariants above */
+
+/* work.c */
+void tcp_work_init(struct tcp *tcp, struct arena *arena, uint32_t connections);
+void tcp_work_clear(const struct tcp *tcp, struct tcp_work *work);
+void tcp_work_begin(struct tcp *tcp, struct tcp_conn *conn);
+void tcp_work_attach(struct tcp *tcp, struct tcp_conn *conn);
+void tcp_work_end(struct tcp *tcp, struct tcp_conn *conn);
+void tcp_work_timeout(struct tcp *tcp, struct tcp_conn *conn);
+void tcp_work_settle(struct tcp *tcp, struct tcp_conn *conn);
+void tcp_work_recall(struct tcp *tcp, struct tcp_conn *conn);
+void tcp_work_check(const struct tcp_conn *conn);
+struct tcp_ledger *tcp_ledger_need(struct tcp *tcp, struct tcp_conn *conn);
+void tcp_ledger_end(struct tcp *tcp, struct tcp_conn *conn);
+/* Something is over: if it took long, the record was not to be asked for soon. */
+static inline void tcp_work_done(struct tcp *tcp, struct tcp_conn *conn)
+{
+    if (conn->work->rest_ns > add_sat_u64(tcp->now_ns, tcp->settings.rto_max_ns)) {
+        tcp_work_recall(tcp, conn);
+    }
+}
+/* The record that CONN may write. */
+static inline struct tcp_work *tcp_work_need(struct tcp *tcp, struct tcp_conn *conn)
+{
+    if (conn_is_at_rest(conn)) {
+        tcp_work_attach(tcp, conn);
+    }
+    return conn->work;
+}
 
 /* options.c */
 void tcp_options_inherit(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_options *options);
@@ -36,16 +65,15 @@ enum berth_drop tcp_on_syn_sent(struct tcp *tcp, struct tcp_conn *conn,
 void tcp_syn_options(const struct tcp *tcp, const struct tcp_conn *conn, struct wire_tcp *out);
 
 /* ecn.c */
-void tcp_ecn_begin(const struct tcp *tcp, struct tcp_conn *conn);
+void tcp_ecn_begin(struct tcp *tcp, struct tcp_conn *conn);
 uint16_t tcp_ecn_syn_flags(struct tcp_conn *conn); /* of the SYN or SYN,ACK that leaves now */
 /* What a SYN asks of whoever serves the port, as far as we have it. */
 enum tcp_ecn_mode tcp_ecn_mode_of(const struct tcp *tcp, const struct wire_packet *syn);
-void tcp_ecn_on_syn(const struct tcp *tcp, struct tcp_conn *conn, const struct wire_packet *syn);
+void tcp_ecn_on_syn(struct tcp *tcp, struct tcp_conn *conn, const struct wire_packet *syn);
 /* The SYN again, before the handshake is complete; false: it contradicts the first. */
 bool tcp_ecn_on_syn_again(const struct tcp *tcp, struct tcp_conn *conn,
                           const struct wire_packet *syn);
-void tcp_ecn_on_syn_ack(const struct tcp *tcp, struct tcp_conn *conn,
-                        const struct wire_packet *packet);
+void tcp_ecn_on_syn_ack(struct tcp *tcp, struct tcp_conn *conn, const struct wire_packet *packet);
 /* Another, in SYN-RECEIVED or later: its flags say nothing of an ACK. */
 void tcp_ecn_on_syn_ack_again(struct tcp_conn *conn, struct wire_packet *packet);
 bool tcp_ecn_may_retry(const struct tcp_conn *conn);
@@ -80,13 +108,14 @@ bool tcp_accecn_is_told(struct tcp_conn *conn, const struct wire_packet *packet,
                         const struct tcp_acked *acked);
 static inline bool tcp_accecn_is_due(const struct tcp_conn *conn)
 {
-    const struct tcp_ecn *ecn = &conn->ecn;
-    return (ecn->news || ecn->untested || ecn->answer) && !ecn->no_option;
+    const struct tcp_ecn *ecn = &conn->ledger->ecn;
+    return conn_has(conn, CONN_ECN) && (ecn->news || ecn->untested || ecn->answer) &&
+           !ecn->no_option;
 }
 /* Links that cut super-segments clear CWR behind the first piece, but here it is a counter's. */
 static inline bool tcp_accecn_is_whole(const struct tcp_conn *conn)
 {
-    return conn->ecn.mode == TCP_ECN_ACCURATE && (conn->ecn.cep_in & 2) != 0;
+    return conn->ledger->ecn.mode == TCP_ECN_ACCURATE && (conn->ledger->ecn.cep_in & 2) != 0;
 }
 
 /* ack.c */
@@ -97,7 +126,7 @@ void tcp_on_fin_acked(struct tcp *tcp, struct tcp_conn *conn);
 /* receive.c */
 enum berth_drop tcp_on_payload(struct tcp *tcp, struct tcp_conn *conn, struct tcp_arrival *arrival);
 void tcp_on_fin(struct tcp *tcp, struct tcp_conn *conn);
-void tcp_owe_dsack(struct tcp_conn *conn, uint32_t left, uint32_t right);
+void tcp_owe_dsack(struct tcp *tcp, struct tcp_conn *conn, uint32_t left, uint32_t right);
 uint32_t tcp_receive_window(const struct tcp *tcp,
                             const struct tcp_conn *conn); /* that could be offered now */
 uint32_t tcp_first_window(const struct tcp *tcp, const struct tcp_conn *conn); /* of a SYN */
@@ -142,7 +171,7 @@ void tcp_count_change(const struct tcp *tcp, struct tcp_conn *conn);
 static inline void tcp_count_busy(const struct tcp *tcp, struct tcp_conn *conn)
 {
     bool idle = conn->snd_una == conn->snd_nxt && conn->snd_nxt == conn->snd_end;
-    if (!idle || conn->counts.busy != TCP_IDLE) {
+    if (!idle || conn->work->busy != TCP_IDLE) {
         tcp_count_change(tcp, conn);
     }
 }
@@ -170,7 +199,8 @@ uint32_t tcp_mss_beside_options(const struct tcp_conn *conn);
 /* Payload of a full segment, if sent now. */
 static inline uint32_t tcp_mss_now(const struct tcp_conn *conn)
 {
-    bool options = conn->reorder_count > 0 || conn->dsack_owed || tcp_accecn_is_due(conn);
+    bool options =
+        conn->work->reorder_count > 0 || conn->work->dsack_owed || tcp_accecn_is_due(conn);
     uint32_t mss = options ? tcp_mss_beside_options(conn) : conn->mss;
     BERTH_CHECK(mss > 0); /* it divides */
     return mss;
@@ -203,7 +233,7 @@ void tcp_score_sacked(struct tcp *tcp, struct tcp_conn *conn, const struct wire_
                       struct tcp_acked *acked);
 static inline bool tcp_score_has_lost(const struct tcp_conn *conn)
 {
-    return conn->lost_bytes > 0;
+    return conn->work->lost_bytes > 0;
 }
 /* The next piece to send again, [*seq, *end), at most MAX bytes; false: none. It is marked as
  * sent. */
@@ -246,13 +276,14 @@ void tcp_rate_sample(struct tcp_conn *conn, const struct tcp_acked *acked); /* o
  * goes on with what there is. */
 void tcp_control(struct tcp *tcp, struct tcp_conn *conn, const struct cc_table *table,
                  uint32_t window);
-void tcp_pace_end(struct tcp *tcp, struct tcp_conn *conn); /* gives conn->rate back */
+void tcp_pace_end(struct tcp *tcp, struct tcp_conn *conn); /* gives conn->work->rate back */
 void tcp_pace_set(struct tcp_conn *conn); /* after an ACK: the pace of those that do not pace */
 bool tcp_pace_is_due(const struct tcp *tcp, struct tcp_conn *conn); /* may data leave now? */
 void tcp_pace_sent(const struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes);
 static inline uint64_t conn_pace_ns(const struct tcp_conn *conn)
 {
-    return conn->rate != NULL && conn->rate->is_waiting ? conn->rate->pace_ns : BERTH_NEVER;
+    return conn->work->rate != NULL && conn->work->rate->is_waiting ? conn->work->rate->pace_ns
+                                                                    : BERTH_NEVER;
 }
 
 /* frto.c */
@@ -290,6 +321,7 @@ bool tcp_pmtu_is_probe_only(const struct tcp_conn *conn);
 
 /* rtt.c */
 void tcp_rtt_init(const struct tcp *tcp, struct tcp_conn *conn);
+uint64_t tcp_rtt_base(const struct tcp *tcp, const struct tcp_conn *conn);
 void tcp_rtt_min(const struct tcp *tcp, struct tcp_conn *conn, uint64_t rtt_ns);
 void tcp_rtt_sample(const struct tcp *tcp, struct tcp_conn *conn, uint64_t rtt_ns);
 uint64_t tcp_rto(const struct tcp *tcp, const struct tcp_conn *conn); /* with backoff */
@@ -297,9 +329,17 @@ uint32_t tcp_ts_now(const struct tcp *tcp, const struct tcp_conn *conn);
 uint32_t tcp_ts_at(const struct tcp_conn *conn, uint64_t at_ns);
 
 /* timer.c */
-void tcp_timer_arm(struct tcp *tcp, struct tcp_conn *conn); /* after any deadline has changed */
+void tcp_timer_arm(struct tcp *tcp, struct tcp_conn *conn); /* for the first of all deadlines */
+/* DEADLINE_NS is one of CONN's from now on; it is for all others already. */
+static inline void tcp_timer_by(struct tcp *tcp, struct tcp_conn *conn, uint64_t deadline_ns)
+{
+    if (!timer_is_set(&conn->timer) || timer_is_later(&conn->timer, deadline_ns)) {
+        timer_set(tcp->timers, &conn->timer, deadline_ns);
+    }
+}
 void tcp_timer_retransmit(struct tcp *tcp, struct tcp_conn *conn); /* (re)start or stop rto_ns */
 void tcp_timer_idle(struct tcp *tcp, struct tcp_conn *conn);       /* (re)start or stop idle_ns */
+void tcp_timer_stop(struct tcp_conn *conn);                        /* nothing falls due any more */
 
 /* urgent.c */
 void tcp_urgent_point(const struct tcp_conn *conn, struct wire_tcp *out); /* on its way out */

@@ -8,6 +8,7 @@
  * 3. A connection remembers its record's index; whether the record is still its peer's it asks each
  *    time.
  */
+#include "base/address.h"
 #include "tcp/parts.h"
 
 static uint32_t hash_of(const struct tcp *tcp, const struct berth_address *peer)
@@ -20,7 +21,7 @@ static struct tcp_path *find(const struct tcp *tcp, const struct berth_address *
     uint32_t at = *table_head(&tcp->path_table, hash_of(tcp, peer));
     while (at != 0) {
         struct tcp_path *path = pool_at(&tcp->paths, at - 1);
-        if (berth_address_is_equal(&path->peer, peer)) {
+        if (address_is_same(&path->peer, peer)) {
             return path;
         }
         at = path->hash_next;
@@ -58,7 +59,7 @@ static struct tcp_path *age(struct tcp *tcp, struct tcp_path *path)
 
 static bool is_of(const struct tcp_path *path, const struct tcp_conn *conn)
 {
-    return list_has(&path->order) && berth_address_is_equal(&path->peer, &conn->remote.address);
+    return list_has(&path->order) && address_is_same(&path->peer, &conn->remote.address);
 }
 
 /* The record of CONN's path; NULL: there is none. */

@@ -19,6 +19,7 @@
  *   told        mtu_age                                                 none
  *   found       mtu_age                                                 searching
  */
+#include "base/address.h"
 #include "tcp/parts.h"
 
 #define MTU_FLOOR_V6 1280U /* RFC 8200 5 */
@@ -34,7 +35,7 @@ static const uint32_t behind_probe = 4;   /* segments that follow a probe: their
 
 static bool is_v4(const struct tcp_conn *conn)
 {
-    return berth_address_is_v4(&conn->remote.address);
+    return address_is_v4(&conn->remote.address);
 }
 
 /* Of a data segment, without SACK blocks. */
@@ -68,7 +69,9 @@ static void fit(const struct tcp *tcp, struct tcp_conn *conn, const struct tcp_p
     uint32_t most = most_of(tcp, conn);
     uint32_t mtu = path != NULL ? min_u32(path->mtu, most) : most;
     conn->mss = (uint16_t)(mtu - header_bytes(conn));
-    conn->cc.mss = conn->mss;
+    if (!conn_is_at_rest(conn)) {
+        conn->work->cc.mss = conn->mss;
+    }
 }
 
 /* CONN's path; if there was one and it has grown old, the segments grow again. */
@@ -120,10 +123,10 @@ static uint32_t plateau_below(uint32_t bytes)
 static void repair(struct tcp *tcp, struct tcp_conn *conn)
 {
     tcp_score_large_lost(conn, conn->mss);
-    if (conn->lost_bytes > 0 && !conn_has(conn, CONN_RECOVERY | CONN_TIMEOUT)) {
+    if (conn->work->lost_bytes > 0 && !conn_has(conn, CONN_RECOVERY | CONN_TIMEOUT)) {
         conn_set(conn, CONN_TIMEOUT);
-        conn->recover = conn->snd_nxt;
-        conn->mtu_repair = true;
+        conn->work->recover = conn->snd_nxt;
+        conn->work->mtu_repair = true;
         tcp_rack_stop(conn);
     }
     tcp_conn_ready(tcp, conn);
@@ -139,7 +142,7 @@ void tcp_on_too_big(struct tcp *tcp, struct tcp_conn *conn, uint32_t seq, uint32
     mtu = mtu == 0 ? plateau_below(size) : mtu;
     mtu = max_u32(mtu, floor_of(tcp, conn));
     if (mtu >= size) {
-        struct tcp_path *path = conn->mtu_probe_out ? path_of(tcp, conn) : NULL;
+        struct tcp_path *path = conn->work->mtu_probe_out ? path_of(tcp, conn) : NULL;
         if (path != NULL && mtu >= path->mtu && mtu < path->high) {
             path->high = (uint16_t)mtu; /* of the probe (RFC 8899 4.6.2): that is tried next */
             path->narrowed = false;
@@ -185,8 +188,9 @@ static uint32_t size_after_timeouts(struct tcp *tcp, struct tcp_conn *conn, uint
     }
     const struct tcp_path *path = path_of(tcp, conn);
     bool suspect = path != NULL && path->searching;
-    bool long_since = tcp->now_ns - conn->progress_ns >= FLOOR_NS; /* where timeouts are long */
-    bool lower = suspect || conn->unanswered >= floor_timeouts || long_since;
+    bool long_since =
+        tcp->now_ns - conn->work->progress_ns >= FLOOR_NS; /* where timeouts are long */
+    bool lower = suspect || conn->work->unanswered >= floor_timeouts || long_since;
     return lower ? min_u32(size, floor_of(tcp, conn)) : size;
 }
 
@@ -198,7 +202,7 @@ void tcp_pmtu_on_timeout(struct tcp *tcp, struct tcp_conn *conn)
         tcp_pmtu_sync(tcp, conn); /* another connection may have found out */
     }
     bool off = tcp->settings.mtu_probing == BERTH_MTU_PROBING_OFF;
-    if (off || first == NULL || conn->unanswered < hole_timeouts) {
+    if (off || first == NULL || conn->work->unanswered < hole_timeouts) {
         return;
     }
     uint32_t bytes = min_u32(first->end - first->seq, conn->mss);
@@ -232,9 +236,10 @@ static uint32_t next_size(struct tcp *tcp, const struct tcp_conn *conn, struct t
 /* Is nothing going on that a probe would disturb, or that would hide its fate? */
 static bool is_calm(const struct tcp_conn *conn)
 {
-    return conn_has(conn, CONN_SACK) && !conn->mtu_probe_out &&
+    return conn_has(conn, CONN_SACK) && !conn->work->mtu_probe_out &&
            !conn_has(conn, CONN_RECOVERY | CONN_TIMEOUT | CONN_URGENT_OUT | CONN_PERSIST) &&
-           conn->lost_bytes == 0 && conn->sacked_bytes == 0 && tcp_mss_now(conn) == conn->mss;
+           conn->work->lost_bytes == 0 && conn->work->sacked_bytes == 0 &&
+           tcp_mss_now(conn) == conn->mss;
 }
 
 /* Payload of the probe that should be the next new segment; 0: none. */
@@ -253,7 +258,7 @@ uint32_t tcp_pmtu_probe_bytes(struct tcp *tcp, struct tcp_conn *conn)
     uint32_t wanted = bytes + behind_probe * conn->mss;
     uint64_t views = (uint64_t)tcp->buffers->capacity * (BERTH_FRAME_VIEWS_MAX - 3);
     bool enough = conn->snd_end - conn->snd_nxt >= wanted && window >= wanted &&
-                  conn->cc.cwnd >= wanted && bytes <= views;
+                  conn->work->cc.cwnd >= wanted && bytes <= views;
     return enough ? bytes : 0;
 }
 
@@ -262,14 +267,14 @@ void tcp_pmtu_probe_sent(struct tcp_conn *conn, struct tcp_sent *sent)
 {
     sent->flags |= SENT_PROBE;
     sent->segment = (uint16_t)(sent->end - sent->seq);
-    conn->mtu_probe_out = true;
+    conn->work->mtu_probe_out = true;
 }
 
 void tcp_pmtu_probe_arrived(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_sent *sent)
 {
     struct tcp_path *path = path_of(tcp, conn);
     uint32_t bytes = sent->end - sent->seq;
-    conn->mtu_probe_out = false;
+    conn->work->mtu_probe_out = false;
     if (path == NULL || bytes != sent->segment) {
         return;
     }
@@ -283,7 +288,7 @@ void tcp_pmtu_probe_lost(struct tcp *tcp, struct tcp_conn *conn, const struct tc
 {
     struct tcp_path *path = path_of(tcp, conn);
     uint32_t size = sent->end - sent->seq + header_bytes(conn);
-    conn->mtu_probe_out = false;
+    conn->work->mtu_probe_out = false;
     if (path == NULL || !path->searching || size <= path->mtu || size > path->high) {
         return;
     }
@@ -298,10 +303,10 @@ void tcp_pmtu_probe_lost(struct tcp *tcp, struct tcp_conn *conn, const struct tc
 /* Is all that is lost a probe? Then there is no sign of congestion (RFC 4821 7.6.2, RFC 8899 3). */
 bool tcp_pmtu_is_probe_only(const struct tcp_conn *conn)
 {
-    const struct tree_node *node = tree_first_marked(&conn->sent);
+    const struct tree_node *node = tree_first_marked(&conn->work->sent);
     if (node == NULL) {
         return false;
     }
     const struct tcp_sent *sent = CONTAINER_OF(node, struct tcp_sent, node);
-    return (sent->flags & SENT_PROBE) != 0 && sent->end - sent->seq == conn->lost_bytes;
+    return (sent->flags & SENT_PROBE) != 0 && sent->end - sent->seq == conn->work->lost_bytes;
 }

@@ -22,13 +22,13 @@ static bool is_sent_after(uint64_t a_ns, uint32_t a_end, uint64_t b_ns, uint32_t
 }
 
 /* Step 3: has the path changed their order? */
-static void detect_reordering(struct tcp_conn *conn, const struct tcp_sent *sent)
+static void detect_reordering(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_sent *sent)
 {
-    if (seq_gt(sent->end, conn->rack_fack)) {
-        conn->rack_fack = sent->end;
-    } else if (seq_lt(sent->end, conn->rack_fack) && (sent->flags & SENT_EVER_RESENT) == 0) {
+    if (seq_gt(sent->end, conn->work->rack_fack)) {
+        conn->work->rack_fack = sent->end;
+    } else if (seq_lt(sent->end, conn->work->rack_fack) && (sent->flags & SENT_EVER_RESENT) == 0) {
         conn->rack_reordering = true;
-        conn->counts.reorderings++;
+        tcp_ledger_need(tcp, conn)->reorderings++;
     }
 }
 
@@ -37,34 +37,34 @@ void tcp_rack_delivered(struct tcp *tcp, struct tcp_conn *conn, const struct tcp
                         const struct tcp_acked *acked)
 {
     uint64_t rtt_ns = max_u64(tcp->now_ns - sent->sent_ns, 1);
-    detect_reordering(conn, sent);
+    detect_reordering(tcp, conn, sent);
     if ((sent->flags & SENT_EVER_RESENT) !=
         0) { /* perhaps the first copy arrived: then this says nothing of the last */
         uint32_t sent_ts = tcp_ts_at(conn, sent->sent_ns);
         bool early = acked->echoed && seq_lt(acked->tsecr, sent_ts);
-        if (early || rtt_ns < conn->min_rtt_ns) {
+        if (early || rtt_ns < conn_min_rtt_ns(conn)) {
             return;
         }
     } else {
         tcp_rtt_min(tcp, conn, rtt_ns);
     }
-    conn->rack_rtt_ns = rtt_ns;
-    if (is_sent_after(sent->sent_ns, sent->end, conn->rack_sent_ns, conn->rack_end)) {
-        conn->rack_sent_ns = sent->sent_ns;
-        conn->rack_end = sent->end;
+    conn->work->rack_rtt_ns = rtt_ns;
+    if (is_sent_after(sent->sent_ns, sent->end, conn->work->rack_sent_ns, conn->work->rack_end)) {
+        conn->work->rack_sent_ns = sent->sent_ns;
+        conn->work->rack_end = sent->end;
     }
 }
 
 /* Step 4: a D-SACK says that the window was too small; it grows, and shrinks again by and by. */
 static void adapt_window(struct tcp_conn *conn, const struct tcp_acked *acked)
 {
-    if (conn->rack_in_dsack_round && seq_geq(conn->snd_una, conn->rack_dsack_round)) {
-        conn->rack_in_dsack_round = false;
+    if (conn->work->rack_in_dsack_round && seq_geq(conn->snd_una, conn->work->rack_dsack_round)) {
+        conn->work->rack_in_dsack_round = false;
     }
-    if (acked->dsack && !conn->rack_in_dsack_round) {
-        conn->rack_in_dsack_round = true;
+    if (acked->dsack && !conn->work->rack_in_dsack_round) {
+        conn->work->rack_in_dsack_round = true;
         conn->rack_reordering = true;
-        conn->rack_dsack_round = conn->snd_nxt;
+        conn->work->rack_dsack_round = conn->snd_nxt;
         conn->rack_persist = persist_recoveries;
         conn->rack_multiple = (uint8_t)min_u32(conn->rack_multiple + 1U, UINT8_MAX - 1);
     }
@@ -82,23 +82,23 @@ static uint64_t reordering_window(const struct tcp_conn *conn)
 {
     if (!conn->rack_reordering) {
         bool sure = conn_has(conn, CONN_RECOVERY | CONN_TIMEOUT) ||
-                    conn->sacked_bytes >= dup_threshold * conn->mss;
+                    conn->work->sacked_bytes >= dup_threshold * conn->mss;
         if (sure) {
             return 0;
         }
     }
-    uint64_t window = (conn->rack_multiple + 1U) * (conn->min_rtt_ns / 4);
-    return max_u64(min_u64(window, conn->srtt_ns), REO_WINDOW_MIN_NS);
+    uint64_t window = (conn->rack_multiple + 1U) * (conn_min_rtt_ns(conn) / 4);
+    return max_u64(min_u64(window, conn_srtt_ns(conn)), REO_WINDOW_MIN_NS);
 }
 
 static void start_reordering_timer(struct tcp *tcp, struct tcp_conn *conn, uint64_t wait_ns)
 {
     if (wait_ns > 0) {
-        conn->rack_pto = false;
-        conn->rack_ns = add_sat_u64(tcp->now_ns, wait_ns);
-        tcp_timer_arm(tcp, conn);
-    } else if (!conn->rack_pto) {
-        conn->rack_ns = BERTH_NEVER;
+        conn->work->rack_pto = false;
+        conn->work->rack_ns = add_sat_u64(tcp->now_ns, wait_ns);
+        tcp_timer_by(tcp, conn, conn->work->rack_ns);
+    } else if (!conn->work->rack_pto) {
+        conn->work->rack_ns = BERTH_NEVER;
     }
 }
 
@@ -118,14 +118,15 @@ static void detect(struct tcp *tcp, struct tcp_conn *conn)
 {
     uint64_t window = reordering_window(conn);
     uint64_t wait_ns = 0;
-    struct list_node *node = list_first(&conn->in_flight);
+    struct list_node *node = list_first(&conn->work->in_flight);
     while (node != NULL) {
         struct tcp_sent *sent = CONTAINER_OF(node, struct tcp_sent, by_time);
-        node = list_next(&conn->in_flight, node);
-        if (!is_sent_after(conn->rack_sent_ns, conn->rack_end, sent->sent_ns, sent->end)) {
+        node = list_next(&conn->work->in_flight, node);
+        if (!is_sent_after(conn->work->rack_sent_ns, conn->work->rack_end, sent->sent_ns,
+                           sent->end)) {
             break; /* those behind were sent later still */
         }
-        uint64_t due = sent->sent_ns + conn->rack_rtt_ns + window;
+        uint64_t due = sent->sent_ns + conn->work->rack_rtt_ns + window;
         if (due > tcp->now_ns) {
             wait_ns = due - tcp->now_ns;
             break;
@@ -140,11 +141,11 @@ static void detect(struct tcp *tcp, struct tcp_conn *conn)
 void tcp_rack_mark_timeout(struct tcp *tcp, struct tcp_conn *conn)
 {
     uint64_t window = reordering_window(conn);
-    struct list_node *node = list_first(&conn->in_flight);
+    struct list_node *node = list_first(&conn->work->in_flight);
     while (node != NULL) {
         struct tcp_sent *sent = CONTAINER_OF(node, struct tcp_sent, by_time);
-        node = list_next(&conn->in_flight, node);
-        if (sent->sent_ns + conn->rack_rtt_ns + window > tcp->now_ns) {
+        node = list_next(&conn->work->in_flight, node);
+        if (sent->sent_ns + conn->work->rack_rtt_ns + window > tcp->now_ns) {
             break;
         }
         mark_lost(tcp, conn, sent);
@@ -168,36 +169,37 @@ void tcp_rack_detect(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_ac
 void tcp_rack_arm_probe(struct tcp *tcp, struct tcp_conn *conn)
 {
     bool may = conn_has(conn, CONN_SACK) && conn_is_synchronised(conn) &&
-               !conn_has(conn, CONN_RECOVERY | CONN_TIMEOUT | CONN_PERSIST) && !conn->tlp_out &&
-               !conn->tlp_no_rtt && conn->sacked_bytes == 0 && conn->snd_una != conn->snd_nxt;
-    bool other = conn->rack_ns != BERTH_NEVER && !conn->rack_pto;
+               !conn_has(conn, CONN_RECOVERY | CONN_TIMEOUT | CONN_PERSIST) &&
+               !conn->work->tlp_out && !conn->work->tlp_no_rtt && conn->work->sacked_bytes == 0 &&
+               conn->snd_una != conn->snd_nxt;
+    bool other = conn->work->rack_ns != BERTH_NEVER && !conn->work->rack_pto;
     if (!may || other) {
-        if (conn->rack_pto) {
-            conn->rack_pto = false;
-            conn->rack_ns = BERTH_NEVER;
+        if (conn->work->rack_pto) {
+            conn->work->rack_pto = false;
+            conn->work->rack_ns = BERTH_NEVER;
         }
         return;
     }
     uint64_t wait = NS_PER_S;
     if (conn_has(conn, CONN_RTT_TAKEN)) {
         bool lone = conn->snd_nxt - conn->snd_una <= conn->mss;
-        wait = 2 * conn->srtt_ns + (lone ? MAX_ACK_DELAY_NS : 0);
+        wait = 2 * conn_srtt_ns(conn) + (lone ? MAX_ACK_DELAY_NS : 0);
     }
     wait = max_u64(wait, 2 * REO_WINDOW_MIN_NS);
-    conn->rack_ns = min_u64(add_sat_u64(tcp->now_ns, wait), conn->rto_ns);
-    conn->rack_pto = true;
-    tcp_timer_arm(tcp, conn);
+    conn->work->rack_ns = min_u64(add_sat_u64(tcp->now_ns, wait), conn->work->rto_ns);
+    conn->work->rack_pto = true;
+    tcp_timer_by(tcp, conn, conn->work->rack_ns);
 }
 
 /* rack_ns has come. A probe stands in for the timeout, which counts from here (7.3). */
 void tcp_rack_timeout(struct tcp *tcp, struct tcp_conn *conn)
 {
-    bool probe = conn->rack_pto;
-    conn->rack_ns = BERTH_NEVER;
-    conn->rack_pto = false;
+    bool probe = conn->work->rack_pto;
+    conn->work->rack_ns = BERTH_NEVER;
+    conn->work->rack_pto = false;
     if (probe) {
-        conn->tlp_now = true;
-        conn->rto_ns = add_sat_u64(tcp->now_ns, tcp_rto(tcp, conn));
+        conn->work->tlp_now = true;
+        conn->work->rto_ns = add_sat_u64(tcp->now_ns, tcp_rto(tcp, conn));
     } else {
         detect(tcp, conn);
         tcp_recovery_judge(tcp, conn);
@@ -208,57 +210,57 @@ void tcp_rack_timeout(struct tcp *tcp, struct tcp_conn *conn)
 /* The probe has left: one at a time, and the timeout counts from it (7.3). */
 void tcp_rack_probed(struct tcp *tcp, struct tcp_conn *conn, bool again)
 {
-    conn->tlp_now = false;
-    conn->tlp_out = true;
-    conn->tlp_no_rtt = true;
-    conn->tlp_again = again;
-    conn->tlp_end = conn->snd_nxt;
-    conn->rto_ns = add_sat_u64(tcp->now_ns, tcp_rto(tcp, conn));
-    tcp_timer_arm(tcp, conn);
+    conn->work->tlp_now = false;
+    conn->work->tlp_out = true;
+    conn->work->tlp_no_rtt = true;
+    conn->work->tlp_again = again;
+    conn->work->tlp_end = conn->snd_nxt;
+    conn->work->rto_ns = add_sat_u64(tcp->now_ns, tcp_rto(tcp, conn));
+    tcp_timer_by(tcp, conn, conn->work->rto_ns);
 }
 
 /* 7.4: what the probe's ACK tells. true: it mended a loss that congestion control must hear of. */
 bool tcp_rack_probe_acked(struct tcp_conn *conn, const struct tcp_acked *acked)
 {
-    if (!conn->tlp_out || seq_lt(conn->snd_una, conn->tlp_end)) {
+    if (!conn->work->tlp_out || seq_lt(conn->snd_una, conn->work->tlp_end)) {
         return false;
     }
-    bool again = conn->tlp_again;
+    bool again = conn->work->tlp_again;
     bool both_came = acked->dsack || acked->duplicate;
-    bool beyond = seq_gt(conn->snd_una, conn->tlp_end);
+    bool beyond = seq_gt(conn->snd_una, conn->work->tlp_end);
     if (again && !both_came && !beyond) {
         return false; /* it acknowledges the probe or the first copy: the next ACK will tell */
     }
-    conn->tlp_out = false;
-    conn->tlp_again = false;
+    conn->work->tlp_out = false;
+    conn->work->tlp_again = false;
     return again && !both_came;
 }
 
 /* A recovery begins: no probe is needed to find out. */
 void tcp_rack_stop_probe(struct tcp_conn *conn)
 {
-    if (conn->rack_pto) {
-        conn->rack_ns = BERTH_NEVER;
+    if (conn->work->rack_pto) {
+        conn->work->rack_ns = BERTH_NEVER;
     }
-    conn->rack_pto = false;
-    conn->tlp_out = false;
-    conn->tlp_now = false;
-    conn->tlp_again = false;
+    conn->work->rack_pto = false;
+    conn->work->tlp_out = false;
+    conn->work->tlp_now = false;
+    conn->work->tlp_again = false;
 }
 
 /* Nothing is in flight. What a probe's ACK may still tell is kept (7.4). */
 void tcp_rack_rest(struct tcp_conn *conn)
 {
-    conn->rack_ns = BERTH_NEVER;
-    conn->rack_pto = false;
-    conn->tlp_now = false;
+    conn->work->rack_ns = BERTH_NEVER;
+    conn->work->rack_pto = false;
+    conn->work->tlp_now = false;
 }
 
 void tcp_rack_stop(struct tcp_conn *conn)
 {
-    conn->rack_ns = BERTH_NEVER;
-    conn->rack_pto = false;
-    conn->tlp_out = false;
-    conn->tlp_now = false;
-    conn->tlp_again = false;
+    conn->work->rack_ns = BERTH_NEVER;
+    conn->work->rack_pto = false;
+    conn->work->tlp_out = false;
+    conn->work->tlp_now = false;
+    conn->work->tlp_again = false;
 }

@@ -12,7 +12,7 @@
 
 static bool measures(const struct tcp_conn *conn)
 {
-    return conn->rate != NULL && conn->cc.table->on_sample != NULL;
+    return conn->work->rate != NULL && conn->work->cc.table->on_sample != NULL;
 }
 
 static uint32_t units(uint64_t ns)
@@ -24,8 +24,8 @@ static uint32_t units(uint64_t ns)
  * writer. */
 static void mark_limited(struct tcp_conn *conn)
 {
-    conn->rate->limited_until = conn->rate->delivered + conn_pipe(conn);
-    conn->rate->is_limited = true;
+    conn->work->rate->limited_until = conn->work->rate->delivered + conn_pipe(conn);
+    conn->work->rate->is_limited = true;
 }
 
 /* draft 4.1.2.4: cwnd and pace would let more leave, and there is no more. */
@@ -34,8 +34,9 @@ void tcp_rate_check(const struct tcp *tcp, struct tcp_conn *conn)
     if (!measures(conn)) {
         return;
     }
-    conn->rate->now_ns = tcp->now_ns;
-    if (!conn_has_unsent(conn) && conn->lost_bytes == 0 && conn_pipe(conn) < conn->cc.cwnd) {
+    conn->work->rate->now_ns = tcp->now_ns;
+    if (!conn_has_unsent(conn) && conn->work->lost_bytes == 0 &&
+        conn_pipe(conn) < conn->work->cc.cwnd) {
         mark_limited(conn);
     }
 }
@@ -44,7 +45,7 @@ void tcp_rate_check(const struct tcp *tcp, struct tcp_conn *conn)
 void tcp_rate_sent(const struct tcp *tcp, struct tcp_conn *conn, struct tcp_sent *sent,
                    uint32_t before)
 {
-    struct tcp_rate *rate = conn->rate;
+    struct tcp_rate *rate = conn->work->rate;
     if (!measures(conn)) {
         return;
     }
@@ -58,13 +59,14 @@ void tcp_rate_sent(const struct tcp *tcp, struct tcp_conn *conn, struct tcp_sent
                                         .send_elapsed = units(tcp->now_ns - rate->first_sent_ns),
                                         .ack_elapsed = units(tcp->now_ns - rate->delivered_ns)};
     sent->app_limited = rate->is_limited;
-    rate->cwnd_limited = rate->cwnd_limited || sent->mark.in_flight + conn->mss > conn->cc.cwnd;
+    rate->cwnd_limited =
+        rate->cwnd_limited || sent->mark.in_flight + conn->mss > conn->work->cc.cwnd;
 }
 
 /* draft 4.1.2.3, UpdateRateSample. */
 void tcp_rate_delivered(const struct tcp *tcp, struct tcp_conn *conn, const struct tcp_sent *sent)
 {
-    struct tcp_rate *rate = conn->rate;
+    struct tcp_rate *rate = conn->work->rate;
     if (!measures(conn)) {
         return;
     }
@@ -83,7 +85,7 @@ void tcp_rate_delivered(const struct tcp *tcp, struct tcp_conn *conn, const stru
 
 void tcp_rate_lost(struct tcp_conn *conn, const struct tcp_sent *sent)
 {
-    struct tcp_rate *rate = conn->rate;
+    struct tcp_rate *rate = conn->work->rate;
     if (!measures(conn)) {
         return;
     }
@@ -98,13 +100,13 @@ void tcp_rate_lost(struct tcp_conn *conn, const struct tcp_sent *sent)
                            .total = rate->delivered,
                            .app_limited = sent->app_limited,
                            .has_sack = conn_has(conn, CONN_SACK)};
-    conn->cc.table->on_lost(&conn->cc, &lost);
+    conn->work->cc.table->on_lost(&conn->work->cc, &lost);
 }
 
 /* draft 4.1.2.3, GenerateRateSample: what the newest piece says. */
 static void fill_newest(struct tcp_conn *conn, struct cc_sample *sample)
 {
-    struct tcp_rate *rate = conn->rate;
+    struct tcp_rate *rate = conn->work->rate;
     uint64_t since_sent_ns = rate->now_ns - rate->newest_sent_ns;
     uint64_t send_ns = (uint64_t)rate->newest.send_elapsed << RATE_UNIT_SHIFT;
     uint64_t ack_ns = ((uint64_t)rate->newest.ack_elapsed << RATE_UNIT_SHIFT) + since_sent_ns;
@@ -116,7 +118,7 @@ static void fill_newest(struct tcp_conn *conn, struct cc_sample *sample)
     sample->lost = rate->lost - rate->newest.lost;
     sample->tx_in_flight = rate->newest.in_flight;
     sample->app_limited = rate->newest_limited;
-    if (interval_ns > 0 && interval_ns >= conn->min_rtt_ns) {
+    if (interval_ns > 0 && interval_ns >= conn_min_rtt_ns(conn)) {
         sample->rate = (uint64_t)sample->delivered * NS_PER_S / interval_ns;
         bool tells = !sample->app_limited || sample->rate > rate->told;
         rate->told = tells ? sample->rate : rate->told;
@@ -126,7 +128,7 @@ static void fill_newest(struct tcp_conn *conn, struct cc_sample *sample)
 /* The ACK has been taken in, losses are marked. */
 void tcp_rate_sample(struct tcp_conn *conn, const struct tcp_acked *acked)
 {
-    struct tcp_rate *rate = conn->rate;
+    struct tcp_rate *rate = conn->work->rate;
     struct cc_sample sample = {.now_ns = rate->now_ns,
                                .newly = acked->delivered,
                                .newly_lost = rate->newly_lost,
@@ -149,7 +151,7 @@ void tcp_rate_sample(struct tcp_conn *conn, const struct tcp_acked *acked)
     rate->has_newest = false;
     rate->cwnd_limited = false;
     rate->newly_lost = 0;
-    conn->cc.table->on_sample(&conn->cc, &sample);
+    conn->work->cc.table->on_sample(&conn->work->cc, &sample);
     if (sample.mark_limited) {
         mark_limited(conn);
     }

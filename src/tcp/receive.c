@@ -74,8 +74,7 @@ void tcp_receive_append(struct tcp *tcp, struct tcp_conn *conn, struct tcp_arriv
         arrival->buffer = NULL;
     }
     conn->receive_bytes += bytes;
-    conn->rcv_nxt += bytes;
-    conn->bytes_received += bytes;
+    conn_received(conn, bytes);
 }
 
 /* RFC 9293 3.8.6.3, RFC 5681 4.2: every second full segment at once, else within the delay. */
@@ -83,7 +82,7 @@ void tcp_ack_schedule(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes)
 {
     uint32_t owed = conn->rcv_nxt - conn->rcv_acked;
     bool at_once = conn_has(conn, CONN_QUICK_ACK) || conn->quick_acks > 0 ||
-                   owed >= 2U * conn->rcv_mss || conn->reorder_count > 0;
+                   owed >= 2U * conn->rcv_mss || conn->work->reorder_count > 0;
     if (conn->quick_acks > 0 && bytes > 0) {
         conn->quick_acks--;
     }
@@ -93,7 +92,7 @@ void tcp_ack_schedule(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes)
     } else if (!conn_has(conn, CONN_ACK_DELAYED)) {
         conn_set(conn, CONN_ACK_DELAYED);
         conn->ack_ns = add_sat_u64(tcp->now_ns, tcp->settings.delayed_ack_ns);
-        tcp_timer_arm(tcp, conn);
+        tcp_timer_by(tcp, conn, conn->ack_ns);
     }
 }
 
@@ -104,21 +103,22 @@ static void ack_at_once(struct tcp *tcp, struct tcp_conn *conn)
 }
 
 /* [left, right) arrived a second time: the next ACK says so (RFC 2883). */
-void tcp_owe_dsack(struct tcp_conn *conn, uint32_t left, uint32_t right)
+void tcp_owe_dsack(struct tcp *tcp, struct tcp_conn *conn, uint32_t left, uint32_t right)
 {
     if (conn_has(conn, CONN_SACK) && left != right) {
-        conn->dsack_owed = true;
-        conn->dsack_left = left;
-        conn->dsack_right = right;
+        struct tcp_work *work = tcp_work_need(tcp, conn);
+        work->dsack_owed = true;
+        work->dsack_left = left;
+        work->dsack_right = right;
     }
 }
 
 /* Cuts what lies outside the window off the payload, FIN with it. */
-static void trim(struct tcp_conn *conn, struct tcp_arrival *arrival)
+static void trim(struct tcp *tcp, struct tcp_conn *conn, struct tcp_arrival *arrival)
 {
     if (seq_lt(arrival->seq, conn->rcv_nxt)) {
         uint32_t old = min_u32(conn->rcv_nxt - arrival->seq, arrival->bytes);
-        tcp_owe_dsack(conn, arrival->seq, arrival->seq + old);
+        tcp_owe_dsack(tcp, conn, arrival->seq, arrival->seq + old);
         arrival->payload += old;
         arrival->bytes -= old;
         arrival->seq += old;
@@ -138,11 +138,14 @@ static void in_order(struct tcp *tcp, struct tcp_conn *conn, struct tcp_arrival 
     conn->rcv_mss = (uint16_t)max_u32(conn->rcv_mss, min_u32(mss, conn->mss_own));
     tcp_receive_append(tcp, conn, arrival);
     tcp_tune_arrived(tcp, conn, arrival->packet);
-    bool filled = conn->reorder_count > 0;
-    tcp_reorder_drain(tcp, conn);
+    bool filled = conn->work->reorder_count > 0;
+    if (filled) {
+        tcp_reorder_drain(tcp, conn);
+    }
     tcp_ack_schedule(tcp, conn, bytes);
     if (filled) { /* RFC 5681 4.2: at once when a gap was filled */
         ack_at_once(tcp, conn);
+        tcp_work_done(tcp, conn);
     }
     tcp_conn_note(tcp, conn, BERTH_EVENT_READABLE);
 }
@@ -173,7 +176,7 @@ enum berth_drop tcp_on_payload(struct tcp *tcp, struct tcp_conn *conn, struct tc
         tcp_conn_end(tcp, conn, BERTH_E_ABORTED);
         return BERTH_DROP_TCP_AFTER_CLOSE;
     }
-    trim(conn, arrival);
+    trim(tcp, conn, arrival);
     if (arrival->bytes == 0) {
         conn_quicken(conn);
         ack_at_once(tcp, conn);
@@ -195,7 +198,7 @@ enum berth_drop tcp_on_payload(struct tcp *tcp, struct tcp_conn *conn, struct tc
 /* RFC 9293 3.10.7.4, eighth check: the FIN is next in order. */
 void tcp_on_fin(struct tcp *tcp, struct tcp_conn *conn)
 {
-    conn->rcv_nxt++;
+    conn_received(conn, 1);
     conn_clear(conn, CONN_FIN_SEEN);
     conn_set(conn, CONN_FIN_RECEIVED | CONN_ACK_NOW);
     tcp_urgent_read(conn);
@@ -302,8 +305,9 @@ void tcp_starve(struct tcp *tcp, struct tcp_conn *conn)
 {
     tcp->fed_records = min_u32(tcp->fed_records, free_records(tcp));
     tcp->fed_free = min_u32(tcp->fed_free, tcp->buffers->free);
-    if (!list_has(&conn->starved)) {
-        list_add_last(&tcp->starved, &conn->starved);
+    struct tcp_work *work = tcp_work_need(tcp, conn);
+    if (!list_has(&work->starved)) {
+        list_add_last(&tcp->starved, &work->starved);
     }
 }
 
@@ -316,11 +320,11 @@ static bool feed(struct tcp *tcp, struct tcp_conn *conn)
         tcp_conn_note(tcp, conn, BERTH_EVENT_WRITABLE);
     }
     tcp_offer_window(tcp, conn);
-    if (conn->wants_record && tcp_score_has_room(tcp, conn)) {
-        conn->wants_record = false;
+    if (conn->work->wants_record && tcp_score_has_room(tcp, conn)) {
+        conn->work->wants_record = false;
         tcp_conn_ready(tcp, conn);
     }
-    return conn_has(conn, CONN_WANT_WRITE) || conn->wants_record ||
+    return conn_has(conn, CONN_WANT_WRITE) || conn->work->wants_record ||
            (conn_may_receive(conn) && tcp_receive_window(tcp, conn) < conn->mss_own);
 }
 
@@ -337,10 +341,10 @@ void tcp_feed(struct tcp *tcp)
     tcp->fed_records = free_records(tcp);
     struct list_node *node = more ? list_first(&tcp->starved) : NULL;
     while (node != NULL) {
-        struct tcp_conn *conn = CONTAINER_OF(node, struct tcp_conn, starved);
+        struct tcp_work *work = CONTAINER_OF(node, struct tcp_work, starved);
         node = list_next(&tcp->starved, node);
-        if (!feed(tcp, conn)) {
-            list_remove(&conn->starved);
+        if (!feed(tcp, pool_at(&tcp->conns, work->owner))) {
+            list_remove(&work->starved);
         }
     }
 }

@@ -119,16 +119,16 @@ struct tcp_reorder {
     uint32_t at; /* where `seq` is in buffer->data */
 };
 
-/* What has been found out about the sizes that the queues want: tune.c. Times in microseconds. */
+/* What has been found out about the sizes that the queues want: tune.c. Times in microseconds.
+ * Without timestamps also turnover_seq, where the window ended when the measurement began, and
+ * turnover_us, when that was; 0: none has begun. */
 struct tcp_tune {
     uint32_t receive_bytes; /* the sizes, as far as they are more than the initial ones */
     uint32_t send_bytes;
-    uint32_t rtt_us;       /* as the receiver sees it; 0: not known */
-    uint32_t turnover_seq; /* where the window ended when the measurement began */
-    uint32_t turnover_us;  /* when; 0: none has begun */
-    uint32_t space;        /* the most that the reader took in a round trip */
-    uint32_t round_us;     /* when this one began */
-    uint32_t round_total;  /* what had been taken before it, modulo 2^32 */
+    uint32_t rtt_us;      /* as the receiver sees it; 0: not known */
+    uint32_t space;       /* the most that the reader took in a round trip */
+    uint32_t round_us;    /* when this one began */
+    uint32_t round_total; /* where the reader stood before it: a sequence number */
 };
 
 enum tcp_busy { TCP_IDLE, TCP_BUSY, TCP_BUSY_WINDOW, TCP_BUSY_QUEUE };
@@ -138,19 +138,36 @@ static inline uint32_t tcp_coarse(uint64_t ns)
     return (uint32_t)(ns >> 30);
 }
 #define TCP_TICK_SHIFT 20 /* of nanoseconds: times in units of about a millisecond */
+#define RTT_UNIT_SHIFT 4  /* of nanoseconds: round trips of up to 68 s */
 
 /* Figures for the owner: count.c. */
 struct tcp_counts {
     uint32_t segments_in;
+    uint32_t data_in;       /* of them those with payload */
+    uint32_t data_tick;     /* when payload last came */
+    uint32_t received_high; /* how often rcv_nxt has come past 2^32 */
+};
+
+struct tcp_totals {
     uint32_t segments_out;
-    uint32_t data_in; /* of them those with payload */
     uint32_t data_out;
+    uint32_t spent[3];   /* by enum tcp_busy, less one */
+    uint32_t acked_high; /* how often snd_una has come past 2^32 */
+};
+
+/* What few connections have: marks agreed on, or something that went wrong. Once there is something
+ * in it, it stays until the connection is freed. */
+struct tcp_ledger {
+    uint32_t pool_link; /* the pool's, while free */
+    uint32_t retransmissions;
+    uint32_t timeouts;
+    uint32_t fast_recoveries;
     uint32_t dsacks;
     uint32_t reorderings;
-    uint32_t data_tick; /* when payload last came */
-    uint32_t busy_tick; /* since when `busy` is as it is */
-    uint32_t spent[4];  /* by enum tcp_busy */
-    uint8_t busy;
+    uint64_t bytes_resent;
+    struct tcp_ecn ecn;
 };
+
+extern const struct tcp_ledger tcp_no_ledger;
 
 #endif

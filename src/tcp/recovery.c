@@ -30,25 +30,25 @@ static bool is_recovering(const struct tcp_conn *conn)
 
 void tcp_recovery_begin_reduction(struct tcp_conn *conn, uint32_t flight)
 {
-    conn->prr_delivered = 0;
-    conn->prr_out = 0;
-    conn->prr_flight = max_u32(flight, conn->mss);
+    conn->work->prr_delivered = 0;
+    conn->work->prr_out = 0;
+    conn->work->prr_flight = max_u32(flight, conn->mss);
 }
 
 static void enter_recovery(struct tcp *tcp, struct tcp_conn *conn)
 {
     uint32_t flight = conn->snd_nxt - conn->snd_una; /* RFC 5681 2: FlightSize, SACKed or not */
-    conn->recover = conn->snd_nxt;
-    conn->fast_recoveries++;
+    conn->work->recover = conn->snd_nxt;
+    tcp_ledger_need(tcp, conn)->fast_recoveries++;
     conn_set(conn, CONN_RECOVERY | CONN_FAST_NOW);
-    conn->retrans_stamped = false;
+    conn->work->retrans_stamped = false;
     tcp_frto_end(conn);
     tcp_rack_stop_probe(conn);
-    if (!conn->ecn.reducing) {
+    if (!conn->ledger->ecn.reducing) {
         tcp_recovery_begin_reduction(conn, flight);
-        conn->cc.table->on_loss(&conn->cc, flight, tcp->now_ns);
+        conn->work->cc.table->on_loss(&conn->work->cc, flight, tcp->now_ns);
     } else if (!conn_has(conn, CONN_SACK)) {
-        conn->cc.cwnd = conn->cc.ssthresh; /* duplicate ACKs pace the rest */
+        conn->work->cc.cwnd = conn->work->cc.ssthresh; /* duplicate ACKs pace the rest */
     }
     tcp_ecn_on_loss(conn);
 }
@@ -58,13 +58,13 @@ static void leave_recovery(struct tcp *tcp, struct tcp_conn *conn)
     bool fast = conn_has(conn, CONN_RECOVERY);
     conn_clear(conn, CONN_RECOVERY | CONN_TIMEOUT | CONN_FAST_NOW);
     tcp_frto_end(conn);
-    conn->mtu_repair = false;
-    conn->retrans_stamped = false;
-    conn->dup_bytes = 0;
-    conn->dup_acks = 0;
+    conn->work->mtu_repair = false;
+    conn->work->retrans_stamped = false;
+    conn->work->dup_bytes = 0;
+    conn->work->dup_acks = 0;
     tcp_rack_recovered(conn);
     if (fast) {
-        conn->cc.table->on_recovered(&conn->cc, tcp->now_ns);
+        conn->work->cc.table->on_recovered(&conn->work->cc, tcp->now_ns);
     }
 }
 
@@ -72,23 +72,23 @@ static void leave_recovery(struct tcp *tcp, struct tcp_conn *conn)
    arrived, nothing was lost. */
 static bool is_spurious(const struct tcp_conn *conn, const struct tcp_acked *acked)
 {
-    return conn->retrans_stamped && acked->bytes > 0 && acked->echoed &&
-           seq_lt(acked->tsecr, conn->retrans_ts);
+    return conn->work->retrans_stamped && acked->bytes > 0 && acked->echoed &&
+           seq_lt(acked->tsecr, conn->work->retrans_ts);
 }
 
 static void undo(struct tcp *tcp, struct tcp_conn *conn)
 {
     conn_clear(conn, CONN_RECOVERY | CONN_TIMEOUT | CONN_FAST_NOW);
     tcp_frto_end(conn);
-    conn->retrans_stamped = false;
+    conn->work->retrans_stamped = false;
     conn->rack_reordering = true;
-    conn->dup_bytes = 0;
-    conn->dup_acks = 0;
+    conn->work->dup_bytes = 0;
+    conn->work->dup_acks = 0;
     tcp_score_none_lost(conn);
-    if (conn->ecn.told) { /* not for this loss, but congestion it was */
-        conn->cc.table->on_recovered(&conn->cc, tcp->now_ns);
+    if (conn->ledger->ecn.told) { /* not for this loss, but congestion it was */
+        conn->work->cc.table->on_recovered(&conn->work->cc, tcp->now_ns);
     } else {
-        conn->cc.table->on_spurious(&conn->cc, tcp->now_ns);
+        conn->work->cc.table->on_spurious(&conn->work->cc, tcp->now_ns);
     }
 }
 
@@ -97,7 +97,7 @@ static void undo(struct tcp *tcp, struct tcp_conn *conn)
 static void deflate(struct tcp_conn *conn, uint32_t acked)
 {
     uint32_t beyond = acked > conn->mss ? acked - conn->mss : 0;
-    conn->dup_bytes = conn->dup_bytes > beyond ? conn->dup_bytes - beyond : 0;
+    conn->work->dup_bytes = conn->work->dup_bytes > beyond ? conn->work->dup_bytes - beyond : 0;
 }
 
 /* Without SACK only the first segment is known to be missing. */
@@ -123,8 +123,8 @@ static void react_without_sack(struct tcp *tcp, struct tcp_conn *conn,
     }
     if (acked->duplicate) {
         uint32_t out = conn->snd_nxt - conn->snd_una;
-        conn->dup_bytes = min_u32(conn->dup_bytes + conn->mss, out);
-        if (conn->dup_acks == dup_threshold && !conn_has(conn, CONN_RECOVERY)) {
+        conn->work->dup_bytes = min_u32(conn->work->dup_bytes + conn->mss, out);
+        if (conn->work->dup_acks == dup_threshold && !conn_has(conn, CONN_RECOVERY)) {
             mark_first_lost(tcp, conn);
         }
     } else if (acked->bytes > 0 && conn_has(conn, CONN_RECOVERY)) {
@@ -138,26 +138,27 @@ void tcp_recovery_reduce(struct tcp_conn *conn, const struct tcp_acked *acked)
 {
     uint32_t pipe = conn_pipe(conn);
     uint64_t send = 0;
-    conn->prr_delivered += acked->delivered;
-    if (pipe > conn->cc.ssthresh) {
-        uint64_t share = (uint64_t)conn->prr_delivered * conn->cc.ssthresh;
-        uint64_t due = (share + conn->prr_flight - 1) / conn->prr_flight;
-        send = due > conn->prr_out ? due - conn->prr_out : 0;
+    conn->work->prr_delivered += acked->delivered;
+    if (pipe > conn->work->cc.ssthresh) {
+        uint64_t share = (uint64_t)conn->work->prr_delivered * conn->work->cc.ssthresh;
+        uint64_t due = (share + conn->work->prr_flight - 1) / conn->work->prr_flight;
+        send = due > conn->work->prr_out ? due - conn->work->prr_out : 0;
     } else {
-        uint32_t kept =
-            conn->prr_delivered > conn->prr_out ? conn->prr_delivered - conn->prr_out : 0;
+        uint32_t kept = conn->work->prr_delivered > conn->work->prr_out
+                            ? conn->work->prr_delivered - conn->work->prr_out
+                            : 0;
         bool safe = acked->bytes > 0 && !acked->lost_more;
         uint32_t limit = max_u32(kept, acked->delivered) + (safe ? conn->mss : 0);
-        send = min_u32(conn->cc.ssthresh - pipe, limit);
+        send = min_u32(conn->work->cc.ssthresh - pipe, limit);
     }
     uint32_t least = conn_has(conn, CONN_FAST_NOW) ? conn->mss : 0;
-    conn->cc.cwnd = pipe + (uint32_t)max_u64(min_u64(send, UINT32_MAX / 4), least);
+    conn->work->cc.cwnd = pipe + (uint32_t)max_u64(min_u64(send, UINT32_MAX / 4), least);
 }
 
 /* Something is believed lost and no recovery runs: one begins. */
 void tcp_recovery_judge(struct tcp *tcp, struct tcp_conn *conn)
 {
-    if (conn->lost_bytes > 0 && !is_recovering(conn) && !tcp_pmtu_is_probe_only(conn)) {
+    if (conn->work->lost_bytes > 0 && !is_recovering(conn) && !tcp_pmtu_is_probe_only(conn)) {
         enter_recovery(tcp, conn);
     }
 }
@@ -165,31 +166,32 @@ void tcp_recovery_judge(struct tcp *tcp, struct tcp_conn *conn)
 /* After the scoreboard has taken in an ACK: is something lost, is recovery over? */
 void tcp_recovery_react(struct tcp *tcp, struct tcp_conn *conn, struct tcp_acked *acked)
 {
-    bool spurious = tcp_frto_judge(conn, acked) || (is_spurious(conn, acked) && !conn->mtu_repair);
+    bool spurious =
+        tcp_frto_judge(conn, acked) || (is_spurious(conn, acked) && !conn->work->mtu_repair);
     if (is_recovering(conn) && spurious) {
         undo(tcp, conn);
-    } else if (is_recovering(conn) && seq_geq(conn->snd_una, conn->recover)) {
+    } else if (is_recovering(conn) && seq_geq(conn->snd_una, conn->work->recover)) {
         leave_recovery(tcp, conn);
     }
     if (acked->bytes > 0 && !is_recovering(conn)) {
-        conn->dup_acks = 0;
-        conn->dup_bytes = 0;
+        conn->work->dup_acks = 0;
+        conn->work->dup_bytes = 0;
     }
-    uint32_t lost_before = conn->lost_bytes;
+    uint32_t lost_before = conn->work->lost_bytes;
     if (!conn_has(conn, CONN_SACK)) {
         react_without_sack(tcp, conn, acked);
     } else {
         tcp_rack_detect(tcp, conn, acked);
     }
-    acked->lost_more = conn->lost_bytes > lost_before;
-    if (tcp_rack_probe_acked(conn, acked) && !is_recovering(conn) && !conn->ecn.reducing) {
-        conn->cc.table->on_loss(&conn->cc, conn_pipe(conn) + acked->bytes, tcp->now_ns);
-        conn->cc.table->on_recovered(&conn->cc, tcp->now_ns);
+    acked->lost_more = conn->work->lost_bytes > lost_before;
+    if (tcp_rack_probe_acked(conn, acked) && !is_recovering(conn) && !conn->ledger->ecn.reducing) {
+        conn->work->cc.table->on_loss(&conn->work->cc, conn_pipe(conn) + acked->bytes, tcp->now_ns);
+        conn->work->cc.table->on_recovered(&conn->work->cc, tcp->now_ns);
         tcp_ecn_on_loss(conn);
     }
     tcp_recovery_judge(tcp, conn);
     if (conn_has(conn, CONN_RECOVERY) && conn_has(conn, CONN_SACK) &&
-        conn->cc.table->on_sample == NULL) {
+        conn->work->cc.table->on_sample == NULL) {
         tcp_recovery_reduce(conn, acked);
     }
 }
@@ -215,17 +217,17 @@ void tcp_recovery_timeout(struct tcp *tcp, struct tcp_conn *conn)
     uint32_t flight = conn->snd_nxt - conn->snd_una;
     bool reneged = (first->flags & SENT_SACKED) != 0;
     tcp_frto_begin(tcp, conn, reneged || is_recovering(conn));
-    conn->mtu_repair = false;
+    conn->work->mtu_repair = false;
     mark_timeout(tcp, conn, reneged);
-    conn->dup_bytes = 0;
-    conn->dup_acks = 0;
-    conn->recover = conn->snd_nxt;
+    conn->work->dup_bytes = 0;
+    conn->work->dup_acks = 0;
+    conn->work->recover = conn->snd_nxt;
     tcp_rack_stop(conn);
-    if (conn_has(conn, CONN_TIMEOUT) && conn->backoff > 1) {
-        conn->cc.cwnd = conn->mss; /* the same loss again: ssthresh stands (RFC 5681 3.1) */
+    if (conn_has(conn, CONN_TIMEOUT) && conn->work->backoff > 1) {
+        conn->work->cc.cwnd = conn->mss; /* the same loss again: ssthresh stands (RFC 5681 3.1) */
     } else {
-        conn->retrans_stamped = false;
-        conn->cc.table->on_timeout(&conn->cc, flight, tcp->now_ns);
+        conn->work->retrans_stamped = false;
+        conn->work->cc.table->on_timeout(&conn->work->cc, flight, tcp->now_ns);
     }
     tcp_ecn_on_loss(conn);
     conn_clear(conn, CONN_RECOVERY);

@@ -27,8 +27,8 @@ static struct tcp_reorder *range_of(struct tree_node *node)
 
 static struct tcp_reorder *next_range(const struct tcp_conn *conn, const struct tcp_reorder *range)
 {
-    struct tree_node *next =
-        range == NULL ? tree_first(&conn->reorder) : tree_next(&conn->reorder, &range->node);
+    struct tree_node *next = range == NULL ? tree_first(&conn->work->reorder)
+                                           : tree_next(&conn->work->reorder, &range->node);
     return range_of(next);
 }
 
@@ -40,9 +40,9 @@ static bool is_touching(const struct tcp_reorder *left, const struct tcp_reorder
 /* The record goes; its bytes are somebody else's. */
 static void forget(struct tcp *tcp, struct tcp_conn *conn, struct tcp_reorder *range)
 {
-    tree_remove(&conn->reorder, &range->node);
+    tree_remove(&conn->work->reorder, &range->node);
     list_remove(&range->recent);
-    conn->reorder_count--;
+    conn->work->reorder_count--;
     if (range->buffer != NULL && --range->buffer->bytes == 0) {
         buffers_put(tcp->buffers, range->buffer);
     }
@@ -57,26 +57,26 @@ static void drop_first(struct tcp *tcp, struct tcp_conn *conn, struct tcp_reorde
         tree_mark(&next->node, true);
         list_insert_after(&range->recent, &next->recent);
     }
-    conn->reorder_bytes -= range->end - range->seq;
+    conn->work->reorder_bytes -= range->end - range->seq;
     forget(tcp, conn, range);
 }
 
 void tcp_reorder_clear(struct tcp *tcp, struct tcp_conn *conn)
 {
-    while (!tree_is_empty(&conn->reorder)) {
-        forget(tcp, conn, range_of(tree_first(&conn->reorder)));
+    while (!tree_is_empty(&conn->work->reorder)) {
+        forget(tcp, conn, range_of(tree_first(&conn->work->reorder)));
     }
-    conn->reorder_bytes = 0;
+    conn->work->reorder_bytes = 0;
 }
 
 /* The last range that begins at or before SEQ; NULL: none. */
 static struct tcp_reorder *range_before(const struct tcp_conn *conn, uint32_t seq)
 {
-    struct tcp_reorder *last = range_of(tree_last(&conn->reorder));
+    struct tcp_reorder *last = range_of(tree_last(&conn->work->reorder));
     if (last == NULL || seq_leq(last->seq, seq)) {
         return last; /* that is where data arrives */
     }
-    struct tree_node *node = conn->reorder.root;
+    struct tree_node *node = conn->work->reorder.root;
     struct tcp_reorder *found = NULL;
     while (node != NULL) {
         struct tcp_reorder *range = range_of(node);
@@ -92,7 +92,7 @@ static void touch(struct tcp_conn *conn, struct tcp_reorder *range)
 {
     struct tcp_reorder *head = range_of(tree_last_marked(&range->node));
     list_remove(&head->recent);
-    list_add_first(&conn->reorder_recent, &head->recent);
+    list_add_first(&conn->work->reorder_recent, &head->recent);
 }
 
 static void set_head(struct tcp_reorder *range, bool head)
@@ -108,7 +108,7 @@ static void set_head(struct tcp_reorder *range, bool head)
 /* RANGE is new or has grown: what does it touch now? */
 static void settle(struct tcp *tcp, struct tcp_conn *conn, struct tcp_reorder *range)
 {
-    struct tcp_reorder *before = range_of(tree_prev(&conn->reorder, &range->node));
+    struct tcp_reorder *before = range_of(tree_prev(&conn->work->reorder, &range->node));
     struct tcp_reorder *next = next_range(conn, range);
     set_head(range, !is_touching(before, range));
     if (next != NULL) {
@@ -160,8 +160,9 @@ static uint32_t keep_buffer(const struct tcp_conn *conn, struct tcp_arrival *arr
 static enum berth_drop insert(struct tcp *tcp, struct tcp_conn *conn, struct tcp_reorder *before,
                               struct tcp_reorder *host, struct tcp_arrival *arrival)
 {
-    struct tcp_reorder *range =
-        conn->reorder_count < tcp->reorder_per_connection ? pool_take(&tcp->reorder_records) : NULL;
+    struct tcp_reorder *range = conn->work->reorder_count < tcp->reorder_per_connection
+                                    ? pool_take(&tcp->reorder_records)
+                                    : NULL;
     if (range == NULL) {
         return BERTH_DROP_REORDER_LIMIT;
     }
@@ -175,9 +176,10 @@ static enum berth_drop insert(struct tcp *tcp, struct tcp_conn *conn, struct tcp
         memcpy(buffer->data + range->at, arrival->payload, arrival->bytes);
     }
     buffer->bytes++;
-    tree_add_after(&conn->reorder, before == NULL ? NULL : &before->node, &range->node, &tcp->dice);
-    conn->reorder_count++;
-    conn->reorder_bytes += arrival->bytes;
+    tree_add_after(&conn->work->reorder, before == NULL ? NULL : &before->node, &range->node,
+                   &tcp->dice);
+    conn->work->reorder_count++;
+    conn->work->reorder_bytes += arrival->bytes;
     settle(tcp, conn, range);
     return BERTH_DROP_NONE;
 }
@@ -201,7 +203,7 @@ static enum berth_drop take(struct tcp *tcp, struct tcp_conn *conn, struct tcp_r
     host->end += behind ? arrival->bytes : 0;
     host->seq -= ahead ? arrival->bytes : 0;
     host->at -= ahead ? arrival->bytes : 0;
-    conn->reorder_bytes += arrival->bytes;
+    conn->work->reorder_bytes += arrival->bytes;
     settle(tcp, conn, host);
     return BERTH_DROP_NONE;
 }
@@ -210,10 +212,11 @@ static enum berth_drop take(struct tcp *tcp, struct tcp_conn *conn, struct tcp_r
  * to the next range. */
 enum berth_drop tcp_reorder_add(struct tcp *tcp, struct tcp_conn *conn, struct tcp_arrival *arrival)
 {
+    (void)tcp_work_need(tcp, conn);
     struct tcp_reorder *before = range_before(conn, arrival->seq);
     if (before != NULL && seq_gt(before->end, arrival->seq)) {
         uint32_t known = min_u32(before->end - arrival->seq, arrival->bytes);
-        tcp_owe_dsack(conn, arrival->seq, arrival->seq + known);
+        tcp_owe_dsack(tcp, conn, arrival->seq, arrival->seq + known);
         arrival->seq += known;
         arrival->payload += known;
         arrival->bytes -= known;
@@ -257,13 +260,13 @@ static bool hand_over(struct tcp *tcp, struct tcp_conn *conn, struct tcp_reorder
 /* Moves what has become in order to the receive queue. */
 void tcp_reorder_drain(struct tcp *tcp, struct tcp_conn *conn)
 {
-    struct tcp_reorder *range = range_of(tree_first(&conn->reorder));
+    struct tcp_reorder *range = range_of(tree_first(&conn->work->reorder));
     while (range != NULL && seq_leq(range->seq, conn->rcv_nxt)) {
         if (seq_gt(range->end, conn->rcv_nxt)) {
             (void)hand_over(tcp, conn, range, range->at + (conn->rcv_nxt - range->seq));
         }
         drop_first(tcp, conn, range);
-        range = range_of(tree_first(&conn->reorder));
+        range = range_of(tree_first(&conn->work->reorder));
     }
 }
 
@@ -272,7 +275,7 @@ static struct wire_sack block_of(const struct tcp_conn *conn, const struct tcp_r
 {
     struct tree_node *next = tree_next_marked(&head->node);
     struct tree_node *last =
-        next == NULL ? tree_last(&conn->reorder) : tree_prev(&conn->reorder, next);
+        next == NULL ? tree_last(&conn->work->reorder) : tree_prev(&conn->work->reorder, next);
     return (struct wire_sack){.left = head->seq, .right = range_of(last)->end};
 }
 
@@ -280,10 +283,10 @@ static struct wire_sack block_of(const struct tcp_conn *conn, const struct tcp_r
 uint8_t tcp_reorder_sack(const struct tcp_conn *conn, struct wire_sack *out, uint8_t max)
 {
     uint8_t count = 0;
-    struct list_node *node = list_first(&conn->reorder_recent);
+    struct list_node *node = list_first(&conn->work->reorder_recent);
     while (node != NULL && count < max) {
         out[count++] = block_of(conn, CONTAINER_OF(node, struct tcp_reorder, recent));
-        node = list_next(&conn->reorder_recent, node);
+        node = list_next(&conn->work->reorder_recent, node);
     }
     return count;
 }

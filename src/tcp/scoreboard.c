@@ -30,12 +30,12 @@ static uint32_t sent_bytes(const struct tcp_sent *sent)
 
 struct tcp_sent *tcp_score_first(const struct tcp_conn *conn)
 {
-    return sent_of(tree_first(&conn->sent));
+    return sent_of(tree_first(&conn->work->sent));
 }
 
 static struct tcp_sent *next_sent(const struct tcp_conn *conn, const struct tcp_sent *sent)
 {
-    return sent_of(tree_next(&conn->sent, &sent->node));
+    return sent_of(tree_next(&conn->work->sent, &sent->node));
 }
 
 /* Counts BYTES of a record with FLAGS into the sums, or out of them. */
@@ -43,13 +43,13 @@ static void count_flags(struct tcp_conn *conn, uint8_t flags, uint32_t bytes, bo
 {
     uint32_t change = in ? bytes : 0U - bytes;
     if ((flags & SENT_SACKED) != 0) {
-        conn->sacked_bytes += change;
+        conn->work->sacked_bytes += change;
     }
     if ((flags & SENT_LOST) != 0) {
-        conn->lost_bytes += change;
+        conn->work->lost_bytes += change;
     }
     if ((flags & SENT_RESENT) != 0) {
-        conn->resent_bytes += change;
+        conn->work->resent_bytes += change;
     }
 }
 
@@ -63,7 +63,8 @@ void tcp_score_mark(struct tcp_conn *conn, struct tcp_sent *sent, uint8_t flags)
     if ((changed & SENT_LOST) != 0) {
         tree_mark(&sent->node, (flags & SENT_LOST) != 0);
     }
-    if ((changed & flags & SENT_LOST) != 0 && (flags & SENT_PROBE) == 0 && conn->rate != NULL) {
+    if ((changed & flags & SENT_LOST) != 0 && (flags & SENT_PROBE) == 0 &&
+        conn->work->rate != NULL) {
         tcp_rate_lost(conn, sent);
     }
     if ((flags & (SENT_SACKED | SENT_LOST)) != 0) {
@@ -73,8 +74,10 @@ void tcp_score_mark(struct tcp_conn *conn, struct tcp_sent *sent, uint8_t flags)
 
 static void drop_record(struct tcp *tcp, struct tcp_conn *conn, struct tcp_sent *sent)
 {
-    count_flags(conn, sent->flags, sent_bytes(sent), false);
-    tree_remove(&conn->sent, &sent->node);
+    if (sent->flags != 0) {
+        count_flags(conn, sent->flags, sent_bytes(sent), false);
+    }
+    tree_remove(&conn->work->sent, &sent->node);
     list_remove(&sent->by_time);
     pool_give(&tcp->sent_records, sent);
 }
@@ -91,7 +94,7 @@ bool tcp_score_split(struct tcp *tcp, struct tcp_conn *conn, struct tcp_sent *se
     rest->by_time = (struct list_node){0};
     rest->seq = at;
     sent->end = at;
-    tree_add_after(&conn->sent, &sent->node, &rest->node, &tcp->dice);
+    tree_add_after(&conn->work->sent, &sent->node, &rest->node, &tcp->dice);
     if ((rest->flags & SENT_LOST) != 0) {
         tree_mark(&rest->node, true);
     }
@@ -115,10 +118,10 @@ bool tcp_score_has_room(const struct tcp *tcp, const struct tcp_conn *conn)
  * is theirs, as if they were a super-segment. Not where rates are measured, piece by piece. */
 static bool joins_train(const struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes)
 {
-    struct list_node *last = list_last(&conn->in_flight);
+    struct list_node *last = list_last(&conn->work->in_flight);
     struct tcp_sent *sent = last != NULL ? CONTAINER_OF(last, struct tcp_sent, by_time) : NULL;
     if (sent == NULL || sent->end != conn->snd_nxt || sent->sent_ns != tcp->now_ns ||
-        sent->flags != 0 || conn->rate != NULL || conn->snd_small == conn->snd_nxt) {
+        sent->flags != 0 || conn->work->rate != NULL || conn->work->snd_small == conn->snd_nxt) {
         return false;
     }
     uint32_t mss = tcp_mss_now(conn);
@@ -146,9 +149,9 @@ bool tcp_score_sent(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes)
     sent->segment = (uint16_t)tcp_mss_now(conn);
     sent->flags = 0;
     sent->app_limited = false;
-    tree_add_after(&conn->sent, tree_last(&conn->sent), &sent->node, &tcp->dice);
-    list_add_last(&conn->in_flight, &sent->by_time);
-    if (conn->rate != NULL) {
+    tree_add_after(&conn->work->sent, tree_last(&conn->work->sent), &sent->node, &tcp->dice);
+    list_add_last(&conn->work->in_flight, &sent->by_time);
+    if (conn->work->rate != NULL) {
         tcp_rate_sent(tcp, conn, sent, conn_pipe(conn));
     }
     return true;
@@ -161,7 +164,7 @@ void tcp_score_clear(struct tcp *tcp, struct tcp_conn *conn)
         drop_record(tcp, conn, sent);
         sent = tcp_score_first(conn);
     }
-    conn->dup_bytes = 0;
+    conn->work->dup_bytes = 0;
 }
 
 /* A round trip's time, or none (Karn: RFC 6298 3). Nor is it one where SENT, or its ACK, may have
@@ -182,7 +185,7 @@ static void on_delivered(struct tcp *tcp, struct tcp_conn *conn, const struct tc
                          struct tcp_acked *acked)
 {
     take_sample(tcp, sent, acked);
-    if (conn->rate != NULL) {
+    if (conn->work->rate != NULL) {
         tcp_rate_delivered(tcp, conn, sent);
     }
     if ((sent->flags & SENT_PROBE) != 0) {
@@ -197,7 +200,7 @@ static void on_delivered(struct tcp *tcp, struct tcp_conn *conn, const struct tc
 static void on_part_delivered(struct tcp *tcp, struct tcp_conn *conn, struct tcp_sent *sent,
                               uint32_t ack, struct tcp_acked *acked)
 {
-    if ((sent->flags & (SENT_SACKED | SENT_PROBE)) == 0 && conn->rate == NULL) {
+    if ((sent->flags & (SENT_SACKED | SENT_PROBE)) == 0 && conn->work->rate == NULL) {
         struct tcp_sent part = *sent;
         part.end = ack;
         on_delivered(tcp, conn, &part, acked);
@@ -225,7 +228,7 @@ void tcp_score_acked(struct tcp *tcp, struct tcp_conn *conn, uint32_t ack, struc
 /* The first record that ends behind SEQ; NULL: none. */
 static struct tcp_sent *find(const struct tcp_conn *conn, uint32_t seq)
 {
-    struct tree_node *node = conn->sent.root;
+    struct tree_node *node = conn->work->sent.root;
     struct tcp_sent *found = NULL;
     while (node != NULL) {
         struct tcp_sent *sent = sent_of(node);
@@ -256,7 +259,7 @@ static struct tcp_sent *mark_sacked(struct tcp *tcp, struct tcp_conn *conn, stru
     acked->sacked += sent_bytes(sent);
     on_delivered(tcp, conn, sent, acked);
     tcp_score_mark(conn, sent, (uint8_t)((sent->flags & SENT_EVER_RESENT) | SENT_SACKED));
-    join(tcp, conn, sent_of(tree_prev(&conn->sent, &sent->node)), sent);
+    join(tcp, conn, sent_of(tree_prev(&conn->work->sent, &sent->node)), sent);
     struct tcp_sent *next = next_sent(conn, sent);
     bool joined = next != NULL && (next->flags & SENT_SACKED) != 0;
     join(tcp, conn, sent, next);
@@ -325,7 +328,9 @@ void tcp_score_sacked(struct tcp *tcp, struct tcp_conn *conn, const struct wire_
                       struct tcp_acked *acked)
 {
     acked->dsack = is_dsack(conn, segment);
-    conn->counts.dsacks += acked->dsack ? 1 : 0;
+    if (acked->dsack) {
+        tcp_ledger_need(tcp, conn)->dsacks++;
+    }
     for (uint32_t i = acked->dsack ? 1 : 0; i < segment->sack_count; i++) {
         const struct wire_sack *block = &segment->sack[i];
         if (seq_lt(block->left, block->right) && seq_geq(block->left, conn->snd_una) &&
@@ -338,7 +343,7 @@ void tcp_score_sacked(struct tcp *tcp, struct tcp_conn *conn, const struct wire_
 bool tcp_score_resend(struct tcp *tcp, struct tcp_conn *conn, uint32_t max, uint32_t *seq,
                       uint32_t *end)
 {
-    struct tcp_sent *sent = sent_of(tree_first_marked(&conn->sent));
+    struct tcp_sent *sent = sent_of(tree_first_marked(&conn->work->sent));
     if (sent == NULL) {
         return false;
     }
@@ -356,7 +361,7 @@ bool tcp_score_resend(struct tcp *tcp, struct tcp_conn *conn, uint32_t max, uint
 static void forget_probe(struct tcp_conn *conn, const struct tcp_sent *sent)
 {
     if ((sent->flags & SENT_PROBE) != 0) {
-        conn->mtu_probe_out = false;
+        conn->work->mtu_probe_out = false;
     }
 }
 
@@ -368,24 +373,24 @@ void tcp_score_again(struct tcp *tcp, struct tcp_conn *conn, struct tcp_sent *se
     sent->sent_ns = tcp->now_ns;
     sent->segment = (uint16_t)tcp_mss_now(conn);
     list_remove(&sent->by_time);
-    list_add_last(&conn->in_flight, &sent->by_time);
-    if (conn->rate != NULL) {
+    list_add_last(&conn->work->in_flight, &sent->by_time);
+    if (conn->work->rate != NULL) {
         tcp_rate_sent(tcp, conn, sent,
                       conn_pipe(conn) - min_u32(conn_pipe(conn), sent_bytes(sent)));
     }
-    if (!conn->retrans_stamped) {
-        conn->retrans_stamped = true;
-        conn->retrans_ts = tcp_ts_now(tcp, conn);
+    if (!conn->work->retrans_stamped) {
+        conn->work->retrans_stamped = true;
+        conn->work->retrans_ts = tcp_ts_now(tcp, conn);
     }
 }
 
 /* The last BYTES of what is in flight, as a record, or more if that is SACKed; NULL: nothing is. */
 struct tcp_sent *tcp_score_tail(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes)
 {
-    struct tcp_sent *sent = sent_of(tree_last(&conn->sent));
+    struct tcp_sent *sent = sent_of(tree_last(&conn->work->sent));
     if (sent != NULL && sent_bytes(sent) > bytes && (sent->flags & SENT_SACKED) == 0 &&
         tcp_score_split(tcp, conn, sent, sent->end - bytes)) {
-        sent = sent_of(tree_last(&conn->sent));
+        sent = sent_of(tree_last(&conn->work->sent));
     }
     return sent;
 }
@@ -418,12 +423,12 @@ void tcp_score_large_lost(struct tcp_conn *conn, uint32_t segment)
 /* Has something behind SEQ been SACKed? Little is behind it. */
 bool tcp_score_is_sacked_beyond(const struct tcp_conn *conn, uint32_t seq)
 {
-    struct tcp_sent *sent = sent_of(tree_last(&conn->sent));
+    struct tcp_sent *sent = sent_of(tree_last(&conn->work->sent));
     while (sent != NULL && seq_gt(sent->end, seq)) {
         if ((sent->flags & SENT_SACKED) != 0) {
             return true;
         }
-        sent = sent_of(tree_prev(&conn->sent, &sent->node));
+        sent = sent_of(tree_prev(&conn->work->sent, &sent->node));
     }
     return false;
 }
@@ -431,8 +436,8 @@ bool tcp_score_is_sacked_beyond(const struct tcp_conn *conn, uint32_t seq)
 /* What was believed lost was not: it counts as in flight again, before what was sent since. */
 void tcp_score_none_lost(struct tcp_conn *conn)
 {
-    struct tree_node *node = tree_first_marked(&conn->sent);
-    struct list_node *before = &conn->in_flight.head;
+    struct tree_node *node = tree_first_marked(&conn->work->sent);
+    struct list_node *before = &conn->work->in_flight.head;
     while (node != NULL) {
         struct tcp_sent *sent = sent_of(node);
         node = tree_next_marked(node);

@@ -14,26 +14,26 @@ static const uint32_t reserve_buffers_max = 8; /* buffers that one reserve may t
 /* After a trim or when there is none: back to the front. */
 static void cursor_reset(struct tcp_conn *conn)
 {
-    conn->cursor = conn->send_first;
-    conn->cursor_seq = conn->snd_una == conn->iss ? conn->iss + 1 : conn->snd_una;
+    conn->work->cursor = conn->work->send_first;
+    conn->work->cursor_seq = conn->snd_una == conn->iss ? conn->iss + 1 : conn->snd_una;
 }
 
 /* Drops BYTES from the front; snd_una has moved already. */
 void tcp_sendq_trim(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes)
 {
     while (bytes > 0) {
-        struct berth_buffer *buffer = conn->send_first;
+        struct berth_buffer *buffer = conn->work->send_first;
         BERTH_CHECK(buffer != NULL);
         uint32_t part = min_u32(bytes, buffer->bytes);
         buffer->begin += part;
         buffer->bytes -= part;
         bytes -= part;
-        if (buffer == conn->cursor) {
-            conn->cursor = NULL;
+        if (buffer == conn->work->cursor) {
+            conn->work->cursor = NULL;
         }
         if (buffer->bytes == 0) {
-            conn->send_first = buffer->next;
-            conn->send_last = buffer->next == NULL ? NULL : conn->send_last;
+            conn->work->send_first = buffer->next;
+            conn->work->send_last = buffer->next == NULL ? NULL : conn->work->send_last;
             buffers_put(tcp->buffers, buffer);
         }
     }
@@ -41,9 +41,9 @@ void tcp_sendq_trim(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes)
 
 void tcp_sendq_release(struct tcp *tcp, struct tcp_conn *conn)
 {
-    while (conn->reserved != NULL) {
-        struct berth_buffer *buffer = conn->reserved;
-        conn->reserved = buffer->next;
+    while (conn->work->reserved != NULL) {
+        struct berth_buffer *buffer = conn->work->reserved;
+        conn->work->reserved = buffer->next;
         buffers_put(tcp->buffers, buffer);
     }
 }
@@ -51,27 +51,27 @@ void tcp_sendq_release(struct tcp *tcp, struct tcp_conn *conn)
 void tcp_sendq_clear(struct tcp *tcp, struct tcp_conn *conn)
 {
     tcp_sendq_release(tcp, conn);
-    while (conn->send_first != NULL) {
-        struct berth_buffer *buffer = conn->send_first;
-        conn->send_first = buffer->next;
+    while (conn->work->send_first != NULL) {
+        struct berth_buffer *buffer = conn->work->send_first;
+        conn->work->send_first = buffer->next;
         buffers_put(tcp->buffers, buffer);
     }
-    conn->send_last = NULL;
-    conn->cursor = NULL;
+    conn->work->send_last = NULL;
+    conn->work->cursor = NULL;
 }
 
 uint32_t tcp_sendq_views(struct tcp_conn *conn, uint32_t seq, uint32_t bytes,
                          struct berth_frame *frame)
 {
-    if (conn->cursor == NULL || seq_lt(seq, conn->cursor_seq)) {
+    if (conn->work->cursor == NULL || seq_lt(seq, conn->work->cursor_seq)) {
         cursor_reset(conn);
     }
-    while (seq - conn->cursor_seq >= conn->cursor->bytes) {
-        conn->cursor_seq += conn->cursor->bytes;
-        conn->cursor = conn->cursor->next;
+    while (seq - conn->work->cursor_seq >= conn->work->cursor->bytes) {
+        conn->work->cursor_seq += conn->work->cursor->bytes;
+        conn->work->cursor = conn->work->cursor->next;
     }
-    struct berth_buffer *buffer = conn->cursor;
-    uint32_t skip = seq - conn->cursor_seq;
+    struct berth_buffer *buffer = conn->work->cursor;
+    uint32_t skip = seq - conn->work->cursor_seq;
     uint32_t covered = 0;
     while (covered < bytes && buffer != NULL && frame->view_count < BERTH_FRAME_VIEWS_MAX) {
         uint32_t part = min_u32(bytes - covered, buffer->bytes - skip);
@@ -107,7 +107,7 @@ static struct berth_buffer *reserve_one(struct tcp *tcp, struct tcp_conn *conn,
     buffer->begin = 0;
     buffer->next = NULL;
     if (last == NULL) {
-        conn->reserved = buffer;
+        conn->work->reserved = buffer;
     } else {
         last->next = buffer;
     }
@@ -135,7 +135,7 @@ static uint32_t pool_room(const struct tcp *tcp, const struct tcp_conn *conn)
 {
     const struct buffers *pool = tcp->buffers;
     uint32_t queued = queued_bytes(conn);
-    uint32_t tail = conn->send_last != NULL ? buffer_room(conn->send_last) : 0;
+    uint32_t tail = conn->work->send_last != NULL ? buffer_room(conn->work->send_last) : 0;
     uint64_t share = (uint64_t)buffers_spare_to_send(pool) * pool->capacity;
     uint64_t room = queued == 0 ? share : share > queued ? share - queued : 0;
     return (uint32_t)min_u64(max_u64(room, tail), UINT32_MAX);
@@ -173,6 +173,7 @@ int tcp_reserve(struct tcp *tcp, struct tcp_conn *conn, size_t want, struct bert
     if (error != 0) {
         return error;
     }
+    (void)tcp_work_need(tcp, conn);
     tcp_sendq_release(tcp, conn);
     uint32_t queued = queued_bytes(conn);
     uint32_t limit = tcp_send_limit(tcp, conn);
@@ -182,9 +183,11 @@ int tcp_reserve(struct tcp *tcp, struct tcp_conn *conn, size_t want, struct bert
     }
     size_t left = min_size(want, min_u32(room, pool_room(tcp, conn)));
     uint32_t count = 0;
-    if (conn->send_last != NULL && buffer_room(conn->send_last) > 0 && left > 0 && max > 0) {
-        size_t part = min_size(left, buffer_room(conn->send_last));
-        views[count++] = (struct berth_view){.data = buffer_end(conn->send_last), .bytes = part};
+    if (conn->work->send_last != NULL && buffer_room(conn->work->send_last) > 0 && left > 0 &&
+        max > 0) {
+        size_t part = min_size(left, buffer_room(conn->work->send_last));
+        views[count++] =
+            (struct berth_view){.data = buffer_end(conn->work->send_last), .bytes = part};
         left -= part;
     }
     struct berth_buffer *last = NULL;
@@ -203,11 +206,11 @@ int tcp_reserve(struct tcp *tcp, struct tcp_conn *conn, size_t want, struct bert
 /* Moves what of BYTES fits into the last buffer's tail. */
 static uint32_t commit_tail(struct tcp_conn *conn, uint32_t bytes)
 {
-    if (conn->send_last == NULL) {
+    if (conn->work->send_last == NULL) {
         return 0;
     }
-    uint32_t part = min_u32(bytes, buffer_room(conn->send_last));
-    conn->send_last->bytes += part;
+    uint32_t part = min_u32(bytes, buffer_room(conn->work->send_last));
+    conn->work->send_last->bytes += part;
     return part;
 }
 
@@ -217,8 +220,8 @@ int tcp_commit(struct tcp *tcp, struct tcp_conn *conn, size_t bytes)
     if (error != 0) {
         return error;
     }
-    size_t room = conn->send_last == NULL ? 0 : buffer_room(conn->send_last);
-    for (const struct berth_buffer *at = conn->reserved; at != NULL; at = at->next) {
+    size_t room = conn->work->send_last == NULL ? 0 : buffer_room(conn->work->send_last);
+    for (const struct berth_buffer *at = conn->work->reserved; at != NULL; at = at->next) {
         room += at->capacity;
     }
     uint32_t queued = queued_bytes(conn);
@@ -228,23 +231,23 @@ int tcp_commit(struct tcp *tcp, struct tcp_conn *conn, size_t bytes)
     uint32_t left = (uint32_t)bytes;
     left -= commit_tail(conn, left);
     while (left > 0) {
-        struct berth_buffer *buffer = conn->reserved;
+        struct berth_buffer *buffer = conn->work->reserved;
         BERTH_CHECK(buffer != NULL); /* counted above */
-        conn->reserved = buffer->next;
+        conn->work->reserved = buffer->next;
         buffer->next = NULL;
         buffer->bytes = min_u32(left, buffer->capacity);
         left -= buffer->bytes;
-        if (conn->send_last == NULL) {
-            conn->send_first = buffer;
+        if (conn->work->send_last == NULL) {
+            conn->work->send_first = buffer;
         } else {
-            conn->send_last->next = buffer;
+            conn->work->send_last->next = buffer;
         }
-        conn->send_last = buffer;
+        conn->work->send_last = buffer;
     }
     tcp_sendq_release(tcp, conn);
     conn->more = false;
     if (bytes > 0) {
-        if (conn->rate != NULL) {
+        if (conn->work->rate != NULL) {
             tcp_rate_check(tcp, conn);
         }
         conn->snd_end += (uint32_t)bytes;

@@ -74,6 +74,8 @@ struct tcp {
     struct table path_table;                 /* by peer */
     struct list path_order;                  /* least lately asked for first */
     struct tree_dice dice;                   /* for the records' rows */
+    struct pool works;                       /* of connections that are not at rest: work.c */
+    struct pool ledgers;                     /* of those with something to keep in one */
     struct pool rates;                       /* of paced and measured connections */
     struct table table;                      /* connections by both ends */
     struct table syn_table;                  /* half-open ones by both ends */
@@ -138,7 +140,7 @@ void tcp_options_init(struct tcp_options *options, const struct berth_tcp_settin
 
 struct tcp_pair tcp_pair(struct tcp *tcp, const struct berth_endpoint *local,
                          const struct berth_endpoint *remote);
-struct tcp_conn *tcp_find(const struct tcp *tcp, const struct tcp_pair *pair);
+struct tcp_conn *tcp_find(struct tcp *tcp, const struct tcp_pair *pair);
 /* The connection of PACKET; NULL: there is none. */
 struct tcp_conn *tcp_find_for(struct tcp *tcp, const struct wire_packet *packet);
 struct tcp_syn *tcp_find_syn(const struct tcp *tcp, const struct tcp_pair *pair);

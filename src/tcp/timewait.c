@@ -7,6 +7,7 @@
  * the limit the oldest goes.
  */
 #include "tcp/timewait.h"
+#include "base/address.h"
 #include "tcp/parts.h"
 
 #define TICK_SHIFT 20 /* ends_tick: of nanoseconds, about a millisecond */
@@ -74,7 +75,7 @@ static bool is_between(const struct tcp_time_wait *wait, const struct tcp_pair *
 
 struct tcp_time_wait *tcp_find_time_wait(const struct tcp *tcp, const struct tcp_pair *pair)
 {
-    bool is_v6 = !berth_address_is_v4(&pair->remote.address);
+    bool is_v6 = !address_is_v4(&pair->remote.address);
     uint32_t at = *table_head(&tcp->time_wait_table, (uint32_t)pair->hash);
     while (at != 0) {
         struct tcp_time_wait *wait = wait_at(tcp, at);
@@ -227,7 +228,7 @@ static struct tcp_time_wait *record_new(struct tcp *tcp, bool is_v6)
  * out. */
 void tcp_time_wait_enter(struct tcp *tcp, struct tcp_conn *conn)
 {
-    bool is_v6 = !berth_address_is_v4(&conn->remote.address);
+    bool is_v6 = !address_is_v4(&conn->remote.address);
     uint32_t bytes = address_bytes(is_v6);
     uint32_t window = (conn->rcv_adv - conn->rcv_nxt) >> conn->rcv_wscale;
     struct tcp_time_wait *wait = record_new(tcp, is_v6);

@@ -95,15 +95,15 @@ static uint16_t offer(struct tcp *tcp, struct tcp_conn *conn)
 /* What came out of order (RFC 2018 3). */
 static void sack(const struct tcp_conn *conn, struct wire_tcp *out)
 {
-    bool any = conn->reorder_count > 0 || conn->dsack_owed;
+    bool any = conn->work->reorder_count > 0 || conn->work->dsack_owed;
     if (!any || !conn_has(conn, CONN_SACK)) {
         return;
     }
     uint8_t room = conn_has(conn, CONN_TIMESTAMPS) ? 3 : 4;
     uint8_t first = 0;
-    if (conn->dsack_owed) { /* RFC 2883 4: what arrived twice stands first */
+    if (conn->work->dsack_owed) { /* RFC 2883 4: what arrived twice stands first */
         out->sack[first++] =
-            (struct wire_sack){.left = conn->dsack_left, .right = conn->dsack_right};
+            (struct wire_sack){.left = conn->work->dsack_left, .right = conn->work->dsack_right};
     }
     uint8_t more = tcp_reorder_sack(conn, out->sack + first, (uint8_t)(room - first));
     out->sack_count = (uint8_t)(first + more);
@@ -123,10 +123,12 @@ static void acknowledge(struct tcp *tcp, struct tcp_conn *conn, struct wire_pack
     if (conn->options->timeout_option) {
         tcp_timeout_option(tcp, conn, packet);
     }
-    if (conn->ecn.mode != TCP_ECN_NONE) {
+    if (conn_has(conn, CONN_ECN)) {
         tcp_ecn_acknowledge(conn, packet);
     }
-    conn->dsack_owed = false;
+    if (conn->work->dsack_owed) {
+        conn->work->dsack_owed = false;
+    }
     tcp_urgent_point(conn, &packet->tcp);
     conn->rcv_acked = conn->rcv_nxt;
     conn->ack_ns = BERTH_NEVER;
@@ -152,16 +154,16 @@ static void fill_syn(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
     bool first = conn->probes == 0;
     conn->probes = (uint8_t)min_u32(conn->probes + 1U, UINT8_MAX);
     conn->snd_nxt = seq_max(conn->snd_nxt, conn->iss + 1);
-    conn->sent_ns = tcp->now_ns;
+    conn->work->sent_ns = tcp->now_ns;
     if (first && conn->state == BERTH_TCP_SYN_SENT && conn->options->fast_open) {
         tcp_fast_offer(tcp, conn, packet, frame);
     } else if (first && conn->fast_renew) {
         tcp_fast_give(tcp, packet);
     }
-    if (conn->rto_ns == BERTH_NEVER) {
-        conn->rto_ns = add_sat_u64(tcp->now_ns, tcp_rto(tcp, conn));
+    if (conn->work->rto_ns == BERTH_NEVER) {
+        conn->work->rto_ns = add_sat_u64(tcp->now_ns, tcp_rto(tcp, conn));
     }
-    tcp_timer_arm(tcp, conn);
+    tcp_timer_by(tcp, conn, conn->work->rto_ns);
 }
 
 static bool may_cut(const struct tcp *tcp, const struct tcp_conn *conn)
@@ -169,7 +171,7 @@ static bool may_cut(const struct tcp *tcp, const struct tcp_conn *conn)
     if ((tcp->offloads & (BERTH_LINK_TSO4 | BERTH_LINK_TSO6)) == 0) {
         return false;
     }
-    bool v4 = berth_address_is_v4(&conn->remote.address);
+    bool v4 = address_is_v4(&conn->remote.address);
     return (tcp->offloads & (v4 ? BERTH_LINK_TSO4 : BERTH_LINK_TSO6)) != 0;
 }
 
@@ -199,8 +201,8 @@ static uint32_t burst_max(const struct tcp *tcp, const struct tcp_conn *conn, ui
         return mss;
     }
     uint32_t most = max_u32(tcp->segment_bytes_max, mss);
-    if (conn->rate != NULL && conn->cc.pacing_bps != 0) {
-        most = max_u32(min_u32(most, conn->rate->burst), mss);
+    if (conn->work->rate != NULL && conn->work->cc.pacing_bps != 0) {
+        most = max_u32(min_u32(most, conn->work->rate->burst), mss);
     }
     return most - most % mss;
 }
@@ -223,12 +225,12 @@ static void fill_data(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet
         uint32_t covered = tcp_sendq_views(conn, packet->tcp.seq, bytes, frame);
         BERTH_CHECK(covered == bytes);
     }
-    conn->sent_ns = tcp->now_ns;
-    if (conn->rate != NULL) {
+    conn->work->sent_ns = tcp->now_ns;
+    if (conn->work->rate != NULL) {
         tcp_pace_sent(tcp, conn, bytes);
     }
-    if (conn_has(conn, CONN_RECOVERY) || conn->ecn.reducing) {
-        conn->prr_out += bytes;
+    if (conn_has(conn, CONN_RECOVERY) || conn->ledger->ecn.reducing) {
+        conn->work->prr_out += bytes;
     }
 }
 
@@ -255,8 +257,9 @@ static void send_again(struct tcp *tcp, struct tcp_conn *conn, struct wire_packe
     packet->payload_bytes = bytes;
     packet->tcp.flags = fin ? WIRE_FIN : 0;
     fill_data(tcp, conn, packet, frame);
-    conn->retransmissions++;
-    conn->bytes_resent += bytes;
+    struct tcp_ledger *ledger = tcp_ledger_need(tcp, conn);
+    ledger->retransmissions++;
+    ledger->bytes_resent += bytes;
     tcp->stats->tcp_retransmissions++;
 }
 
@@ -268,12 +271,12 @@ static bool fill_lost(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet
         return false;
     }
     uint32_t pipe = conn_pipe(conn);
-    if (pipe >= conn->cc.cwnd && pipe > 0 && !conn_has(conn, CONN_FAST_NOW)) {
+    if (pipe >= conn->work->cc.cwnd && pipe > 0 && !conn_has(conn, CONN_FAST_NOW)) {
         return false;
     }
     conn_clear(conn, CONN_FAST_NOW);
     uint32_t mss = tcp_mss_now(conn);
-    uint32_t room = max_u32(conn->cc.cwnd - min_u32(pipe, conn->cc.cwnd), mss);
+    uint32_t room = max_u32(conn->work->cc.cwnd - min_u32(pipe, conn->work->cc.cwnd), mss);
     uint32_t most = min_u32(room - room % mss, burst_max(tcp, conn, mss));
     uint32_t end;
     if (!tcp_score_resend(tcp, conn, limit_views(tcp, conn, most), &packet->tcp.seq, &end)) {
@@ -282,7 +285,7 @@ static bool fill_lost(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet
     packet->payload_bytes = end - packet->tcp.seq;
     send_again(tcp, conn, packet, frame);
     /* RFC 6675 6: what goes again in fast recovery has an RTO to be acknowledged. */
-    if (conn->rto_ns == BERTH_NEVER || conn_has(conn, CONN_PERSIST | CONN_RECOVERY)) {
+    if (conn->work->rto_ns == BERTH_NEVER || conn_has(conn, CONN_PERSIST | CONN_RECOVERY)) {
         tcp_timer_retransmit(tcp, conn);
     }
     return true;
@@ -294,10 +297,11 @@ static void restart_if_idle(struct tcp *tcp, struct tcp_conn *conn)
     if (conn->snd_una != conn->snd_nxt) {
         return;
     }
-    bool measures = conn->rate != NULL && conn->cc.table->on_sample != NULL;
-    bool due = measures ? conn->rate->is_limited : tcp->now_ns - conn->sent_ns > tcp_rto(tcp, conn);
+    bool measures = conn->work->rate != NULL && conn->work->cc.table->on_sample != NULL;
+    bool due = measures ? conn->work->rate->is_limited
+                        : tcp->now_ns - conn->work->sent_ns > tcp_rto(tcp, conn);
     if (due) {
-        conn->cc.table->on_idle(&conn->cc, tcp->now_ns);
+        conn->work->cc.table->on_idle(&conn->work->cc, tcp->now_ns);
     }
 }
 
@@ -306,7 +310,7 @@ static void restart_if_idle(struct tcp *tcp, struct tcp_conn *conn)
    head. */
 static bool is_nagled(const struct tcp_conn *conn)
 {
-    return seq_gt(conn->snd_small, conn->snd_una) &&
+    return seq_gt(conn->work->snd_small, conn->snd_una) &&
            !conn_has(conn, CONN_NO_DELAY | CONN_FIN_QUEUED);
 }
 
@@ -321,7 +325,7 @@ static uint32_t new_bytes(struct tcp *tcp, struct tcp_conn *conn)
         return 0;
     }
     uint32_t pipe = conn_pipe(conn);
-    uint32_t room = conn->cc.cwnd > pipe ? conn->cc.cwnd - pipe : 0;
+    uint32_t room = conn->work->cc.cwnd > pipe ? conn->work->cc.cwnd - pipe : 0;
     if (room < conn->mss && room < usable) {
         if (pipe > 0) {
             conn_set(conn, CONN_CWND_LIMITED);
@@ -372,23 +376,22 @@ static bool send_new(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
         return false;
     }
     if (!tcp_score_sent(tcp, conn, bytes + (fin ? 1 : 0))) {
-        conn->wants_record = true;
+        conn->work->wants_record = true;
         tcp_starve(tcp, conn);
         return false;
     }
-    if (conn->snd_una == conn->snd_nxt && conn->unanswered == 0) {
-        conn->progress_ns = tcp->now_ns; /* the user timeout counts from here */
+    if (conn->snd_una == conn->snd_nxt && conn->work->unanswered == 0) {
+        conn->work->progress_ns = tcp->now_ns; /* the user timeout counts from here */
     }
     conn_clear(conn, CONN_FORCE_NOW);
     tcp_describe(tcp, conn, conn->snd_nxt, packet);
     packet->payload_bytes = bytes;
     packet->tcp.flags = fin ? WIRE_FIN : 0;
-    if (conn->ecn.mode != TCP_ECN_NONE) {
+    if (conn_has(conn, CONN_ECN)) {
         tcp_ecn_send_new(conn, packet);
     }
     conn->snd_nxt += bytes + (fin ? 1 : 0);
-    conn->bytes_sent += bytes;
-    conn->snd_small = is_small(conn, bytes) ? conn->snd_nxt : conn->snd_small;
+    conn->work->snd_small = is_small(conn, bytes) ? conn->snd_nxt : conn->work->snd_small;
     fill_data(tcp, conn, packet, frame);
     if (conn->options->unsent_bytes != 0) {
         tcp_sendq_wake(tcp, conn);
@@ -402,7 +405,7 @@ static bool send_new(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
 /* What left last was new data, and just now. */
 static bool goes_on(const struct tcp *tcp, const struct tcp_conn *conn)
 {
-    const struct list_node *node = list_last(&conn->in_flight);
+    const struct list_node *node = list_last(&conn->work->in_flight);
     const struct tcp_sent *sent =
         node != NULL ? CONTAINER_OF(node, const struct tcp_sent, by_time) : NULL;
     return sent != NULL && sent->end == conn->snd_nxt && sent->sent_ns == tcp->now_ns;
@@ -414,7 +417,7 @@ static bool has_full_segment(const struct tcp_conn *conn)
     uint32_t used = conn->snd_nxt - conn->snd_una;
     uint32_t pipe = conn_pipe(conn);
     return conn->snd_end - conn->snd_nxt >= conn->mss && conn->snd_wnd >= used + conn->mss &&
-           conn->cc.cwnd >= pipe + conn->mss;
+           conn->work->cc.cwnd >= pipe + conn->mss;
 }
 
 /* PSH also where a burst ends that the window or cwnd has cut off, of two segments and more: so a
@@ -431,8 +434,12 @@ static void push_burst(struct tcp *tcp, struct tcp_conn *conn, struct wire_packe
 static bool fill_new(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
                      struct berth_frame *frame)
 {
-    if (!conn_has_unsent(conn) || (conn->frto != FRTO_OFF && tcp_frto_holds_new(conn)) ||
-        (conn->ecn.paused && !conn_has(conn, CONN_FORCE_NOW))) {
+    if (!conn_has_unsent(conn)) {
+        return false;
+    }
+    (void)tcp_work_need(tcp, conn);
+    if ((conn->work->frto != FRTO_OFF && tcp_frto_holds_new(conn)) ||
+        (conn->ledger->ecn.paused && !conn_has(conn, CONN_FORCE_NOW))) {
         return false;
     }
     bool many = goes_on(tcp, conn);
@@ -440,8 +447,8 @@ static bool fill_new(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
     conn_clear(conn, CONN_CWND_LIMITED);
     packet->payload_bytes = conn->path != 0 ? tcp_pmtu_probe_bytes(tcp, conn) : 0;
     bool probe = packet->payload_bytes > 0;
-    uint32_t small = conn->snd_small;
-    if (probe && conn_pipe(conn) + packet->payload_bytes > conn->cc.cwnd) {
+    uint32_t small = conn->work->snd_small;
+    if (probe && conn_pipe(conn) + packet->payload_bytes > conn->work->cc.cwnd) {
         conn_set(conn, CONN_CWND_LIMITED);
         return false; /* there will be room for it */
     }
@@ -451,12 +458,14 @@ static bool fill_new(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
     }
     if (probe) { /* as one segment, whatever the others' size */
         packet->segment_bytes = 0;
-        conn->snd_small = small;
-        tcp_pmtu_probe_sent(conn, CONTAINER_OF(tree_last(&conn->sent), struct tcp_sent, node));
+        conn->work->snd_small = small;
+        tcp_pmtu_probe_sent(conn,
+                            CONTAINER_OF(tree_last(&conn->work->sent), struct tcp_sent, node));
     }
     push_burst(tcp, conn, packet, many);
-    if (conn->rto_ns == BERTH_NEVER || conn_has(conn, CONN_PERSIST)) {
-        conn->backoff = conn_has(conn, CONN_PERSIST) ? 0 : conn->backoff; /* probes are no losses */
+    if (conn->work->rto_ns == BERTH_NEVER || conn_has(conn, CONN_PERSIST)) {
+        conn->work->backoff =
+            conn_has(conn, CONN_PERSIST) ? 0 : conn->work->backoff; /* probes are no losses */
         tcp_timer_retransmit(tcp, conn);
     } else {
         tcp_rack_arm_probe(tcp, conn);
@@ -469,7 +478,7 @@ static bool fill_new(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
 static bool fill_tail_probe(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
                             struct berth_frame *frame)
 {
-    conn->tlp_now = false;
+    conn->work->tlp_now = false;
     if (conn->snd_una == conn->snd_nxt || conn_has(conn, CONN_RECOVERY | CONN_TIMEOUT)) {
         return false;
     }
@@ -518,32 +527,32 @@ static bool fill_ack(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
 /* Not yet: CONN is ready again when its pace allows more, if there is more. */
 static void wait_for_pace(struct tcp *tcp, struct tcp_conn *conn)
 {
-    if (conn_has_unsent(conn) || tcp_score_has_lost(conn) || conn->tlp_now) {
-        conn->rate->is_waiting = true;
-        tcp_timer_arm(tcp, conn);
+    if (conn_has_unsent(conn) || tcp_score_has_lost(conn) || conn->work->tlp_now) {
+        conn->work->rate->is_waiting = true;
+        tcp_timer_by(tcp, conn, conn->work->rate->pace_ns);
     }
 }
 
 static bool fill_synchronised(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
                               struct berth_frame *frame)
 {
-    if (conn->rate != NULL && !tcp_pace_is_due(tcp, conn)) {
+    if (conn->work->rate != NULL && !tcp_pace_is_due(tcp, conn)) {
         wait_for_pace(tcp, conn);
         return fill_probe(tcp, conn, packet) || fill_ack(tcp, conn, packet);
     }
-    if (conn->ecn.answer && fill_ack(tcp, conn, packet)) {
+    if (conn->ledger->ecn.answer && fill_ack(tcp, conn, packet)) {
         return true; /* before data (RFC 9768 3.2.2.1) */
     }
-    if ((conn->tlp_now && fill_tail_probe(tcp, conn, packet, frame)) ||
+    if ((conn->work->tlp_now && fill_tail_probe(tcp, conn, packet, frame)) ||
         (tcp_score_has_lost(conn) && fill_lost(tcp, conn, packet, frame)) ||
         fill_new(tcp, conn, packet, frame)) {
         return true;
     }
-    if (conn->frto != FRTO_OFF && tcp_frto_unstick(conn) && tcp_score_has_lost(conn) &&
+    if (conn->work->frto != FRTO_OFF && tcp_frto_unstick(conn) && tcp_score_has_lost(conn) &&
         fill_lost(tcp, conn, packet, frame)) {
         return true;
     }
-    if (conn->rto_ns == BERTH_NEVER && conn_has_unsent(conn)) {
+    if (conn->work->rto_ns == BERTH_NEVER && conn_has_unsent(conn)) {
         tcp_timer_retransmit(tcp, conn); /* as persist timer */
     }
     return fill_probe(tcp, conn, packet) || fill_ack(tcp, conn, packet);

@@ -45,15 +45,15 @@ static void take_echo(const struct tcp *tcp, struct tcp_conn *conn, const struct
 static void take_turnover(const struct tcp *tcp, struct tcp_conn *conn)
 {
     struct tcp_tune *tune = &conn->tune;
-    if (tune->turnover_us != 0) {
-        if (seq_lt(conn->rcv_nxt, tune->turnover_seq)) {
+    if (conn->turnover_us != 0) {
+        if (seq_lt(conn->rcv_nxt, conn->turnover_seq)) {
             return;
         }
-        uint32_t sample_us = max_u32(now_us(tcp) - tune->turnover_us, ROUND_US_MIN);
+        uint32_t sample_us = max_u32(now_us(tcp) - conn->turnover_us, ROUND_US_MIN);
         tune->rtt_us = tune->rtt_us == 0 ? sample_us : min_u32(tune->rtt_us, sample_us);
     }
-    tune->turnover_us = max_u32(now_us(tcp), 1);
-    tune->turnover_seq = conn->rcv_adv;
+    conn->turnover_us = max_u32(now_us(tcp), 1);
+    conn->turnover_seq = conn->rcv_adv;
 }
 
 /* PACKET brought payload in order. */
@@ -76,7 +76,7 @@ uint32_t tcp_tune_rtt_us(const struct tcp_conn *conn)
     if (conn->tune.rtt_us != 0 || !conn_has(conn, CONN_RTT_TAKEN)) {
         return conn->tune.rtt_us;
     }
-    uint64_t srtt_us = min_u64(conn->srtt_ns / NS_PER_US, UINT32_MAX);
+    uint64_t srtt_us = min_u64(conn_srtt_ns(conn) / NS_PER_US, UINT32_MAX);
     return max_u32((uint32_t)srtt_us, ROUND_US_MIN);
 }
 
@@ -93,7 +93,7 @@ static void grow(struct tcp_conn *conn, uint32_t taken)
 void tcp_tune_taken(const struct tcp *tcp, struct tcp_conn *conn)
 {
     struct tcp_tune *tune = &conn->tune;
-    uint32_t total = (uint32_t)(conn->bytes_received - conn->receive_bytes);
+    uint32_t total = conn->rcv_nxt - conn->receive_bytes;
     uint32_t taken = total - tune->round_total;
     if (taken > tune->space) {
         grow(conn, taken);
@@ -110,7 +110,7 @@ void tcp_tune_taken(const struct tcp *tcp, struct tcp_conn *conn)
 /* The congestion window may have grown. */
 void tcp_tune_sent(struct tcp_conn *conn)
 {
-    uint64_t want = 2 * (uint64_t)conn->cc.cwnd;
+    uint64_t want = 2 * (uint64_t)conn->work->cc.cwnd;
     uint32_t most = conn->options->send_bytes;
     conn->tune.send_bytes = max_u32(conn->tune.send_bytes, (uint32_t)min_u64(want, most));
 }

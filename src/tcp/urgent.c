@@ -18,16 +18,17 @@ static uint32_t next_read(const struct tcp_conn *conn)
 /* How many bytes there are up to the mark, those included that have not come yet. */
 uint32_t tcp_urgent_left(const struct tcp_conn *conn)
 {
-    return conn_has(conn, CONN_URGENT_IN) ? conn->rcv_up - next_read(conn) : 0;
+    return conn_has(conn, CONN_URGENT_IN) ? conn->work->rcv_up - next_read(conn) : 0;
 }
 
 void tcp_urgent_read(struct tcp_conn *conn)
 {
     bool fin = conn_has(conn, CONN_FIN_RECEIVED);
     if (fin && conn_has(conn, CONN_URGENT_IN)) { /* nothing comes past the FIN */
-        conn->rcv_up = seq_lt(conn->rcv_up, conn->rcv_nxt - 1) ? conn->rcv_up : conn->rcv_nxt - 1;
+        conn->work->rcv_up =
+            seq_lt(conn->work->rcv_up, conn->rcv_nxt - 1) ? conn->work->rcv_up : conn->rcv_nxt - 1;
     }
-    if (conn_has(conn, CONN_URGENT_IN) && seq_geq(next_read(conn), conn->rcv_up)) {
+    if (conn_has(conn, CONN_URGENT_IN) && seq_geq(next_read(conn), conn->work->rcv_up)) {
         conn_clear(conn, CONN_URGENT_IN);
     }
 }
@@ -37,10 +38,10 @@ void tcp_urgent_read(struct tcp_conn *conn)
 void tcp_on_urgent(struct tcp *tcp, struct tcp_conn *conn, const struct wire_tcp *segment)
 {
     uint32_t mark = segment->seq + segment->urgent; /* MUST-62: the first byte that is not urgent */
-    bool further =
-        conn_has(conn, CONN_URGENT_IN) ? seq_gt(mark, conn->rcv_up) : seq_gt(mark, next_read(conn));
+    bool further = conn_has(conn, CONN_URGENT_IN) ? seq_gt(mark, conn->work->rcv_up)
+                                                  : seq_gt(mark, next_read(conn));
     if (further) {
-        conn->rcv_up = mark;
+        tcp_work_need(tcp, conn)->rcv_up = mark;
         conn_set(conn, CONN_URGENT_IN);
         tcp_conn_note(tcp, conn, BERTH_EVENT_URGENT);
     }
@@ -58,7 +59,7 @@ int tcp_urgent(struct tcp *tcp, struct tcp_conn *conn)
         conn->snd_end == conn->snd_nxt + (opening ? 1 : 0)) {
         return BERTH_E_STATE;
     }
-    conn->snd_up = conn->snd_end;
+    tcp_work_need(tcp, conn)->snd_up = conn->snd_end;
     conn_set(conn, CONN_URGENT_OUT);
     if (conn_is_synchronised(conn)) {
         conn_set(conn, CONN_ACK_NOW);
@@ -69,8 +70,8 @@ int tcp_urgent(struct tcp *tcp, struct tcp_conn *conn)
 
 void tcp_urgent_point(const struct tcp_conn *conn, struct wire_tcp *out)
 {
-    if (conn_has(conn, CONN_URGENT_OUT) && seq_lt(out->seq, conn->snd_up)) {
+    if (conn_has(conn, CONN_URGENT_OUT) && seq_lt(out->seq, conn->work->snd_up)) {
         out->flags |= WIRE_URG;
-        out->urgent = (uint16_t)min_u32(conn->snd_up - out->seq, UINT16_MAX); /* MUST-31 */
+        out->urgent = (uint16_t)min_u32(conn->work->snd_up - out->seq, UINT16_MAX); /* MUST-31 */
     }
 }

@@ -56,7 +56,7 @@ static inline void fixture_cut(struct fixture *f, struct arena *arena)
                                  .stats = &f->stats});
 }
 
-static inline struct fixture *fixture_new(const struct fixture_limits *limits)
+static inline struct fixture *fixture_of(const struct fixture_limits *limits, uint32_t connections)
 {
     static const uint8_t seed[RANDOM_SEED_BYTES] = {7};
     struct fixture *f = calloc(1, sizeof *f);
@@ -65,7 +65,7 @@ static inline struct fixture *fixture_new(const struct fixture_limits *limits)
     assert_non_null(f);
     f->count = limits->buffers;
     berth_config_init(&f->config);
-    f->config.limits.tcp_connections = 4;
+    f->config.limits.tcp_connections = connections;
     f->config.limits.tcp_sent_records = limits->records;
     f->config.limits.tcp_reorder_records = limits->records;
     f->config.limits.tcp_reorder_per_connection = limits->records;
@@ -98,19 +98,30 @@ static inline struct fixture *fixture_new(const struct fixture_limits *limits)
     f->conn->mss = FIXTURE_MSS;
     f->conn->snd_wnd = 1U << 29;
     f->conn->snd_wnd_max = 1U << 29;
-    f->conn->send_first = &f->queue;
+    f->conn->work->send_first = &f->queue;
+    f->conn->work->rest_ns = 3600 * NS_PER_S; /* as if it had been settled */
+    tcp_timer_arm(&f->tcp, f->conn);
     return f;
+}
+
+static inline struct fixture *fixture_new(const struct fixture_limits *limits)
+{
+    return fixture_of(limits, 4);
 }
 
 /* Nothing may be left. */
 static inline void fixture_free(struct fixture *f)
 {
     f->conn->state = BERTH_TCP_CLOSED;
-    f->conn->send_first = NULL;
+    if (!conn_is_at_rest(f->conn)) {
+        f->conn->work->send_first = NULL;
+    }
     tcp_conn_free(&f->tcp, f->conn);
     assert_int_equal(f->buffers.free, f->count);
     assert_int_equal(f->tcp.sent_records.used, 0);
     assert_int_equal(f->tcp.reorder_records.used, 0);
+    assert_int_equal(f->tcp.works.used, 0);
+    assert_int_equal(f->tcp.ledgers.used, 0);
     free(f->memory);
     free(f);
 }

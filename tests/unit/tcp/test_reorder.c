@@ -131,7 +131,7 @@ static void a_random_life_agrees_with_a_model(void **state)
         uint32_t bytes = draw_bytes(&random);
         uint32_t room = SPAN - offset;
         bytes = bytes < room ? bytes : room;
-        uint32_t before = f->conn->reorder_bytes;
+        uint32_t before = f->conn->work->reorder_bytes;
         enum berth_drop drop = arrive(f, offset, bytes);
         if (drop == BERTH_DROP_NONE) {
             /* What it has taken is the first gap that the segment covers. */
@@ -139,13 +139,13 @@ static void a_random_life_agrees_with_a_model(void **state)
             while (there[at]) {
                 at++;
             }
-            for (uint32_t i = f->conn->reorder_bytes - before; i > 0; i--) {
+            for (uint32_t i = f->conn->work->reorder_bytes - before; i > 0; i--) {
                 assert_false(there[at]);
                 there[at++] = true;
             }
         } else {
             refused += drop == BERTH_DROP_RECEIVE_BUDGET ? 1 : 0;
-            assert_int_equal(f->conn->reorder_bytes, before);
+            assert_int_equal(f->conn->work->reorder_bytes, before);
         }
         if (drop != BERTH_DROP_RECEIVE_BUDGET) {
             compare_blocks(f, there, offset);
@@ -193,10 +193,11 @@ static void a_flood_of_bytes_is_bounded(void **state)
             assert_int_equal(arrive(f, 1 + nth(order, i, n), 1), BERTH_DROP_NONE);
             uint32_t used = f->count - f->buffers.free;
             most = used > most ? used : most;
-            records = f->conn->reorder_count > records ? f->conn->reorder_count : records;
+            records =
+                f->conn->work->reorder_count > records ? f->conn->work->reorder_count : records;
         }
         tcp_conn_check(f->conn);
-        assert_int_equal(f->conn->reorder_bytes, n);
+        assert_int_equal(f->conn->work->reorder_bytes, n);
         assert_in_range(most, n / FIXTURE_CAPACITY, n / FIXTURE_CAPACITY + 4);
         assert_true(order > 1 || records <= n / FIXTURE_CAPACITY + 4);
         assert_int_equal(tcp_reorder_sack(f->conn, &block, 1), 1);
@@ -218,9 +219,9 @@ static void without_records_more_is_refused(void **state)
         refused += drop == BERTH_DROP_REORDER_LIMIT ? 1 : 0;
     }
     assert_int_equal(refused, 900);
-    assert_int_equal(f->conn->reorder_count, 100);
+    assert_int_equal(f->conn->work->reorder_count, 100);
     assert_int_equal(arrive(f, 2, 1), BERTH_DROP_NONE); /* it joins two: a record is free again */
-    assert_int_equal(f->conn->reorder_count, 99);
+    assert_int_equal(f->conn->work->reorder_count, 99);
     tcp_conn_check(f->conn);
     fixture_free(f);
 }
@@ -243,7 +244,7 @@ static void without_a_buffer_they_come_again(void **state)
     f->conn->rcv_nxt += 1;
     tcp_reorder_drain(&f->tcp, f->conn);
     assert_int_equal(f->conn->rcv_nxt, FIXTURE_IRS + 2);
-    assert_int_equal(f->conn->reorder_count, 1);
+    assert_int_equal(f->conn->work->reorder_count, 1);
     while (count > 0) {
         buffers_put(&f->buffers, taken[--count]);
     }

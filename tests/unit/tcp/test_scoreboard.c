@@ -14,7 +14,8 @@ static void send_now(struct fixture *f, uint32_t bytes)
     assert_true(tcp_score_sent(&f->tcp, f->conn, bytes));
     f->conn->snd_nxt += bytes;
     f->conn->snd_end = f->conn->snd_nxt;
-    f->conn->snd_small = bytes % FIXTURE_MSS != 0 ? f->conn->snd_nxt : f->conn->snd_small;
+    f->conn->work->snd_small =
+        bytes % FIXTURE_MSS != 0 ? f->conn->snd_nxt : f->conn->work->snd_small;
     f->queue.bytes += bytes;
 }
 
@@ -67,7 +68,7 @@ static void lose_and_find(struct fixture *f, const bool *there)
         assert_int_equal(seq, f->conn->snd_una + at * FIXTURE_MSS);
     }
     tcp_score_none_lost(f->conn);
-    assert_int_equal(f->conn->lost_bytes, 0);
+    assert_int_equal(f->conn->work->lost_bytes, 0);
 }
 
 static void a_random_life_agrees_with_a_model(void **state)
@@ -118,7 +119,7 @@ static void single_bytes_cut_nothing(void **state)
         assert_int_equal(sack(f, at, at + 1), 0);
     }
     assert_int_equal(f->tcp.sent_records.used, 10);
-    assert_int_equal(f->conn->sacked_bytes, 0);
+    assert_int_equal(f->conn->work->sacked_bytes, 0);
     tcp_conn_check(f->conn);
     fixture_free(f);
 }
@@ -230,7 +231,7 @@ static void a_part_of_a_train_is_a_sample(void **state)
     }
     f->tcp.now_ns += 3 * NS_PER_MS;
     assert_int_equal(acknowledge(f, 2 * FIXTURE_MSS).rtt_ns, 3 * NS_PER_MS);
-    assert_int_equal(f->conn->rack_end, f->conn->snd_una);
+    assert_int_equal(f->conn->work->rack_end, f->conn->snd_una);
     f->tcp.now_ns += NS_PER_MS;
     assert_int_equal(acknowledge(f, 2 * FIXTURE_MSS).rtt_ns, 4 * NS_PER_MS);
     assert_int_equal(f->tcp.sent_records.used, 0);
