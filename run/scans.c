@@ -204,6 +204,7 @@ static void write_line(struct run *run, const struct berth_scan *scan,
 {
     static const char *const actions[] = {"log", "deny", "drop"};
     char source[BERTH_ADDRESS_TEXT_BYTES + 4];
+    uint64_t duration_us = (scan->last_ns - scan->first_ns) / NS_PER_US;
     uint64_t left_ns = scan->expires_ns - min_u64(run->loop.now_ns, scan->expires_ns);
     json_t *line = json_object();
 
@@ -217,8 +218,7 @@ static void write_line(struct run *run, const struct berth_scan *scan,
     journal_put(line, "hosts", json_integer(scan->hosts));
     journal_put(line, "ports", json_integer(scan->ports));
     journal_put(line, "sample_ports", samples_of(scan));
-    journal_put(line, "duration_ms",
-                json_real((double)((scan->last_ns - scan->first_ns) / NS_PER_US) / 1000.0));
+    journal_put(line, "duration_ms", json_real((double)duration_us / 1000.0));
     journal_put(line, "verdict", json_string(actions[scan->action]));
     journal_put(line, "expires", journal_time(left_ns));
     run_journal(run, line);

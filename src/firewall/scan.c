@@ -403,17 +403,27 @@ void firewall_scan_note(struct firewall_scan *scan, const struct scan_contact *c
                         uint64_t now_ns)
 {
     struct berth_address who = who_of(contact->direction, &contact->peer.address);
-    uint32_t hash = hash_who(scan, contact->direction, &who);
-    struct scan_record *record = find_record(scan, hash, contact->direction, &who);
-    struct berth_endpoint end = tried(scan, contact);
-    uint32_t tag = tag_of(scan, contact, &end);
+    struct scan_record *record;
+    struct berth_endpoint end;
+    uint32_t hash;
+    uint32_t tag;
 
+    if (outcome == BERTH_OUTCOME_SUCCESS && scan->pool.used == 0) {
+        return; /* where nobody fails, nothing is hashed */
+    }
+    hash = hash_who(scan, contact->direction, &who);
+    record = find_record(scan, hash, contact->direction, &who);
     if (record != NULL) {
         renew(scan, record, now_ns);
     } else if (outcome == BERTH_OUTCOME_FAILURE) {
         record = take_record(scan, hash, contact->direction, &who);
     }
-    if (record == NULL || record->class == SCAN_FOUND || has_recent(record, tag)) {
+    if (record == NULL || record->class == SCAN_FOUND) {
+        return;
+    }
+    end = tried(scan, contact);
+    tag = tag_of(scan, contact, &end);
+    if (has_recent(record, tag)) {
         return;
     }
     record->last_ns = now_ns;
@@ -432,7 +442,8 @@ bool firewall_scan_is_walking(const struct firewall_scan *scan, enum berth_direc
 {
     struct berth_address who = who_of(direction, peer);
     const struct scan_record *record =
-        find_record(scan, hash_who(scan, direction, &who), direction, &who);
+        scan->pool.used == 0 ? NULL
+                             : find_record(scan, hash_who(scan, direction, &who), direction, &who);
 
     return record != NULL && record->ratio > 0;
 }
