@@ -6,9 +6,7 @@
  * 2. Numbers have no leading zeros: "010" is eight to some readers and ten to others.
  * 3. What format writes, parse reads back as the same address.
  */
-#include <berth/address.h>
-
-#include "base/bytes.h"
+#include "base/address.h"
 
 #define V4_PREFIX_BITS 96
 #define GROUPS         8 /* of 16 bits in an IPv6 address */
@@ -36,7 +34,7 @@ uint32_t berth_address_v4_value(const struct berth_address *address)
 
 bool berth_address_is_v4(const struct berth_address *address)
 {
-    return memcmp(address->bytes, v4_prefix, sizeof v4_prefix) == 0;
+    return address_is_v4(address);
 }
 
 bool berth_address_is_any(const struct berth_address *address)
@@ -50,8 +48,7 @@ bool berth_address_is_any(const struct berth_address *address)
 
 bool berth_address_is_equal(const struct berth_address *a, const struct berth_address *b)
 {
-    return load_u64(a->bytes) == load_u64(b->bytes) &&
-           load_u64(a->bytes + 8) == load_u64(b->bytes + 8);
+    return address_is_same(a, b);
 }
 
 bool berth_address_is_loopback(const struct berth_address *address)
@@ -261,11 +258,13 @@ int berth_endpoint_parse(const char *text, struct berth_endpoint *out)
 /* Are the bits of A and B equal but for those after the first BITS? */
 static bool has_prefix(const struct berth_address *a, const struct berth_address *b, uint32_t bits)
 {
-    uint32_t whole = bits / 8;
-    uint8_t mask = (uint8_t)(0xff00 >> bits % 8);
+    uint64_t high = load_u64(a->bytes) ^ load_u64(b->bytes);
+    uint64_t low = load_u64(a->bytes + 8) ^ load_u64(b->bytes + 8);
 
-    return memcmp(a->bytes, b->bytes, whole) == 0 &&
-           (bits % 8 == 0 || ((a->bytes[whole] ^ b->bytes[whole]) & mask) == 0);
+    if (bits <= 64) {
+        return bits == 0 || __builtin_bswap64(high) >> (64 - bits) == 0;
+    }
+    return high == 0 && __builtin_bswap64(low) >> (128 - bits) == 0;
 }
 
 /* Are all bits after the first BITS zero? */
@@ -309,7 +308,7 @@ bool berth_prefix_contains(const struct berth_prefix *prefix, const struct berth
 
 bool berth_endpoint_is_equal(const struct berth_endpoint *a, const struct berth_endpoint *b)
 {
-    return a->port == b->port && berth_address_is_equal(&a->address, &b->address);
+    return endpoint_is_same(a, b);
 }
 
 /* ---- Formatting: each step writes at TO and returns where it stopped ------------------------- */
