@@ -106,6 +106,7 @@ static int link_prepare(struct mnl_socket *socket, unsigned index, uint32_t mtu,
 
     (void)link_request(request, index);
     mnl_attr_put_u32(request, IFLA_MTU, mtu);
+    mnl_attr_put_u32(request, IFLA_TXQLEN, TUN_SETUP_QUEUE);
     if (has_ipv6) {
         struct nlattr *families = mnl_attr_nest_start(request, IFLA_AF_SPEC);
         struct nlattr *ipv6 = mnl_attr_nest_start(request, AF_INET6);

@@ -21,6 +21,12 @@
 
 #define TUN_SETUP_NAME "berth0"
 
+enum {
+    /* Packets towards berth that wait; what comes beyond is lost, for a TUN does not hold its
+     * senders back. The kernel's own 500 are overrun by eight windows of 4 MiB. */
+    TUN_SETUP_QUEUE = 4096,
+};
+
 struct tun_setup {
     int fd; /* non-blocking, close-on-exec */
     bool has_ipv6;
