@@ -20,15 +20,7 @@
 
 #define COMMAND_BYTES 120 /* of the program's words, in the file's comment */
 
-/* Each special block by itself, since nothing else names it, and such blocks where IPv6 carries
- * them (NAT64, 6to4): src/firewall/special.c. */
-#define EVERYWHERE                                                                      \
-    "any, host, 0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16, 224.0.0.0/4, 255.255.255.255, " \
-    "::, ::1, ::/96, fe80::/10, ff00::/8, 64:ff9b::/104, 64:ff9b::7f00:0/104, "         \
-    "64:ff9b::a9fe:0/112, 64:ff9b::e000:0/100, 64:ff9b::ffff:ffff, 2002::/24, "         \
-    "2002:7f00::/24, 2002:a9fe::/32, 2002:e000::/20, 2002:ffff:ffff::/48\n"
-
-const char learn_everything[] = "allow out to " EVERYWHERE "allow in from " EVERYWHERE;
+const char learn_everything[] = "allow out to " RUN_EVERYWHERE "allow in from " RUN_EVERYWHERE;
 
 struct learn {
     const char *path; /* borrowed */

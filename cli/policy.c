@@ -327,7 +327,7 @@ static int read_file(struct cli_policy *policy, const char *path, bool is_again,
     int mistakes = policy_file_read(&file, path, is_again, ear, &why);
 
     if (mistakes < 0) {
-        ear->on_unreadable(ear->context, strcmp(path, "-") == 0 ? "standard input" : path, why);
+        ear->on_unreadable(ear->context, strcmp(path, "-") == 0 ? CLI_POLICY_INPUT : path, why);
     }
     if (mistakes != 0) {
         return mistakes;

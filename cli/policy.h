@@ -20,7 +20,8 @@
 
 struct firewall;
 
-#define CLI_POLICY_ORIGIN_BYTES 4200 /* a path, a line, and what stands round them */
+#define CLI_POLICY_INPUT        "standard input" /* what stands for it where a path would */
+#define CLI_POLICY_ORIGIN_BYTES 4200             /* a path, a line, and what stands round them */
 
 struct cli_policy;
 

@@ -395,7 +395,7 @@ int policy_file_read(struct policy_file **out, const char *path, bool is_again,
 
     *file = (struct policy_file){.users = 1};
     *reader = (struct reader){.file = file, .ear = ear};
-    reading.path = add_path(file, copy_text(reading.is_input ? "standard input" : path));
+    reading.path = add_path(file, copy_text(reading.is_input ? CLI_POLICY_INPUT : path));
     end.path = reading.path;
     error = read_path(&reading, is_again, POLICY_BYTES_MAX, &mode);
     if (error != 0) {

@@ -66,8 +66,8 @@ static const struct cli_option option_list[] = {
      .kind = CLI_CALL,
      .value = "FILE",
      .call = add_policy,
-     .help = "explain: rules from a file, before those of the command line; repeatable; - is "
-             "standard input"},
+     .help = "explain: rules from a file, before those of the command line; repeatable; - "
+             "is " CLI_POLICY_INPUT},
     {.name = "allow",
      .letter = 'a',
      .kind = CLI_CALL,

@@ -23,6 +23,8 @@ struct settings {
     struct run_publish publishes[RUN_PUBLISHES_MAX];
     size_t publish_count;
     int default_action; /* index in defaults */
+    uint64_t ask_seconds;
+    const char *policy_file; /* the last one; NULL: none that can be added to */
     const char *learn_file;
     struct learn *learn;
     const char *log_file;
@@ -45,8 +47,8 @@ struct settings {
     bool is_quiet;
 };
 
-enum { DEFAULT_DENY, DEFAULT_ALLOW };
-static const char *const defaults[] = {"deny", "allow", NULL};
+enum { DEFAULT_DENY, DEFAULT_ALLOW, DEFAULT_ASK };
+static const char *const defaults[] = {"deny", "allow", "ask", NULL};
 
 /* ---- Options --------------------------------------------------------------------------------- */
 
@@ -91,6 +93,9 @@ static bool add_policy(void *context, const char *value, struct cli_complaint *c
     (void)complaint;
     if (cli_policy_add_file(settings->policy, value, NULL) != 0) {
         settings->is_policy_bad = true; /* it has been said */
+    }
+    if (strcmp(value, "-") != 0) {
+        settings->policy_file = value;
     }
     return true;
 }
@@ -176,11 +181,21 @@ static const struct cli_option option_list[] = {
              "input"},
     {.name = "default",
      .kind = CLI_CHOICE,
-     .value = "deny|allow",
+     .value = "deny|allow|ask",
      .choices = defaults,
      .offset = offsetof(struct settings, default_action),
-     .help = "what becomes of what no rule decides; deny unless said. The host's own addresses and "
-             "other special ones stay shut until a rule names them"},
+     .help =
+         "what becomes of what no rule decides; deny unless said. With allow, the host's own "
+         "addresses and other special ones stay shut until a rule names them. With ask, you are "
+         "asked on the terminal while the connection waits"},
+    {.name = "ask-timeout",
+     .kind = CLI_NUMBER,
+     .value = "SECONDS",
+     .min = 1,
+     .max = RUN_ASK_SECONDS_MAX,
+     .offset = offsetof(struct settings, ask_seconds),
+     .help =
+         "how long an answer is waited for, 1 to 110 s; 30 unless said; without one it is deny"},
     {.name = "learn",
      .kind = CLI_TEXT,
      .value = "FILE",
@@ -382,6 +397,9 @@ static void set_rest(struct run_rules *rules, const struct settings *settings)
     } else if (settings->default_action == DEFAULT_ALLOW) {
         rules->rest = "allow out any\nallow in any\n";
         rules->rest_origin = "--default allow";
+    } else if (settings->default_action == DEFAULT_ASK) {
+        rules->rest = "ask out to " RUN_EVERYWHERE "ask in from " RUN_EVERYWHERE;
+        rules->rest_origin = RUN_ASK_ORIGIN;
     }
 }
 
@@ -413,6 +431,8 @@ static int start(struct settings *settings, const struct cli_words *operands)
         .log_file = settings->log_file,
         .pcap_file = settings->pcap_file,
         .impairment = settings->is_impaired ? &settings->impairment : NULL,
+        .ask_timeout_ns = settings->ask_seconds * UINT64_C(1000000000),
+        .policy_file = settings->policy_file,
         .say = say,
     };
     int status;
@@ -443,7 +463,8 @@ int cli_run_main(int argc, char **argv)
     struct cli_words operands;
     int status;
 
-    *settings = (struct settings){.policy = cli_policy_new(), .mtu = 1500};
+    *settings =
+        (struct settings){.policy = cli_policy_new(), .mtu = 1500, .ask_seconds = RUN_ASK_SECONDS};
     (void)set_network(settings, DEFAULT_NETWORK, &complaint);
     (void)set_network6(settings, DEFAULT_NETWORK6, &complaint);
     status = cli_options_parse(&options, argc, argv, settings, &operands);

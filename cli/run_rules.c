@@ -110,6 +110,18 @@ static const char *origin_of(void *context, uint32_t line)
     return rules->rest_origin;
 }
 
+static const char *file_of(void *context, uint32_t line, uint32_t *file_line)
+{
+    const struct run_rules *rules = context;
+    uint32_t own = rules->text.own;
+    const char *file = NULL;
+
+    if (line > own && line <= own + rules->text.policy_lines) {
+        file = cli_policy_file(*rules->policy, line - own, file_line);
+    }
+    return file != NULL && strcmp(file, CLI_POLICY_INPUT) == 0 ? NULL : file;
+}
+
 /* ---- Once more ------------------------------------------------------------------------------- */
 
 static void tell_mistake(void *context, const char *path, const struct berth_rules_error *error)
@@ -168,6 +180,7 @@ void run_rules_make(struct run_rules *rules, struct run_config *config)
     config->rules_bytes = rules->text.used;
     config->rules_owner = (struct run_rules_owner){.context = rules,
                                                    .origin = origin_of,
+                                                   .file = file_of,
                                                    .again = may_change ? read_again : NULL,
                                                    .taken = on_taken};
     cli_policy_limits(*rules->policy, &config->rules_max, &config->rule_bytes_max);

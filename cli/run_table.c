@@ -197,21 +197,26 @@ static void print_rows(const struct tally_row *rows, size_t count, const struct 
 
 /* ---- Words that would allow it --------------------------------------------------------------- */
 
-/* Was it refused since no rule decided? */
-static bool needs_words(const struct tally_row *row)
+/* Was it refused since no rule of the user's decided? */
+static bool needs_words(const struct run *run, const struct tally_row *row)
 {
-    return row->key.action != BERTH_ALLOW && row->rule < 0 && !row->by_scan && !row->is_told;
+    bool is_undecided =
+        row->rule < 0 || strcmp(run_rule_origin(run, row->rule), RUN_ASK_ORIGIN) == 0;
+
+    return row->key.action != BERTH_ALLOW && is_undecided && !row->by_scan && !row->is_told;
 }
 
-static void print_hints(const struct tally_row *rows, size_t count, const struct run_config *config)
+static void print_hints(const struct run *run, const struct run_config *config,
+                        const struct tally_row *rows)
 {
+    size_t count = run_tally(run)->count;
     const struct berth_address gateways[2] = {config->network.gateway, config->network6.gateway};
     char last[TALLY_HINT_BYTES] = "";
     uint64_t refused = 0;
     size_t hints = 0;
 
     for (size_t i = 0; i < count; i++) {
-        if (needs_words(&rows[i])) {
+        if (needs_words(run, &rows[i])) {
             refused += rows[i].connections;
         }
     }
@@ -223,7 +228,7 @@ static void print_hints(const struct tally_row *rows, size_t count, const struct
     for (size_t i = 0; i < count; i++) {
         char hint[TALLY_HINT_BYTES];
 
-        if (!needs_words(&rows[i])) {
+        if (!needs_words(run, &rows[i])) {
             continue;
         }
         /* The host by IPv4 and by IPv6 takes the same words. */
@@ -247,7 +252,7 @@ static void print_refusing_rules(const struct run *run)
         uint64_t refused = 0;
         bool is_first = true;
 
-        if (row->key.action == BERTH_ALLOW || row->rule < 0) {
+        if (row->key.action == BERTH_ALLOW || row->rule < 0 || needs_words(run, row)) {
             continue;
         }
         for (size_t j = 0; j < tally->count; j++) {
@@ -357,6 +362,6 @@ void run_print_table(const struct run *run, const struct run_config *config)
         print_names(tally, (enum name_refusal)why);
     }
     print_refusing_rules(run);
-    print_hints(rows, tally->count, config);
+    print_hints(run, config, rows);
     free(rows);
 }

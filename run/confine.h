@@ -13,6 +13,7 @@
 #ifndef RUN_CONFINE_H
 #define RUN_CONFINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <berth/error.h>
@@ -21,8 +22,9 @@
  * in message (without "berth: "). */
 BERTH_MUST_CHECK int confine_privileges(char *message, size_t message_bytes);
 
-/* Leaves the listed system calls; any other fails with ENOSYS from here on. Does nothing in builds
- * with a sanitizer, which has needs of its own. Returns as confine_privileges. */
-BERTH_MUST_CHECK int confine_calls(char *message, size_t message_bytes);
+/* Leaves the listed system calls, and if it MAY_REPLACE files those that this needs (rule_file.h);
+ * any other fails with ENOSYS from here on. Does nothing in builds with a sanitizer, which has
+ * needs of its own. Returns as confine_privileges. */
+BERTH_MUST_CHECK int confine_calls(bool may_replace, char *message, size_t message_bytes);
 
 #endif

@@ -150,16 +150,33 @@ static const int calls[] = {
 
 /* Terminals, queue lengths, interface names. */
 static const unsigned requests[] = {
-    TCGETS,   TCSETS,  TCSETSW,  TCSETSF,     TIOCGWINSZ,   TIOCGPGRP,   TIOCSPGRP,
-    FIONREAD, FIONBIO, SIOCOUTQ, SIOCOUTQNSD, SIOCGIFINDEX, SIOCGIFNAME,
+    TCGETS, TCSETS,   TCSETSW, TCSETSF,  TIOCGWINSZ,  TIOCGPGRP,    TIOCSPGRP,
+    TCFLSH, FIONREAD, FIONBIO, SIOCOUTQ, SIOCOUTQNSD, SIOCGIFINDEX, SIOCGIFNAME,
 };
 
-static int add_rules(scmp_filter_ctx filter)
+/* A policy to which an answer is added: a new file takes the old one's place. */
+static const int replacing_calls[] = {
+    SCMP_SYS(rename),   SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(unlink),
+    SCMP_SYS(unlinkat), SCMP_SYS(fchmod),   SCMP_SYS(fchown),
+};
+
+static int add_calls(scmp_filter_ctx filter, const int *list, size_t count)
 {
     int result = 0;
 
-    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]) && result == 0; i++) {
-        result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
+    for (size_t i = 0; i < count && result == 0; i++) {
+        result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, list[i], 0);
+    }
+    return result;
+}
+
+static int add_rules(scmp_filter_ctx filter, bool may_replace)
+{
+    int result = add_calls(filter, calls, sizeof(calls) / sizeof(calls[0]));
+
+    if (result == 0 && may_replace) {
+        result = add_calls(filter, replacing_calls,
+                           sizeof(replacing_calls) / sizeof(replacing_calls[0]));
     }
     for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]) && result == 0; i++) {
         result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
@@ -168,7 +185,7 @@ static int add_rules(scmp_filter_ctx filter)
     return result;
 }
 
-int confine_calls(char *message, size_t message_bytes)
+int confine_calls(bool may_replace, char *message, size_t message_bytes)
 {
     scmp_filter_ctx filter = NULL;
     int result = 0;
@@ -180,7 +197,7 @@ int confine_calls(char *message, size_t message_bytes)
     result = filter == NULL ? -ENOMEM : seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     if (result == 0) {
         (void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1); /* see run/launch_filter.c */
-        result = add_rules(filter);
+        result = add_rules(filter, may_replace);
     }
     if (result == 0) {
         result = seccomp_load(filter);

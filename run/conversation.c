@@ -43,9 +43,9 @@ static const char *protocol_name(enum berth_protocol protocol)
 
 /* ---- The process and the verdict ------------------------------------------------------------ */
 
-static uint8_t attribute_protocol(const struct conversation *conversation)
+static uint8_t attribute_protocol(enum berth_protocol protocol, bool is_v4)
 {
-    switch (conversation->protocol) {
+    switch (protocol) {
     case BERTH_TCP:
         return IPPROTO_TCP;
     case BERTH_UDP:
@@ -53,17 +53,26 @@ static uint8_t attribute_protocol(const struct conversation *conversation)
     case BERTH_ICMP:
         break;
     }
-    return berth_address_is_v4(&conversation->peer.address) ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+    return is_v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+}
+
+bool conversation_process(const struct run *run, enum berth_protocol protocol,
+                          const struct berth_endpoint *program, const struct berth_endpoint *peer,
+                          struct attribute_process *out)
+{
+    struct attribute_query query = {
+        .protocol = attribute_protocol(protocol, berth_address_is_v4(&peer->address)),
+        .local = *program,
+        .remote = *peer};
+
+    return attribute_find(run->attribute, &query, out);
 }
 
 static bool find_process(const struct run *run, const struct conversation *conversation,
                          struct attribute_process *out)
 {
-    struct attribute_query query = {.protocol = attribute_protocol(conversation),
-                                    .local = conversation->program,
-                                    .remote = conversation->peer};
-
-    return attribute_find(run->attribute, &query, out);
+    return conversation_process(run, conversation->protocol, &conversation->program,
+                                &conversation->peer, out);
 }
 
 const char *conversation_process_name(struct run *run, struct conversation *conversation)
@@ -111,13 +120,16 @@ static bool needs_process(struct run *run, const struct conversation *conversati
            tally_find(&run->tally, &key) == NULL || may_ask(run);
 }
 
-void conversation_begin(struct run *run, struct conversation *conversation)
+static void take_decided(struct conversation *conversation, const struct decided *decided)
 {
-    conversation->begun_ns = run->loop.now_ns;
-    conversation->is_open = false;
-    conversation->bytes_out = 0;
-    conversation->bytes_in = 0;
-    conversation->process = NULL;
+    conversation->verdict = decided->verdict;
+    conversation->rule = decided->rule;
+    conversation->answer = (uint8_t)decided->answer;
+}
+
+/* By the rules alone. */
+static void judge(struct run *run, struct conversation *conversation)
+{
     if (conversation->direction == BERTH_IN) {
         struct berth_contact_query query = {.direction = BERTH_IN,
                                             .protocol = conversation->protocol,
@@ -129,6 +141,23 @@ void conversation_begin(struct run *run, struct conversation *conversation)
     conversation->rule = rules_note(run, conversation->verdict.rule);
     if (needs_process(run, conversation)) {
         (void)conversation_process_name(run, conversation);
+    }
+}
+
+void conversation_begin(struct run *run, struct conversation *conversation,
+                        const struct decided *decided)
+{
+    conversation->begun_ns = run->loop.now_ns;
+    conversation->is_open = false;
+    conversation->bytes_out = 0;
+    conversation->bytes_in = 0;
+    conversation->process = NULL;
+    if (decided != NULL) {
+        take_decided(conversation, decided);
+        conversation->process =
+            decided->has_process ? owners_take(&run->owners, &decided->process) : NULL;
+    } else {
+        judge(run, conversation);
     }
     conversation->holds_name = conversation->verdict.by_name &&
                                berth_name_hold(run->berth, &conversation->peer.address) == BERTH_OK;
@@ -218,6 +247,8 @@ static json_t *describe(const struct run *run, const char *event,
     put_service(line, conversation);
     put_process(line, conversation);
     journal_put(line, "rule", journal_text(run_rule_text(run, conversation->rule)));
+    journal_put(line, "answer",
+                journal_text(ask_answer_text((enum ask_answer)conversation->answer)));
     journal_put(line, "rule_origin", journal_text(run_rule_origin(run, conversation->rule)));
     return line;
 }
@@ -345,9 +376,9 @@ void conversation_server_refused(struct run *run, struct conversation *conversat
     tally_add_name(&run->tally, &refused);
 }
 
-void conversation_refused(struct run *run, const struct berth_contact *contact)
+void conversation_refused(struct run *run, const struct berth_contact *contact,
+                          const struct decided *decided)
 {
-    bool is_drop = contact->verdict.action == BERTH_DROP;
     struct attribute_process process;
     struct conversation conversation = {
         .direction = contact->direction,
@@ -355,15 +386,22 @@ void conversation_refused(struct run *run, const struct berth_contact *contact)
         .program = contact->guarded,
         .peer = contact->peer,
         .verdict = contact->verdict,
-        .rule = rules_note(run, contact->verdict.rule),
         .begun_ns = run->loop.now_ns,
     };
+    bool is_drop;
 
     scans_on_refused(run, contact);
-    conversation.process = find_process(run, &conversation, &process) ? &process : NULL;
+    if (decided != NULL) {
+        take_decided(&conversation, decided);
+        conversation.process = decided->has_process ? &decided->process : NULL;
+    } else {
+        conversation.rule = rules_note(run, contact->verdict.rule);
+        conversation.process = find_process(run, &conversation, &process) ? &process : NULL;
+    }
+    is_drop = conversation.verdict.action == BERTH_DROP;
     write_end(run, "refused", &conversation, is_drop ? RUN_END_DROPPED : RUN_END_DENIED);
     count(run, &conversation);
-    if (contact->verdict.log) {
+    if (conversation.verdict.log) {
         tell(run, &conversation, is_drop ? "dropped" : "refused");
     }
 }

@@ -26,6 +26,7 @@
 #include <berth/berth.h>
 
 #include "link/link.h"
+#include "run/added.h"
 #include "run/answers.h"
 #include "run/attribute.h"
 #include "run/control.h"
@@ -49,6 +50,7 @@ struct relay_udp_table;
 struct relay_echo_table;
 struct publish;
 struct resolver;
+struct questions;
 
 enum { RUN_HELD_CHAINS = 1024 };
 
@@ -72,6 +74,7 @@ struct run {
     size_t memory_bytes;
     struct journal journal;
     struct rules rules;
+    struct added added;
     struct control control;
     struct tally tally;
     struct naming naming;
@@ -84,6 +87,8 @@ struct run {
     struct relay_echo_table *echo;
     struct publish *publish;
     struct resolver *resolver; /* NULL: none */
+    struct list deciding;      /* contacts that wait for an answer (decide.h) */
+    struct questions *questions;
     uint64_t asks_paid_ns; /* conversation.c: questions that nobody depends on, paid until then */
     uint64_t moved_bytes;  /* relayed so far, for run.c: is there progress? */
     bool is_ending;        /* the program has ended */

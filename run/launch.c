@@ -30,6 +30,7 @@ struct launch {
     int diag_fd;
     int exit_status;
     bool has_ipv6;
+    bool is_on_hold; /* launch_hold */
     uint32_t offloads;
     uint64_t network_inode;
     struct launch_signals signals;
@@ -344,7 +345,9 @@ static bool notice(struct launch *launch)
         return false;
     }
     if (info.si_code == CLD_STOPPED || info.si_code == CLD_TRAPPED) {
-        launch_signals_stop(info.si_status);
+        if (!launch->is_on_hold) {
+            launch_signals_stop(info.si_status);
+        }
     } else {
         on_ended(launch, &info);
     }
@@ -370,6 +373,19 @@ bool launch_take_hangup(struct launch *launch, bool *is_from_outside)
     launch->signals.hangup = LAUNCH_HANGUP_NONE;
     *is_from_outside = hangup == LAUNCH_HANGUP_OUTSIDE;
     return hangup != LAUNCH_HANGUP_NONE;
+}
+
+void launch_hold(struct launch *launch, bool is_on)
+{
+    launch->is_on_hold = is_on;
+}
+
+bool launch_take_interrupt(struct launch *launch)
+{
+    bool was = launch->signals.is_interrupted;
+
+    launch->signals.is_interrupted = false;
+    return was;
 }
 
 void launch_signal(struct launch *launch, int signal_number)

@@ -135,6 +135,10 @@ enum launch_state launch_on_event(struct launch *launch);
 /* A SIGHUP that was kept since the last call, and whether its sender was found outside; else it had
  * ended, and may have been one of COMMAND's. False: none. */
 bool launch_take_hangup(struct launch *launch, bool *is_from_outside);
+/* While it is on, COMMAND's stopping does not stop this process: berth itself stops it. */
+void launch_hold(struct launch *launch, bool is_on);
+/* Has the terminal sent an interrupt, a quit or a hang-up since this was asked last? */
+bool launch_take_interrupt(struct launch *launch);
 
 /* Sends a signal to COMMAND. Nothing happens when it has ended or is still held. */
 void launch_signal(struct launch *launch, int signal_number);

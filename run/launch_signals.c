@@ -138,6 +138,11 @@ void launch_signals_pass(struct launch_signals *signals, pid_t pid)
     struct signalfd_siginfo info;
 
     while (read(signals->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        int number = (int)info.ssi_signo;
+
+        if (info.ssi_code > 0 && (number == SIGINT || number == SIGQUIT || number == SIGHUP)) {
+            signals->is_interrupted = true;
+        }
         if (pid > 0) {
             pass(signals, &info, pid);
         }

@@ -31,7 +31,8 @@ enum launch_hangup { LAUNCH_HANGUP_NONE, LAUNCH_HANGUP_OUTSIDE, LAUNCH_HANGUP_EN
 struct launch_signals {
     bool keeps_hangup;
     enum launch_hangup hangup;
-    int fd;          /* a signalfd, non-blocking */
+    int fd;              /* a signalfd, non-blocking */
+    bool is_interrupted; /* by the terminal, since launch_take_interrupt */
     int terminal_fd; /* 0, 1 or 2: the terminal, had by us in the foreground at the start; or -1 */
     sigset_t caller_mask;
     struct sigaction caller_chld;

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "run/datagrams.h"
-#include "run/relay_tcp.h"
+#include "run/decide.h"
 #include "run/relay_udp.h"
 #include "run/sockets.h"
 
@@ -97,7 +97,7 @@ static bool accept_one(struct listener *listener)
     }
     client = sockets_endpoint(&address);
     client = seen_as(run, &client);
-    relay_tcp_answer(run, fd, &client, &listener->program);
+    decide_client(run, fd, &client, &listener->program);
     return true;
 }
 

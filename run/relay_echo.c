@@ -252,7 +252,8 @@ static void fail_call(struct relay_echo *flow, int error)
     flow_end(flow, run_end_of_errno(error));
 }
 
-void relay_echo_call(struct run *run, berth_id id, const struct berth_held *held)
+void relay_echo_call(struct run *run, berth_id id, const struct berth_held *held,
+                     const struct decided *decided)
 {
     struct relay_echo *flow = flow_new(run);
 
@@ -268,7 +269,7 @@ void relay_echo_call(struct run *run, berth_id id, const struct berth_held *held
                                                .program = held->remote,
                                                .peer = held->local,
                                                .verdict = held->verdict};
-    conversation_begin(run, &flow->conversation);
+    conversation_begin(run, &flow->conversation, decided);
     flow->to = run_host_endpoint(run, &held->local);
     if (run_is_resolver(run, &held->local.address)) {
         fail_call(flow, EHOSTUNREACH);

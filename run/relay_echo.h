@@ -24,7 +24,8 @@ enum { RELAY_ECHO_FLOWS_MAX = 256 };
 BERTH_MUST_CHECK int relay_echo_init(struct run *run);
 void relay_echo_done(struct run *run);
 
-/* The echo request held as ID, HELD by the stack, and allowed. */
-void relay_echo_call(struct run *run, berth_id id, const struct berth_held *held);
+/* The echo request held as ID, HELD by the stack, and allowed (by the rules, or as DECIDED). */
+void relay_echo_call(struct run *run, berth_id id, const struct berth_held *held,
+                     const struct decided *decided);
 
 #endif

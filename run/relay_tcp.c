@@ -135,7 +135,8 @@ static void fail_call(struct relay_tcp *relay, enum run_end end)
     relay_end(relay, end);
 }
 
-void relay_tcp_call(struct run *run, berth_id id, const struct berth_held *held)
+void relay_tcp_call(struct run *run, berth_id id, const struct berth_held *held,
+                    const struct decided *decided)
 {
     struct berth_endpoint to = run_host_endpoint(run, &held->local);
     struct relay_tcp *relay = relay_new(run);
@@ -152,7 +153,7 @@ void relay_tcp_call(struct run *run, berth_id id, const struct berth_held *held)
                                                 .program = held->remote,
                                                 .peer = held->local,
                                                 .verdict = held->verdict};
-    conversation_begin(run, &relay->conversation);
+    conversation_begin(run, &relay->conversation, decided);
     if (run_is_resolver(run, &held->local.address)) {
         fail_call(relay, RUN_END_REFUSED); /* nothing but names there */
         return;
@@ -221,7 +222,7 @@ static int connect_as(struct relay_tcp *relay, struct berth_endpoint client,
 }
 
 void relay_tcp_answer(struct run *run, int fd, const struct berth_endpoint *client,
-                      const struct berth_endpoint *program)
+                      const struct berth_endpoint *program, const struct decided *decided)
 {
     struct relay_tcp *relay = relay_new(run);
     int result;
@@ -233,8 +234,10 @@ void relay_tcp_answer(struct run *run, int fd, const struct berth_endpoint *clie
     relay->fd = fd;
     relay->conversation = (struct conversation){
         .direction = BERTH_IN, .protocol = BERTH_TCP, .program = *program, .peer = *client};
-    conversation_begin(run, &relay->conversation);
+    conversation_begin(run, &relay->conversation, decided);
+    berth_decide(run->berth, decided == NULL ? NULL : &decided->verdict);
     result = connect_as(relay, *client, program);
+    berth_decide(run->berth, NULL);
     if (result == BERTH_E_DENIED) {
         /* The stack has noted a refused contact: that is its record. */
         conversation_forget(run, &relay->conversation);

@@ -77,11 +77,14 @@ struct relay_tcp {
     bool is_left;        /* the program has ended, and another process holds its end */
 };
 
-/* The SYN held as ID, HELD by the stack, and allowed: calls its destination. */
-void relay_tcp_call(struct run *run, berth_id id, const struct berth_held *held);
-/* FD (taken): a client, seen as LOCAL by the program, for the program's end REMOTE. */
+/* The SYN held as ID, HELD by the stack, and allowed (by the rules, or as DECIDED): calls its
+ * destination. */
+void relay_tcp_call(struct run *run, berth_id id, const struct berth_held *held,
+                    const struct decided *decided);
+/* FD (taken): a client, seen as CLIENT by the program, for the program's end PROGRAM. DECIDED: it
+ * is allowed; NULL: what the rules say. */
 void relay_tcp_answer(struct run *run, int fd, const struct berth_endpoint *client,
-                      const struct berth_endpoint *program);
+                      const struct berth_endpoint *program, const struct decided *decided);
 /* The held SYN of ID is no more. */
 void relay_tcp_on_held_closed(struct run *run, const struct berth_event *event);
 

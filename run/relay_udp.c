@@ -15,6 +15,7 @@
 
 #include "base/hash.h"
 #include "run/datagrams.h"
+#include "run/decide.h"
 #include "run/scans.h"
 
 #define UDP_BRIEF_NS  (30 * NS_PER_S)
@@ -210,7 +211,8 @@ static int connect_flow(struct run *run, const struct berth_endpoint *to)
     return fd;
 }
 
-void relay_udp_call(struct run *run, berth_id id, const struct berth_held *held)
+void relay_udp_call(struct run *run, berth_id id, const struct berth_held *held,
+                    const struct decided *decided)
 {
     struct berth_endpoint to = run_host_endpoint(run, &held->local);
     struct relay_udp *flow = flow_new(run);
@@ -227,7 +229,7 @@ void relay_udp_call(struct run *run, berth_id id, const struct berth_held *held)
                                                .program = held->remote,
                                                .peer = held->local,
                                                .verdict = held->verdict};
-    conversation_begin(run, &flow->conversation);
+    conversation_begin(run, &flow->conversation, decided);
     if (run_is_resolver(run, &held->local.address)) {
         fail_call(flow, RUN_END_REFUSED);
         return;
@@ -300,9 +302,11 @@ static int open_as(struct relay_udp *flow, struct berth_endpoint seen,
     return result;
 }
 
-static struct relay_udp *answer(struct run *run, const struct relay_udp_arrival *arrival)
+static struct relay_udp *answer(struct run *run, const struct relay_udp_arrival *arrival,
+                                const struct decided *decided)
 {
     struct relay_udp *flow = flow_new(run);
+    int result;
 
     if (flow == NULL) {
         return NULL;
@@ -318,8 +322,11 @@ static struct relay_udp *answer(struct run *run, const struct relay_udp_arrival 
                                           .scope = arrival->client_scope,
                                           .from = arrival->at};
     list_add_first(chain_of(run, arrival), &flow->chain);
-    conversation_begin(run, &flow->conversation);
-    if (open_as(flow, arrival->seen, &arrival->program) < 0) {
+    conversation_begin(run, &flow->conversation, decided);
+    berth_decide(run->berth, decided == NULL ? NULL : &decided->verdict);
+    result = open_as(flow, arrival->seen, &arrival->program);
+    berth_decide(run->berth, NULL);
+    if (result < 0) {
         flow->id = 0;
         flow_end(flow, RUN_END_HOST_UNREACHABLE);
         return NULL;
@@ -329,21 +336,35 @@ static struct relay_udp *answer(struct run *run, const struct relay_udp_arrival 
     return flow;
 }
 
-void relay_udp_arrive(struct run *run, const struct relay_udp_arrival *arrival)
+static void deliver(struct run *run, struct relay_udp *flow,
+                    const struct relay_udp_arrival *arrival)
 {
-    struct relay_udp *flow = find_flow(run, arrival);
-
-    if (flow == NULL) {
-        flow = answer(run, arrival);
-    }
-    if (flow == NULL) {
-        return;
-    }
     touch(flow);
     if (berth_udp_write(run->berth, flow->id, NULL, arrival->data, arrival->bytes) == BERTH_OK) {
         flow->datagrams_in++;
         flow->conversation.bytes_in += arrival->bytes;
         run->moved_bytes += arrival->bytes;
+    }
+}
+
+void relay_udp_answer(struct run *run, const struct relay_udp_arrival *arrival,
+                      const struct decided *decided)
+{
+    struct relay_udp *flow = answer(run, arrival, decided);
+
+    if (flow != NULL) {
+        deliver(run, flow, arrival);
+    }
+}
+
+void relay_udp_arrive(struct run *run, const struct relay_udp_arrival *arrival)
+{
+    struct relay_udp *flow = find_flow(run, arrival);
+
+    if (flow == NULL) {
+        decide_datagram(run, arrival);
+    } else {
+        deliver(run, flow, arrival);
     }
 }
 

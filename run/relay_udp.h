@@ -24,8 +24,9 @@ BERTH_MUST_CHECK int relay_udp_init(struct run *run);
 /* Ends all flows. */
 void relay_udp_done(struct run *run);
 
-/* The datagram held as ID, HELD by the stack, and allowed. */
-void relay_udp_call(struct run *run, berth_id id, const struct berth_held *held);
+/* The datagram held as ID, HELD by the stack, and allowed (by the rules, or as DECIDED). */
+void relay_udp_call(struct run *run, berth_id id, const struct berth_held *held,
+                    const struct decided *decided);
 
 /* A datagram that came to a published port. */
 struct relay_udp_arrival {
@@ -38,7 +39,12 @@ struct relay_udp_arrival {
     const void *data;
     size_t bytes;
 };
+/* To the client's flow; for one that has none it is decided first. */
 void relay_udp_arrive(struct run *run, const struct relay_udp_arrival *arrival);
+/* Makes the flow of a client that is allowed (as DECIDED; NULL: if the rules say so), and delivers.
+ */
+void relay_udp_answer(struct run *run, const struct relay_udp_arrival *arrival,
+                      const struct decided *decided);
 
 /* Gives up the longest idle flow, for its descriptor. False: there is none. */
 bool relay_udp_evict(struct run *run);

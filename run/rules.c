@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "run/added.h"
 #include "run/inside.h"
 
 void rules_answer_add(struct rules_answer *answer, const char *format, ...)
@@ -102,8 +103,8 @@ int32_t rules_note(struct run *run, int32_t index)
     if (number < 0) {
         const struct run_rules_owner *owner = &run->config->rules_owner;
         const char *text = berth_rules_text(run->berth, (uint32_t)index);
-        const char *origin =
-            owner->origin(owner->context, berth_rules_line(run->berth, (uint32_t)index));
+        uint32_t line = added_loaded_line(run, berth_rules_line(run->berth, (uint32_t)index));
+        const char *origin = line == 0 ? ADDED_ORIGIN : owner->origin(owner->context, line);
 
         number = note_find(rules, text, origin);
         number = number < 0 ? note_add(rules, text, origin) : number;
@@ -124,7 +125,8 @@ const char *run_rule_origin(const struct run *run, int32_t number)
 
 /* ---- Loading --------------------------------------------------------------------------------- */
 
-static int load(struct run *run, const char *text, size_t bytes, struct berth_rules_error *error)
+int rules_load_text(struct run *run, const char *text, size_t bytes,
+                    struct berth_rules_error *error)
 {
     struct rules *rules = &run->rules;
     int result = berth_rules_load(run->berth, text, bytes, error);
@@ -140,12 +142,13 @@ static int load(struct run *run, const char *text, size_t bytes, struct berth_ru
     for (uint32_t i = 0; i < rules->loaded; i++) {
         rules->numbers[i] = -1;
     }
+    rules->generation++;
     return BERTH_OK;
 }
 
 int rules_load_first(struct run *run, struct berth_rules_error *error)
 {
-    return load(run, run->config->rules, run->config->rules_bytes, error);
+    return added_load(run, run->config->rules, run->config->rules_bytes, error);
 }
 
 void rules_done(struct run *run)
@@ -176,14 +179,13 @@ static bool reload(struct run *run, struct rules_answer *answer)
     }
     /* What was refused by the old rules is noted while their numbers mean them. */
     gate_look(run);
-    result = load(run, text, bytes, &error);
+    result = added_load(run, text, bytes, &error);
     owner->taken(owner->context, result == BERTH_OK);
     if (result < 0) {
         rules_answer_add(answer, "too many rules for a run that began with fewer: expected %s",
                          error.expected);
         return false;
     }
-    run->rules.generation++;
     return true;
 }
 

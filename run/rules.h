@@ -52,9 +52,12 @@ struct rules {
     uint32_t chains[RULES_CHAINS];
     int32_t *numbers; /* of the rules that are loaded now: their notes' numbers, -1: none yet */
     uint32_t loaded;
-    uint32_t generation; /* how often they were replaced */
+    uint32_t generation; /* how often they were replaced, or one was added (added.h) */
 };
 
+/* For added.c: loads TEXT, and what it is made of is numbered anew. As berth_rules_load. */
+BERTH_MUST_CHECK int rules_load_text(struct run *run, const char *text, size_t bytes,
+                                     struct berth_rules_error *error);
 /* Loads run_config.rules. As berth_rules_load. */
 BERTH_MUST_CHECK int rules_load_first(struct run *run, struct berth_rules_error *error);
 void rules_done(struct run *run);

@@ -29,9 +29,14 @@
 enum {
     RUN_PUBLISHES_MAX = 256,
     RUN_NAMESERVERS_MAX = HOSTNET_NAMESERVERS_MAX,
+    RUN_ASK_SECONDS = 30, /* how long an answer is waited for unless said */
+    RUN_ASK_SECONDS_MAX = 110,
     RUN_SCANS_MAX = 16,
     RUN_SCAN_TEXT_BYTES = 480,
 };
+
+/* A question is over then in any case: before Linux gives up connecting (127 s). */
+#define RUN_ASK_NS_MAX (UINT64_C(1000000000) * RUN_ASK_SECONDS_MAX)
 
 /* Ports of the host, each delivered to a port of the program. */
 struct run_publish {
@@ -51,6 +56,9 @@ struct run_rules_owner {
     void *context;
     /* Where LINE of the text was written: "npm.rules:3". Borrowed until the next call. */
     const char *(*origin)(void *context, uint32_t line);
+    /* The file, and the line in it, that LINE of the text is from; NULL: from none. Borrowed until
+     * rules are read again. */
+    const char *(*file)(void *context, uint32_t line, uint32_t *file_line);
     /* Reads the rules once more: their text, borrowed until `taken` is called. False: ANSWER was
      * told what is wrong with them. NULL: they are what they are. */
     bool (*again)(void *context, struct rules_answer *answer, const char **text, size_t *bytes);
@@ -82,6 +90,8 @@ struct run_config {
     const char *log_file;                     /* NULL: none */
     const char *pcap_file;                    /* NULL: none */
     const struct link_impairment *impairment; /* NULL: none */
+    uint64_t ask_timeout_ns;                  /* up to RUN_ASK_NS_MAX */
+    const char *policy_file; /* where answers to the default are added; NULL: nowhere */
     /* A line for people, without "berth: " and newline. */
     void (*say)(const char *line);
 };

@@ -16,7 +16,9 @@
 #include <unistd.h>
 
 #include "run/confine.h"
+#include "run/decide.h"
 #include "run/publish.h"
+#include "run/questions.h"
 #include "run/relay_echo.h"
 #include "run/relay_tcp.h"
 #include "run/relay_udp.h"
@@ -31,6 +33,8 @@ enum {
     NAMES = 8192, /* addresses that were given for them */
     EXIT_BAD_FILE = 2,
 };
+
+#define HELD_MARGIN_NS (10 * NS_PER_S) /* a question ends before what it is about does */
 
 static int fail(struct launch_failure *failure, const char *what, const char *why)
 {
@@ -119,6 +123,9 @@ static void on_launch(struct loop_source *source)
     run->is_ending = launch_on_event(run->launch) == LAUNCH_ENDED;
     if (launch_take_hangup(run->launch, &is_from_outside)) {
         rules_on_hangup(run, is_from_outside);
+    }
+    if (launch_take_interrupt(run->launch)) {
+        questions_interrupt(run);
     }
 }
 
@@ -248,8 +255,11 @@ static int configure(const struct run *run, struct berth_config *config)
     config->limits.tcp_held = CONNECTIONS / 2;
     config->limits.contacts = CONTACTS;
     config->limits.names = max_u32(NAMES, 2 * (uint32_t)run->config->host_count);
-    config->limits.rules = max_u32(config->limits.rules, run->config->rules_max);
-    config->limits.rule_bytes = max_u32(config->limits.rule_bytes, run->config->rule_bytes_max);
+    config->tcp.held_ns = max_u64(config->tcp.held_ns, RUN_ASK_NS_MAX + HELD_MARGIN_NS);
+    config->udp_held_ns = max_u64(config->udp_held_ns, RUN_ASK_NS_MAX + HELD_MARGIN_NS);
+    config->limits.rules = max_u32(config->limits.rules, run->config->rules_max + ADDED_MAX);
+    config->limits.rule_bytes =
+        max_u32(config->limits.rule_bytes, run->config->rule_bytes_max + ADDED_MAX * ADDED_BYTES);
     return BERTH_OK;
 }
 
@@ -354,7 +364,7 @@ static int set_up_stack(struct run *run, struct launch_failure *failure)
 static int set_up_relays(struct run *run, struct launch_failure *failure)
 {
     failure->exit_status = LAUNCH_EXIT_BERTH_FAILED;
-    if (relay_udp_init(run) < 0 || relay_echo_init(run) < 0) {
+    if (relay_udp_init(run) < 0 || relay_echo_init(run) < 0 || questions_init(run) < 0) {
         return fail(failure, "the relay", "no memory");
     }
     if (resolver_init(run, failure->message, sizeof failure->message) < 0 ||
@@ -365,7 +375,8 @@ static int set_up_relays(struct run *run, struct launch_failure *failure)
         control_init(run);
     }
     if (confine_privileges(failure->message, sizeof failure->message) < 0 ||
-        confine_calls(failure->message, sizeof failure->message) < 0) {
+        confine_calls(run->config->policy_file != NULL, failure->message, sizeof failure->message) <
+            0) {
         return BERTH_E_STATE;
     }
     return BERTH_OK;
@@ -390,6 +401,7 @@ int run_new(struct run **out, const struct run_config *config, struct launch_fai
     run->link_source.fd = -1;
     run->control.source.fd = -1;
     list_init(&run->tcp_relays);
+    list_init(&run->deciding);
     for (size_t i = 0; i < RUN_HELD_CHAINS; i++) {
         list_init(&run->tcp_held[i]);
     }
@@ -407,6 +419,8 @@ int run_new(struct run **out, const struct run_config *config, struct launch_fai
 
 void run_setup_end_conversations(struct run *run)
 {
+    decide_end_all(run);
+    questions_done(run);
     relay_tcp_end_all(run);
     relay_udp_done(run);
     relay_echo_done(run);
@@ -423,6 +437,7 @@ void run_free(struct run *run)
     }
     publish_done(run);
     control_done(run);
+    added_done(run);
     rules_done(run);
     if (run->berth != NULL) {
         berth_done(run->berth);

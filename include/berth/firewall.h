@@ -182,6 +182,13 @@ BERTH_API struct berth_verdict berth_rules_judge_name(const struct berth *berth,
                                                       const struct berth_contact_query *query,
                                                       const char *name);
 
+/*
+ * The owner's own verdict on the contacts that berth_tcp_connect and berth_udp_open begin from now
+ * on, instead of the rules', until it is NULL again. For an owner who has judged one by its
+ * process, or has asked about it.
+ */
+BERTH_API void berth_decide(struct berth *berth, const struct berth_verdict *verdict);
+
 /* Is there any address of the network (not of the host) that some rule lets a connection out to? */
 BERTH_API bool berth_rules_may_reach_network(const struct berth *berth);
 

@@ -66,8 +66,8 @@ static void note(struct berth *berth, const struct berth_contact *contact)
     contacts->count++;
 }
 
-/* A scanner is shut out before any rule is asked. What is allowed counts against its rule's limit;
- * what is asked about does when its owner has judged it. */
+/* A scanner is shut out before any rule is asked, or the owner has decided. What is allowed counts
+ * against its rule's limit; what is asked about does when its owner has judged it. */
 static struct berth_verdict verdict_on(struct berth *berth, const struct stack_contact *contact,
                                        const struct berth_contact_query *query)
 {
@@ -75,6 +75,9 @@ static struct berth_verdict verdict_on(struct berth *berth, const struct stack_c
     struct berth_verdict verdict;
 
     if (action == BERTH_ALLOW) {
+        if (berth->is_decided && !contact->arriving) {
+            return berth->decided;
+        }
         verdict = firewall_judge(&berth->firewall, query);
         if (verdict.action == BERTH_ALLOW) {
             (void)firewall_take(&berth->firewall, query, &verdict); /* which says it all */
@@ -107,6 +110,14 @@ struct berth_verdict stack_judge(struct berth *berth, const struct stack_contact
         note(berth, &described);
     }
     return described.verdict;
+}
+
+void berth_decide(struct berth *berth, const struct berth_verdict *verdict)
+{
+    berth->is_decided = verdict != NULL;
+    if (verdict != NULL) {
+        berth->decided = *verdict;
+    }
 }
 
 bool berth_next_contact(struct berth *berth, struct berth_contact *out)

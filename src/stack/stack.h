@@ -37,6 +37,8 @@ struct berth {
     struct berth_config config;
     uint64_t now_ns;
     bool intercept;
+    bool is_decided; /* what the stack's owner begins: by berth_decide */
+    struct berth_verdict decided;
     bool has_news; /* berth_transmit was the first to note an event: the owner may not sleep yet */
     struct buffers buffers;
     struct timers timers;

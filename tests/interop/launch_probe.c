@@ -192,7 +192,7 @@ static int run(struct probe *probe)
         return LAUNCH_EXIT_BERTH_FAILED;
     }
     if (probe->is_confined && (confine_privileges(message, sizeof(message)) < 0 ||
-                               confine_calls(message, sizeof(message)) < 0)) {
+                               confine_calls(false, message, sizeof(message)) < 0)) {
         fprintf(stderr, "berth: %s\n", message);
         return LAUNCH_EXIT_BERTH_FAILED;
     }

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Which process asked: in the log, in the closing table, in a rule's `by`; processes that live for a moment,
-many at once, names that change."""
+"""Which process asked: in the log, in the closing table, in a rule's `by`, outwards and inwards; processes that live
+for a moment, many at once, names that change."""
 
 import os
 import re
+import socket
 
 import host
 import tap
@@ -121,6 +122,82 @@ def check_short(directory, kind, at_a_time=1, idle=0, must=True):
         tap.is_equal(f"{name}: all are named", len(known), COUNT)
 
 
+def check_by(directory, port):
+    """Rules by a process: let curl through and nobody else; or all but it."""
+    both = ["--", "sh", "-c", f"curl -s -o /dev/null http://10.0.2.2:{port}/; echo $?; "
+            f"nc -w 5 10.0.2.2 {port} </dev/null >/dev/null; echo $?"]
+    done = host.run("--allow", f"out {port}/tcp to host by curl", *both)
+    tap.is_equal("by curl: curl is let through and nc is not", done.stdout, "0\n1\n")
+    tap.is_equal("and the words that allow nc", host.hints(done.stderr), [f"out {port}/tcp to host"])
+    done = host.run("--quiet", "--deny", f"out {port}/tcp to host by curl", "--allow",
+                    f"out {port}/tcp to host", *both)
+    tap.is_equal("deny by curl: the other way round", done.stdout, "7\n0\n")
+    _, lines = lines_of(directory, "--deny", f"out {port}/tcp to host by curl", "--allow",
+                        f"out {port}/tcp to host", *both)
+    tap.is_equal("the log has each rule", sorted((line["event"], line["process"]["name"], line["rule"])
+                                                 for line in lines if line["event"] in ("close", "refused")),
+                 [("close", "nc", f"allow out {port}/tcp to host"),
+                  ("refused", "curl", f"deny out {port}/tcp to host by curl")])
+    done = host.run("--quiet", "--allow", f"out {port}/tcp to host by \"sleepy head\",mine", "--",
+                    *host.python("import socket\n"
+                                 "for name in ('mine', 'sleepy head', 'other'):\n"
+                                 "    open('/proc/self/comm', 'w').write(name)\n"
+                                 f"    print(socket.socket().connect_ex(('10.0.2.2', {port})))\n"))
+    tap.is_equal("it is what a process calls itself, now", done.stdout.split(), ["0", "0", "111"])
+
+
+def check_by_gone(directory):
+    """Who is not known is let through by no process's rule, and refused by every one's."""
+    server = host.UdpServer(lambda data, client: data)
+    for words, wrong in ((["--allow", f"out {server.port}/udp to host by nobody"], "close"),
+                         (["--deny", f"out {server.port}/udp to host by nobody", "--allow",
+                           f"out {server.port}/udp to host"], "none")):
+        log = os.path.join(directory, f"gone.{wrong}")
+        process = host.start("--quiet", "--log", log, *words, "--",
+                             *host.python(FORKS, server.port, 200, 1, "udp", 0), stdin=-1)
+        process.communicate("\n", timeout=60)
+        lines = [line for line in host.read_log(log) if line["event"] in ("close", "refused")]
+        unknown = [line["event"] for line in lines if line["process"] is None]
+        tap.diag(f"{len(unknown)} of {len(lines)} not known")
+        tap.is_equal("none that is not known gets through", "close" in unknown, False)
+        if wrong == "none":
+            tap.check("and the others do", all(line["event"] == "close" for line in lines if line["process"]),
+                      lines[:2])
+
+
+def check_by_inwards(directory):
+    """A published port is open to who listens there by that name."""
+    program = ("import socket\n"
+               "l = socket.create_server(('10.0.2.100', 7000))\n"
+               "print('serving', flush=True)\n"
+               "for name in ('yes', 'no'):\n"
+               "    open('/proc/self/comm', 'w').write(name)\n"
+               "    print(name, flush=True)\n"
+               "    input()\n"
+               "    l.settimeout(0.5)\n"
+               "    try: l.accept()[0].sendall(b'hello')\n"
+               "    except OSError: print('nobody', flush=True)\n")
+    log = os.path.join(directory, "inwards")
+    process = host.start("--quiet", "--log", log, "--deny", "in 7000 from host by no", "-p", "7001:7000", "--",
+                         *host.python(program), stdin=-1)
+    got = []
+    for _ in range(2):
+        while process.stdout.readline() not in ("yes\n", "no\n"):
+            pass
+        with socket.create_connection(("127.0.0.1", 7001), timeout=10) as client:
+            process.stdin.write("\n")
+            process.stdin.flush()
+            try:
+                got.append(client.recv(100))
+            except OSError as error:
+                got.append(type(error).__name__)
+    process.communicate(timeout=20)
+    tap.is_equal("inwards, by who listens", got, [b"hello", "ConnectionResetError"])
+    tap.is_equal("and the log names it", [(line["event"], line["process"]["name"]) for line in host.read_log(log)
+                                          if line["event"] in ("open", "refused")],
+                 [("open", "yes"), ("refused", "no")])
+
+
 MANY = """
 import os, random, socket, sys
 port, count, contacts = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
@@ -166,10 +243,13 @@ def check_many(directory, count, contacts):
 
 def main():
     host.need("curl", "nc")
-    server = host.Server(lambda connection: connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n"))
+    server = host.Server(lambda connection: (connection.recv(1000), connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n")))
     with tap.temp_dir() as directory:
         check_fields(directory)
         check_allowed(directory, server.port)
+        check_by(directory, server.port)
+        check_by_gone(directory)
+        check_by_inwards(directory)
         check_short(directory, "tcp")
         check_short(directory, "tcp", at_a_time=20)
         check_short(directory, "tcp", idle=2000 if host.FULL else 300)

@@ -37,7 +37,7 @@ static int ask(bool (*question)(void), bool has_calls)
         char message[128];
 
         if (confine_privileges(message, sizeof(message)) < 0 ||
-            (!has_calls && confine_calls(message, sizeof(message)) < 0)) {
+            (!has_calls && confine_calls(false, message, sizeof(message)) < 0)) {
             _exit(FAILED);
         }
         _exit(question() ? YES : NO);

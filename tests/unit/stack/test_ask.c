@@ -198,14 +198,50 @@ static void what_the_owner_begins_is_not_asked_about(void **state)
     assert_int_equal(contact.verdict.rule, 0);
 }
 
+/* Nor are the rules, where the owner has decided: about that alone. */
+static void what_the_owner_has_decided_is_not_judged(void **state)
+{
+    struct gate *gate = *state;
+    static const struct berth_verdict allow = {.action = BERTH_ALLOW, .rule = -1};
+    struct berth_endpoint from = {address_of("8.8.8.8"), 4000};
+    struct berth_endpoint to = {address_of("10.0.2.100"), 8080};
+    struct berth_contact contact;
+    struct berth_event event;
+    struct wire_packet packet;
+    berth_id tcp;
+    berth_id udp;
+
+    rules(gate, "ask in 8080\nask out");
+    berth_decide(gate->berth, &allow);
+    assert_int_equal(berth_tcp_connect(gate->berth, &from, &to, NULL, &tcp), BERTH_OK);
+    assert_int_equal(berth_udp_open(gate->berth, &from, &to, NULL, &udp), BERTH_OK);
+    put_syn(gate, &web); /* what arrives is judged as ever */
+    assert_true(berth_next_event(gate->berth, &event));
+    assert_int_equal(event.bits, BERTH_EVENT_HELD);
+    expect_stats(gate, 2, 1, 0);
+    berth_decide(gate->berth, NULL);
+    from.port++;
+    assert_int_equal(berth_udp_open(gate->berth, &from, &to, NULL, &udp), BERTH_E_DENIED);
+    assert_true(berth_next_contact(gate->berth, &contact));
+    assert_int_equal(berth_held_drop(gate->berth, event.id), BERTH_OK);
+    assert_int_equal(berth_udp_close(gate->berth, udp), BERTH_OK);
+    assert_int_equal(berth_tcp_abort(gate->berth, tcp), BERTH_OK);
+    while (take(gate, &packet)) {
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, gate_setup, gate_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(what_the_owner_decides_on_is_held), TEST(an_allow_without_the_process_is_no_question),
-        TEST(the_owner_may_let_it_through),      TEST(nobody_to_ask_is_a_refusal),
-        TEST(own_services_are_not_asked_about),  TEST(what_the_owner_begins_is_not_asked_about),
+        TEST(what_the_owner_decides_on_is_held),
+        TEST(an_allow_without_the_process_is_no_question),
+        TEST(the_owner_may_let_it_through),
+        TEST(nobody_to_ask_is_a_refusal),
+        TEST(own_services_are_not_asked_about),
+        TEST(what_the_owner_begins_is_not_asked_about),
+        TEST(what_the_owner_has_decided_is_not_judged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
