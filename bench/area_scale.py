@@ -8,6 +8,7 @@ import json
 import statistics
 import subprocess
 import sys
+import tempfile
 
 import lab
 from lab import Trouble
@@ -26,6 +27,45 @@ def once(what, number):
     return json.loads(done.stdout)
 
 
+STEPS = ("a data segment in order arrives", "its ACK leaves", "a data segment leaves",
+         "its ACK arrives")
+
+
+def lines():
+    """Of each step: the cache lines touched of a connection's record, and of its record of work."""
+    with tempfile.NamedTemporaryFile("r", suffix=".trace") as trace:
+        done = subprocess.run(["valgrind", "--tool=lackey", "--trace-mem=yes", f"--log-file={trace.name}",
+                               lab.built(PROGRAM), "lines"], capture_output=True, text=True, timeout=600)
+        if done.returncode != 0:
+            raise Trouble(f"bench-scale lines: {done.stderr.strip()}")
+        at = json.loads(done.stdout)
+        return read_trace(trace, at)
+
+
+def read_trace(trace, at):
+    marks = {at["marks"] + 64 * step: step for step in range(len(STEPS) + 1)}
+    areas = {"conn": (at["conns"], at["count"] * at["conn_bytes"]),
+             "work": (at["works"], at["count"] * at["work_bytes"])}
+    step, touched, counts = 0, {}, {}
+    for line in trace:
+        if not line.startswith((" L ", " S ", " M ")):
+            continue
+        place, size = line[3:].split(",")
+        place = int(place, 16)
+        if place in marks and line[1] == "S":
+            if step:
+                for name in areas:
+                    counts.setdefault((step, name), []).append(len(touched.get(name, ())))
+            step, touched = marks[place], {}
+            continue
+        for name, (begin, length) in areas.items():
+            if step and begin <= place < begin + length:
+                touched.setdefault(name, set()).update(
+                    range(place // 64, (place + int(size) - 1) // 64 + 1))
+    return [{"step": STEPS[step - 1], **{name: statistics.mean(counts[step, name]) for name in areas}}
+            for step in range(1, len(STEPS) + 1)]
+
+
 def run(options):
     rows = {}
     for turn in range(options.runs):
@@ -33,7 +73,7 @@ def run(options):
             for what in ("idle", "wait"):
                 rows.setdefault(what, {}).setdefault(str(number), []).append(once(what, number))
         print(f"bench: scale: run {turn + 1}", file=sys.stderr, flush=True)
-    return {"rows": rows, "runs": options.runs}
+    return {"rows": rows, "runs": options.runs, "lines": lines() if options.instructions else None}
 
 
 def text(document):
@@ -47,7 +87,7 @@ def text(document):
                                  for got in rows["idle"][number])
 
     numbers = list(rows["idle"])
-    lines = [
+    cells = [
         ["an idle connection, bytes: the core's records and tables",
          *(f"{median('idle', n, 'record_each'):.0f}" for n in numbers)],
         ["the same: what the process grew by", *(f"{median('idle', n, 'resident_each'):.0f}" for n in numbers)],
@@ -63,10 +103,16 @@ def text(document):
     ]
     head = ["connections", *(f"{int(n):,}" for n in numbers)]
     runs = document["runs"]
-    return "\n\n".join([
+    parts = [
         f"Medians of {runs} run{'s' * (runs > 1)}. IPv4, timestamps, SACK, keep-alive's timer running; a rate is "
         "of processor time, the peer's segments and 1,000,000 exchanges of a byte each way included.",
-        table(head, lines)])
+        table(head, cells)]
+    if document["lines"]:
+        parts += ["Cache lines of a connection's memory that a segment touches (valgrind's lackey; the mean of 8 "
+                  "connections in a row, since records do not begin with lines):",
+                  table(["", "its record", "its record of work"],
+                        [[got["step"], f"{got['conn']:.1f}", f"{got['work']:.1f}"] for got in document["lines"]])]
+    return "\n\n".join(parts)
 
 
 def missing():

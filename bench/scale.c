@@ -4,6 +4,7 @@
  *
  *   bench-scale idle  -n CONNECTIONS   scale_idle.c
  *   bench-scale wait  -n CONNECTIONS
+ *   bench-scale lines                  scale_lines.c
  *   bench-scale ahead -n SEGMENTS [-o up|down|odd|scatter]
  *   bench-scale sack  -n SEGMENTS [-o up|down|odd|scatter]
  *
@@ -149,7 +150,8 @@ static void sack(uint32_t number, const char *order)
 static _Noreturn void usage(void)
 {
     fputs("usage: bench-scale ahead|sack -n SEGMENTS [-o up|down|odd|scatter]\n"
-          "       bench-scale idle|wait -n CONNECTIONS\n",
+          "       bench-scale idle|wait -n CONNECTIONS\n"
+          "       bench-scale lines\n",
           stderr);
     exit(2);
 }
@@ -162,6 +164,10 @@ int main(int argc, char **argv)
 
     if (argc < 2) {
         usage();
+    }
+    if (strcmp(argv[1], "lines") == 0) {
+        scale_lines();
+        return 0;
     }
     optind = 2;
     while ((letter = getopt(argc, argv, "n:o:")) != -1) {

@@ -12,5 +12,7 @@
 void scale_idle(uint32_t number);
 /* NUMBER connections in TIME-WAIT. */
 void scale_wait(uint32_t number);
+/* scale_lines.c: segments for a trace of which cache lines each touches. */
+void scale_lines(void);
 
 #endif

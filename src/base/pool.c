@@ -6,13 +6,15 @@
 
 #include <string.h>
 
-#define ITEM_ALIGNMENT 8 /* of the first */
+#define CACHE_LINE     64
+#define ITEM_ALIGNMENT 8
 
 void pool_init(struct pool *pool, struct arena *arena, uint32_t count, uint32_t item_bytes)
 {
     BERTH_CHECK(item_bytes >= sizeof(uint32_t) && item_bytes % sizeof(uint32_t) == 0);
     *pool = (struct pool){.item_bytes = item_bytes, .count = count};
-    pool->items = arena_take(arena, count, item_bytes, ITEM_ALIGNMENT);
+    uint32_t alignment = item_bytes % CACHE_LINE == 0 ? CACHE_LINE : ITEM_ALIGNMENT;
+    pool->items = arena_take(arena, count, item_bytes, alignment);
 }
 
 void *pool_take(struct pool *pool)

@@ -133,29 +133,10 @@ struct tcp_conn {
     /* ---- 256 ---- */
     const struct tcp_options *options; /* options.c */
     struct tcp_ledger *ledger;         /* never NULL: tcp_no_ledger where there is nothing in it */
-    void *user;
     struct tcp_totals totals;
-    struct cc_rest cc_rest; /* while at rest: its congestion control */
-    uint32_t generation;
-    /* ---- 328 ---- */
-    uint32_t iss;
-    uint32_t irs;  /* the peer's */
-    uint32_t srtt; /* in units of RTT_UNIT_SHIFT: rtt.c, as the next three */
-    uint32_t rttvar;
-    uint32_t min_rtt;    /* 0: none yet */
-    uint32_t min_rtt_at; /* in units of tcp_coarse */
-    uint32_t sent_tick;  /* while at rest: we last sent data */
-    uint32_t listener;   /* index + 1 */
-    union {
-        int32_t rule;           /* the verdict's rule, for held ones */
-        uint32_t fast_listener; /* fast_early: whose, index + 1; 0: it has gone */
-    };
-    uint16_t mss_peer; /* as the peer announced */
-    uint16_t path;     /* its record's index + 1; 0: it takes what the link takes */
+    uint16_t path; /* its record's index + 1; 0: it takes what the link takes */
     uint8_t hop_limit;
     uint8_t dscp;             /* of what we send (RFC 9293 3.9.1.9) */
-    int8_t error;             /* how it ended: enum berth_error */
-    int8_t soft_error;        /* the last that did not end it */
     uint8_t rack_multiple;    /* of min_rtt / 4, less one: the reordering window */
     uint8_t rack_persist;     /* recoveries until the window shrinks again */
     bool rack_reordering : 1; /* the path has reordered */
@@ -172,6 +153,26 @@ struct tcp_conn {
     bool rule_by_name : 1;
     uint8_t rule_action : 2; /* enum berth_action */
     uint8_t rule_reason : 2; /* enum berth_reason */
+    uint32_t iss;
+    uint32_t irs;  /* the peer's */
+    uint32_t srtt; /* in units of RTT_UNIT_SHIFT: rtt.c, as the next three */
+    uint32_t rttvar;
+    uint32_t min_rtt;    /* 0: none yet */
+    uint32_t min_rtt_at; /* in units of tcp_coarse */
+    uint16_t mss_peer;   /* as the peer announced */
+    int8_t error;        /* how it ended: enum berth_error */
+    int8_t soft_error;   /* the last that did not end it */
+    /* ---- 320 ---- */
+    void *user;
+    uint32_t generation;
+    struct cc_rest cc_rest; /* while at rest: its congestion control */
+    uint32_t sent_tick;     /* while at rest: we last sent data */
+    uint32_t listener;      /* index + 1 */
+    union {
+        int32_t rule;           /* the verdict's rule, for held ones */
+        uint32_t fast_listener; /* fast_early: whose, index + 1; 0: it has gone */
+    };
+    uint32_t spent[3]; /* by enum tcp_busy, less one: count.c */
 };
 
 /* With its timer in it, and what the four-tuple table has of it (8 bytes at most, 4 where the limit
@@ -181,6 +182,7 @@ _Static_assert(offsetof(struct tcp_conn, rcv_nxt) == 64, "who, and how it stands
 _Static_assert(offsetof(struct tcp_conn, receive_first) == 128, "numbers");
 _Static_assert(offsetof(struct tcp_conn, ready) == 192, "the queue, and its owner's event");
 _Static_assert(offsetof(struct tcp_conn, options) == 256, "links");
+_Static_assert(offsetof(struct tcp_conn, user) == 320, "what leaves");
 
 struct tcp_listener {
     uint32_t pool_link;

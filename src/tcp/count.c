@@ -49,7 +49,7 @@ void tcp_count_change(const struct tcp *tcp, struct tcp_conn *conn)
     if (now != (enum tcp_busy)work->busy) {
         uint32_t tick = ticks(tcp->now_ns);
         if (work->busy != TCP_IDLE) {
-            conn->totals.spent[work->busy - 1] += tick - work->busy_tick;
+            conn->spent[work->busy - 1] += tick - work->busy_tick;
         }
         work->busy_tick = tick;
         work->busy = (uint8_t)now;
@@ -60,7 +60,7 @@ static uint64_t spent_ns(const struct tcp *tcp, const struct tcp_conn *conn, enu
 {
     bool now = what == (enum tcp_busy)conn->work->busy;
     uint32_t under_way = now ? ticks(tcp->now_ns) - conn->work->busy_tick : 0;
-    return (uint64_t)(conn->totals.spent[what - 1] + under_way) << TCP_TICK_SHIFT;
+    return (uint64_t)(conn->spent[what - 1] + under_way) << TCP_TICK_SHIFT;
 }
 
 void tcp_count_tell(const struct tcp *tcp, const struct tcp_conn *conn, struct berth_tcp_info *out)

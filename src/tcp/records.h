@@ -151,7 +151,6 @@ struct tcp_counts {
 struct tcp_totals {
     uint32_t segments_out;
     uint32_t data_out;
-    uint32_t spent[3];   /* by enum tcp_busy, less one */
     uint32_t acked_high; /* how often snd_una has come past 2^32 */
 };
 

@@ -32,7 +32,8 @@ static void memory_is_flat(void **state)
     assert_true(result.flood.connections_max <= 8);
     assert_true(result.flood.buffers_used_max <= 64);
     assert_true(result.flood.cookies_out >= 200000 - 1024);
-    assert_true(result.flood.pages_grown <= 1); /* the first that ended: tcp/outcome.h */
+    /* A second client's records, and what the first that ended is noted in (tcp/outcome.h). */
+    assert_true(result.flood.pages_grown <= 4);
     sim_result_done(&result);
 }
 

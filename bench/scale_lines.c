@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which cache lines of a connection a segment touches, for valgrind's lackey to tell: eight
+ * connections, one after the other in the pool, each gets data in order and acknowledges it, sends
+ * data and is acknowledged. Stores to `marks` in between say what is under way; the addresses that
+ * the trace is to be searched for are printed. bench/area_scale.py reads both.
+ */
+#include "scale.h"
+
+#include "stack/stack.h"
+#include "tcp/conn.h"
+
+#include <stdio.h>
+
+#define CONNECTIONS 8U
+#define MSS         1448U
+#define WSCALE      7
+
+enum step { NOTHING, DATA_IN, ACK_OUT, DATA_OUT, ACK_IN, STEPS };
+
+static volatile uint64_t marks[STEPS * 8]; /* a line each */
+
+static void mark(enum step step)
+{
+    marks[step * 8] = 1;
+}
+
+static struct wire_packet segment(struct peer *peer, uint32_t seq, uint32_t bytes)
+{
+    struct wire_packet packet = peer_plain(peer);
+
+    packet.tcp.seq = seq;
+    packet.payload_bytes = bytes;
+    packet.tcp.options |= WIRE_OPTION_TIMESTAMPS;
+    packet.tcp.tsval = (uint32_t)(peer->now_ns / NS_PER_MS) + 1;
+    return packet;
+}
+
+static berth_id open_one(struct peer *peer, berth_id listener, uint16_t port)
+{
+    struct wire_packet syn = {0};
+    berth_id id;
+
+    peer->here.port = port;
+    syn.tcp.flags = WIRE_SYN;
+    syn.tcp.seq = PEER_ISS;
+    syn.tcp.window = 65535;
+    syn.tcp.mss = 1460;
+    syn.tcp.wscale = WSCALE;
+    syn.tcp.tsval = 1;
+    syn.tcp.options =
+        WIRE_OPTION_MSS | WIRE_OPTION_SACK_PERMITTED | WIRE_OPTION_WSCALE | WIRE_OPTION_TIMESTAMPS;
+    peer_give(peer, &syn);
+    peer_take_all(peer);
+    struct wire_packet ack = segment(peer, PEER_ISS + 1, 0);
+    peer_give(peer, &ack);
+    must(berth_tcp_accept(peer->berth, listener, NULL, &id), "berth_tcp_accept");
+    return id;
+}
+
+static void drain_events(struct peer *peer)
+{
+    struct berth_event event;
+
+    while (berth_next_event(peer->berth, &event)) {
+    }
+}
+
+/* Each step twice: what only the first of its kind touches is not the ordinary case. */
+static void converse(struct peer *peer, berth_id id, bool is_counted)
+{
+    static uint8_t bytes[2 * MSS];
+    static uint32_t seq;
+    size_t moved;
+
+    seq = is_counted ? seq : PEER_ISS + 1;
+    struct wire_packet data = segment(peer, seq, MSS);
+    drain_events(peer);
+    mark(is_counted ? DATA_IN : NOTHING);
+    peer_give(peer, &data);
+    mark(is_counted ? ACK_OUT : NOTHING);
+    peer_take_all(peer);
+    mark(NOTHING);
+    seq += MSS;
+    must(berth_tcp_read(peer->berth, id, bytes, MSS, &moved), "berth_tcp_read");
+    must(berth_tcp_write(peer->berth, id, bytes, MSS, &moved), "berth_tcp_write");
+    mark(is_counted ? DATA_OUT : NOTHING);
+    peer_take_all(peer);
+    mark(NOTHING);
+    peer->ack += MSS;
+    struct wire_packet ack = segment(peer, seq, 0);
+    mark(is_counted ? ACK_IN : NOTHING);
+    peer_give(peer, &ack);
+    mark(NOTHING);
+}
+
+void scale_lines(void)
+{
+    struct berth_endpoint at = stacks_endpoint(0, PEER_PORT);
+    struct berth_config config;
+    struct peer peer;
+    berth_id listener;
+
+    berth_config_init(&config);
+    config.limits.buffers = 256;
+    config.limits.buffers_reserved = 16;
+    peer_init(&peer, stacks_new(&config, 0));
+    must(berth_tcp_listen(peer.berth, &at, 8, NULL, &listener), "berth_tcp_listen");
+    for (uint16_t i = 0; i < CONNECTIONS; i++) {
+        berth_id id = open_one(&peer, listener, (uint16_t)(4000 + i));
+        converse(&peer, id, false);
+        converse(&peer, id, true);
+    }
+    printf("{\"marks\": %zu, \"conns\": %zu, \"conn_bytes\": %zu, \"works\": %zu, \"work_bytes\": "
+           "%zu, \"count\": %u}\n",
+           (size_t)marks, (size_t)peer.berth->tcp.conns.items, sizeof(struct tcp_conn),
+           (size_t)peer.berth->tcp.works.items, sizeof(struct tcp_work), CONNECTIONS);
+}
