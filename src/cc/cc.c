@@ -103,7 +103,9 @@ void cc_lay_down(const struct cc *cc, struct cc_rest *rest)
         .prior_cwnd = cc->prior_cwnd,
         .number = number_of(cc->table),
     };
-    cc->table->rest(cc, rest);
+    if (cc->table->rest != NULL) {
+        cc->table->rest(cc, rest);
+    }
 }
 
 void cc_take_up(struct cc *cc, const struct cc_rest *rest, uint32_t mss, uint32_t initial_segments)

@@ -194,7 +194,7 @@ void cc_init(struct cc *cc, const struct cc_table *table, uint32_t mss, uint32_t
 /* CC goes on under TABLE with the windows that it has; the controller starts to learn. */
 void cc_switch(struct cc *cc, const struct cc_table *table, const struct cc_start *start);
 
-/* CC is put down in REST; TABLE has `rest`. */
+/* CC is put down in REST: to be told of, and if its table has `rest` to be taken up again. */
 void cc_lay_down(const struct cc *cc, struct cc_rest *rest);
 /* CC goes on from REST: with segments of MSS bytes, and INITIAL_SEGMENTS of them as cc_init's. */
 void cc_take_up(struct cc *cc, const struct cc_rest *rest, uint32_t mss, uint32_t initial_segments);

@@ -42,17 +42,23 @@ static enum tcp_busy busy_with(const struct tcp_conn *conn)
     return conn_has(conn, CONN_WANT_WRITE) ? TCP_BUSY_QUEUE : TCP_BUSY;
 }
 
-void tcp_count_change(const struct tcp *tcp, struct tcp_conn *conn)
+/* What was under way is over, or the connection is. */
+void tcp_count_stop(const struct tcp *tcp, struct tcp_conn *conn)
 {
     struct tcp_work *work = conn->work;
+    if (work->busy != TCP_IDLE) {
+        conn->spent[work->busy - 1] += ticks(tcp->now_ns) - work->busy_tick;
+        work->busy = TCP_IDLE;
+    }
+}
+
+void tcp_count_change(const struct tcp *tcp, struct tcp_conn *conn)
+{
     enum tcp_busy now = busy_with(conn);
-    if (now != (enum tcp_busy)work->busy) {
-        uint32_t tick = ticks(tcp->now_ns);
-        if (work->busy != TCP_IDLE) {
-            conn->spent[work->busy - 1] += tick - work->busy_tick;
-        }
-        work->busy_tick = tick;
-        work->busy = (uint8_t)now;
+    if (now != (enum tcp_busy)conn->work->busy) {
+        tcp_count_stop(tcp, conn);
+        conn->work->busy_tick = ticks(tcp->now_ns);
+        conn->work->busy = (uint8_t)now;
     }
 }
 

@@ -166,6 +166,7 @@ uint32_t tcp_send_limit(const struct tcp *tcp, const struct tcp_conn *conn);
 /* count.c */
 void tcp_count_in(const struct tcp *tcp, struct tcp_conn *conn, const struct wire_packet *packet);
 void tcp_count_out(struct tcp_conn *conn, const struct wire_packet *packet);
+void tcp_count_stop(const struct tcp *tcp, struct tcp_conn *conn);
 void tcp_count_change(const struct tcp *tcp, struct tcp_conn *conn);
 /* Something was sent, written or acknowledged: what holds the sender up may be something else. */
 static inline void tcp_count_busy(const struct tcp *tcp, struct tcp_conn *conn)

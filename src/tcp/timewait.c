@@ -146,12 +146,15 @@ static void start_clock(struct tcp *tcp, struct tcp_time_wait *wait)
     }
 }
 
+/* Nobody may have looked for days, and ends_tick has turned: none waits longer than all do. */
 void tcp_time_wait_timeout(struct tcp *tcp)
 {
+    uint64_t most_ns = add_sat_u64(tcp->settings.time_wait_ns, (uint64_t)1 << TICK_SHIFT);
+    uint64_t latest = add_sat_u64(tcp->now_ns, most_ns);
     while (tcp->time_wait_oldest != 0) {
         struct tcp_time_wait *wait = wait_at(tcp, tcp->time_wait_oldest);
         uint64_t ends = ends_ns(tcp, wait);
-        if (ends > tcp->now_ns) {
+        if (ends > tcp->now_ns && ends <= latest) {
             timer_set(tcp->timers, &tcp->time_wait_timer, ends);
             return;
         }

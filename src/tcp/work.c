@@ -84,13 +84,9 @@ void tcp_work_attach(struct tcp *tcp, struct tcp_conn *conn)
 static void remember(struct tcp *tcp, struct tcp_conn *conn)
 {
     struct tcp_work *work = conn->work;
-    if (work->busy != TCP_IDLE) {
-        tcp_count_change(tcp, conn);
-    }
+    tcp_count_stop(tcp, conn);
     conn->sent_tick = conn_tick(work->sent_ns);
-    if (work->cc.mss != 0 && work->cc.table->rest != NULL) {
-        cc_lay_down(&work->cc, &conn->cc_rest);
-    }
+    cc_lay_down(&work->cc, &conn->cc_rest);
 }
 
 /* Its record goes, with all that is in it. */
@@ -132,6 +128,15 @@ static bool is_quiet(const struct tcp_conn *conn)
                                CONN_FORCE_NOW | CONN_SYN_NOW);
 }
 
+/* Is it still to be found out what the last timeout or probe meant? The backed-off timeout stays
+ * until a round trip has been measured (RFC 6298 5, Karn: RFC 1122 4.2.3.1), and without one there
+ * is no second probe (RFC 8985 7.2): else a path that has become slow would have every segment sent
+ * twice, and none measured. Whether a probe has mended a loss the next ACK tells (7.4). */
+static bool is_unsettled(const struct tcp_work *work)
+{
+    return work->backoff > 0 || work->tlp_no_rtt || work->tlp_out;
+}
+
 /* Does its congestion control know nothing that a rest would take from it? A controller that
  * measures goes on knowing what it has measured. */
 static bool may_forget(const struct tcp *tcp, const struct tcp_conn *conn)
@@ -140,7 +145,7 @@ static bool may_forget(const struct tcp *tcp, const struct tcp_conn *conn)
     bool never_sent = conn->snd_nxt == conn->iss + 1;
     bool idle = tcp->now_ns - work->sent_ns > tcp_rto(tcp, conn);
     return work->rate == NULL && work->cc.table->rest != NULL && !conn->ledger->ecn.reducing &&
-           !conn->ledger->ecn.paused && (never_sent || idle);
+           !conn->ledger->ecn.paused && !is_unsettled(work) && (never_sent || idle);
 }
 
 /* CONN gives its record back if it has no use for it. */

@@ -365,6 +365,113 @@ static void who_measures_does_not_rest(void **state)
     talk_end(&talk);
 }
 
+/* RFC 6298 (5.5), RFC 1122 4.2.3.1 (Karn): the backed-off timeout stays until a round trip has been
+ * measured, however long nothing is sent; else a path that has become slow would have every segment
+ * sent twice, and none measured. */
+static void a_backoff_outlives_a_pause(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, talk_without_sack);
+    talk_listen(&talk);
+    talk_in(&talk, "S 0 win 65535 mss 1460");
+    talk_out(&talk, "S. 0 ack 1");
+    talk_wait_ms(&talk, TALK_RTT_MS);
+    talk_in(&talk, ". 1 ack 1");
+    talk_accept(&talk);
+    uint64_t rto_ms = talk_info(&talk).rto_ns / NS_PER_MS;
+    uint32_t at = 1;
+    for (unsigned round = 0; round < 2; round++) {
+        char ack[32];
+        talk_write(&talk, 100);
+        talk_forget(&talk);
+        uint64_t waited_ms = talk_wait_out_ms(&talk, RTO_MS);
+        assert_in_range(waited_ms, rto_ms << round, (rto_ms << round) + 1);
+        talk_forget(&talk);
+        talk_wait_ms(&talk, TALK_RTT_MS); /* of which copy? */
+        at += 100;
+        (void)snprintf(ack, sizeof ack, ". 1 ack %u", at);
+        talk_in(&talk, ack);
+        assert_int_equal(talk_info(&talk).backoff, round + 1);
+        talk_wait_ms(&talk, 60000);
+        assert_int_equal(talk_info(&talk).backoff, round + 1);
+    }
+    talk_write(&talk, 100); /* and then one is */
+    talk_forget(&talk);
+    talk_wait_ms(&talk, TALK_RTT_MS);
+    talk_in(&talk, ". 1 ack 301");
+    assert_int_equal(talk_info(&talk).backoff, 0);
+    talk_wait_ms(&talk, 2 * talk.config.tcp.rto_max_ns / NS_PER_MS);
+    assert_true(is_at_rest(&talk));
+    talk_end(&talk);
+}
+
+/* RFC 8985 7.2: no second probe before a round trip was measured; 7.4.2: a loss that a probe has
+ * mended is heard of with the next ACK, unless both copies came. */
+static void a_probe_outlives_a_pause(void **state)
+{
+    (void)state;
+    for (unsigned way = 0; way < 3; way++) {
+        struct talk talk;
+        talk_begin(&talk, NULL);
+        talk_established(&talk);
+        open_window(&talk);
+        talk_write(&talk, 1500);
+        talk_out(&talk, ". 29201+1460");
+        talk_out(&talk, "P. 30661+40");
+        assert_true(talk_wait_out_ms(&talk, RTO_MS) < 50);
+        talk_out(&talk, "P. 30661+40");
+        talk_wait_ms(&talk, TALK_RTT_MS);
+        if (way == 2) {
+            talk_in(&talk, ". 1 ack 30661"); /* measured, but nothing is said of the probe */
+        }
+        talk_in(&talk, way == 1 ? ". 1 ack 30701 sack 30661-30701" : ". 1 ack 30701");
+        talk_wait_ms(&talk, 60000);
+        uint32_t before = talk_info(&talk).ssthresh_bytes;
+        for (unsigned round = 0; round < 2; round++) {
+            talk_write(&talk, 1500);
+            talk_forget(&talk);
+            talk_wait_ms(&talk, 50);
+            assert_int_equal(talk.out_count, round); /* measured then */
+            talk_forget(&talk);
+            talk_in(&talk, round == 0 ? ". 1 ack 32201" : ". 1 ack 33701");
+            assert_int_equal(talk_info(&talk).ssthresh_bytes < before, way != 1);
+        }
+        assert_int_equal(talk_info(&talk).timeouts, 0);
+        talk_end(&talk);
+    }
+}
+
+/* It has ended: what it was is still told. */
+static void what_has_ended_is_told(void **state)
+{
+    static const char *const names[] = {"cubic", "newreno", "bbr"};
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct talk talk;
+        talk_begin(&talk, NULL);
+        talk_established(&talk);
+        assert_int_equal(berth_tcp_set_congestion_control(talk.berth, talk.id, names[i]), 0);
+        talk_write(&talk, 1460);
+        talk_forget(&talk);
+        talk_wait_ms(&talk, 5000); /* nobody answers */
+        talk_forget(&talk);
+        struct berth_tcp_info before = talk_info(&talk);
+        assert_string_equal(before.congestion_control, names[i]);
+        assert_in_range(before.busy_ns, 4990 * NS_PER_MS, 5010 * NS_PER_MS);
+        talk_in(&talk, "R 1");
+        assert_int_equal(talk.error, BERTH_E_RESET);
+        talk_wait_ms(&talk, 1000);
+        struct berth_tcp_info info = talk_info(&talk);
+        assert_int_equal(info.state, BERTH_TCP_CLOSED);
+        assert_string_equal(info.congestion_control, names[i]);
+        assert_int_equal(info.cwnd_bytes, before.cwnd_bytes);
+        assert_int_equal(info.ssthresh_bytes, before.ssthresh_bytes);
+        assert_int_equal(info.busy_ns, before.busy_ns);
+        talk_end(&talk);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -381,6 +488,10 @@ int main(void)
         cmocka_unit_test(it_closes_from_rest),
         cmocka_unit_test(it_is_aborted_and_reset_at_rest),
         cmocka_unit_test(who_measures_does_not_rest),
+        {"RFC 6298 5.5: a backoff outlives a pause", a_backoff_outlives_a_pause, NULL, NULL, NULL},
+        {"RFC 8985 7.3; RFC 8985 7.4.2: a probe outlives a pause", a_probe_outlives_a_pause, NULL,
+         NULL, NULL},
+        cmocka_unit_test(what_has_ended_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

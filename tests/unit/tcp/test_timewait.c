@@ -117,6 +117,21 @@ static void each_waits_equally_long(void **state)
     end(f);
 }
 
+/* Two days and nobody looked (the process was stopped): all are over, as after an hour. */
+static void a_long_stop_ends_them(void **state)
+{
+    struct fixture *f = begin();
+
+    (void)state;
+    for (uint32_t i = 0; i < 10; i++) {
+        enter(f, i);
+    }
+    f->tcp.now_ns += 2 * 86400 * NS_PER_S;
+    tcp_time_wait_timeout(&f->tcp);
+    assert_int_equal(f->stats.tcp_time_wait, 0);
+    end(f);
+}
+
 /* From the middle, the front and the back, in any order. */
 static void they_end_in_any_order(void **state)
 {
@@ -145,9 +160,8 @@ static void they_end_in_any_order(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_record_takes_48_bytes),
-        cmocka_unit_test(at_the_limit_the_oldest_goes),
-        cmocka_unit_test(each_waits_equally_long),
+        cmocka_unit_test(a_record_takes_48_bytes), cmocka_unit_test(at_the_limit_the_oldest_goes),
+        cmocka_unit_test(each_waits_equally_long), cmocka_unit_test(a_long_stop_ends_them),
         cmocka_unit_test(they_end_in_any_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
