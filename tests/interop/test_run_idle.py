@@ -13,7 +13,7 @@ import tap
 FEW, MANY = 200, 4000
 RESIDENT_MAX = 16 << 20
 # Of berth's own: the stack's connection, the relay, what both are found by. Buffers are not in it.
-CONNECTION_MAX = 1280
+CONNECTION_MAX = 1024
 
 # Opens as many connections as each line of its input says, and says so.
 HOLD = """
