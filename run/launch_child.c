@@ -88,7 +88,7 @@ static int settle(const struct launch_child *child, struct tun_setup *tun, int *
     if (result == 0) {
         result = namespace_enter_inner(child->maps, error);
     }
-    return result == 0 ? launch_filter_load(error) : result;
+    return result == 0 ? launch_filter_load(child->config->keeps_hangup, error) : result;
 }
 
 static void report_ready(const struct launch_child *child, const struct tun_setup *tun, int diag_fd)

@@ -8,7 +8,7 @@
 
 #include <errno.h>
 #include <seccomp.h>
-#include <stdbool.h>
+#include <signal.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -73,7 +73,16 @@ static int add_rules(scmp_filter_ctx filter)
     return result;
 }
 
-int launch_filter_load(struct launch_error *error)
+/* COMMAND's own signals to berth are told by their sender's number, which is another one in a PID
+ * namespace that COMMAND makes. From in there only the process group leads to berth. */
+static int shut_hangup(scmp_filter_ctx filter)
+{
+    return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(kill), 2,
+                            SCMP_A0(SCMP_CMP_MASKED_EQ, INT_BITS, 0),
+                            SCMP_A1(SCMP_CMP_MASKED_EQ, INT_BITS, SIGHUP));
+}
+
+int launch_filter_load(bool keeps_hangup, struct launch_error *error)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
     int result = 0;
@@ -91,6 +100,9 @@ int launch_filter_load(struct launch_error *error)
     }
     if (result == 0) {
         result = add_rules(filter);
+    }
+    if (result == 0 && keeps_hangup) {
+        result = shut_hangup(filter);
     }
     if (result == 0) {
         result = seccomp_load(filter);

@@ -10,9 +10,13 @@
  *                                   could be filtered
  *   ioctl TIOCSTI, TIOCLINUX        types into the terminal's input: the shell   EPERM
  *                                   outside would run it
+ *   kill(0, SIGHUP), if             from a PID namespace of COMMAND's it comes   EPERM
+ *   KEEPS_HANGUP                    to berth as if from a process outside
  */
 #ifndef RUN_LAUNCH_FILTER_H
 #define RUN_LAUNCH_FILTER_H
+
+#include <stdbool.h>
 
 #include <berth/error.h>
 
@@ -20,6 +24,6 @@
 
 /* Needs CAP_SYS_ADMIN in the caller's user namespace; leaves no_new_privs as it is, so that a
  * program run as root may still change its user. */
-BERTH_MUST_CHECK int launch_filter_load(struct launch_error *error);
+BERTH_MUST_CHECK int launch_filter_load(bool keeps_hangup, struct launch_error *error);
 
 #endif

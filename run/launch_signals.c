@@ -96,13 +96,20 @@ static enum launch_hangup find_sender(pid_t pid, bool *is_inside)
     return *is_inside ? LAUNCH_HANGUP_NONE : LAUNCH_HANGUP_OUTSIDE;
 }
 
+/* Who sends by rt_sigqueueinfo(2) writes the sender's number himself, and who has a timer or a file
+ * send writes none: only of these two the kernel writes it. */
+static bool has_sender(const struct signalfd_siginfo *info)
+{
+    return info->ssi_code == SI_USER || info->ssi_code == SI_TKILL;
+}
+
 /* Notes a SIGHUP of a process. False: it is COMMAND's affair. */
 static bool keep_hangup(struct launch_signals *signals, const struct signalfd_siginfo *info)
 {
     bool is_inside;
     enum launch_hangup hangup;
 
-    if (!signals->keeps_hangup || info->ssi_code > 0) {
+    if (!signals->keeps_hangup || !has_sender(info)) {
         return false;
     }
     hangup = find_sender((pid_t)info->ssi_pid, &is_inside);

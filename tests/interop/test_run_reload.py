@@ -15,7 +15,10 @@ import tap
 
 # Does what its lines of input say, and answers each with a line.
 PROGRAM = """
-import os, signal, socket, subprocess, sys
+import ctypes, os, signal, socket, struct, subprocess, sys
+RT_SIGQUEUEINFO = {"x86_64": 129, "aarch64": 138}
+SI_QUEUE, CLONE_NEWUSER, CLONE_NEWPID = -1, 0x10000000, 0x20000000
+libc = ctypes.CDLL(None)
 hangups = 0
 kept = {}
 def on_hangup(*_):
@@ -46,6 +49,23 @@ for line in sys.stdin:
             os._exit(0)
         os.wait()
         print("sent", flush=True)
+    elif verb == "queue":
+        forged = struct.pack("iiiiiI", signal.SIGHUP, 0, SI_QUEUE, 0, int(words[0]), os.getuid())
+        libc.syscall(RT_SIGQUEUEINFO[os.uname().machine], os.getppid(), signal.SIGHUP,
+                     forged + bytes(128 - len(forged)))
+        print("sent", flush=True)
+    elif verb == "nested":
+        if os.fork() == 0:
+            if libc.unshare(CLONE_NEWUSER | CLONE_NEWPID) < 0:
+                os._exit(2)
+            if os.fork() == 0: # number 1 in its own namespace, and the host's first outside
+                try:
+                    os.kill(0, signal.SIGHUP)
+                except PermissionError:
+                    os._exit(1)
+                os._exit(0)
+            os._exit(os.waitstatus_to_exitcode(os.wait()[1]))
+        print(os.waitstatus_to_exitcode(os.wait()[1]), flush=True)
     elif verb == "hangups":
         print(hangups, flush=True)
     elif verb == "reach":
@@ -66,7 +86,8 @@ class Run:
     """berth run with PROGRAM; lines of both outputs come in queues."""
 
     def __init__(self, *words):
-        self.process = host.start(*words, "--", *host.python(PROGRAM), stdin=subprocess.PIPE)
+        self.process = host.start(*words, "--", *host.python(PROGRAM), stdin=subprocess.PIPE,
+                                  start_new_session=True) # a process group without this test
         self.said = self._follow(self.process.stderr)
         self.out = self._follow(self.process.stdout)
         self.pid = self.process.pid
@@ -202,6 +223,15 @@ def check_inside(folder, one):
               host.wait_until(lambda: run.ask("hangups") == "2" or not run.said.empty()))
     said = "" if run.said.empty() else run.hear()
     tap.check("nothing is read again", said == "" or "the rules are not read again" in said, said)
+    before = int(run.ask("hangups"))
+    run.ask(f"queue {os.getpid()}")
+    tap.check("one that is queued in another's name is the program's",
+              host.wait_until(lambda: int(run.ask("hangups")) > before or not run.said.empty()))
+    tap.check("and nothing is read again", run.said.empty(), list(run.said.queue))
+    tap.check("from a PID namespace of the program's own, by its process group: not sent",
+              run.ask("nested") in "12")
+    tap.is_equal("refused as before", run.ask(f"try {one.port}"), "refused")
+    tap.check("nor is anything read again", run.said.empty(), list(run.said.queue))
     tap.check("the socket is not there inside", run.ask(f"reach {run.pid}") != "0")
     tap.is_equal("refused still", run.ask(f"try {one.port}"), "refused")
     run.end()
