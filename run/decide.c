@@ -11,6 +11,7 @@
 #include "run/relay_echo.h"
 #include "run/relay_tcp.h"
 #include "run/relay_udp.h"
+#include "run/resolver.h"
 #include "run/sockets.h"
 
 /* ---- What is asked of the rules ------------------------------------------------------------- */
@@ -29,11 +30,35 @@ static struct berth_contact_query query_of(const struct decide_contact *contact)
     };
 }
 
+static bool is_of_hosts(const struct run *run, const struct berth_address *address)
+{
+    for (size_t i = 0; i < run->config->host_count; i++) {
+        if (berth_address_is_equal(&run->config->hosts[i].address, address)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Does VERDICT open, by a name, an address that leads inwards? A name server gave it for the name,
+ * and the answer passed since some rule goes by the address, for some port: that opens no other. */
+static bool is_pointed_inwards(const struct run *run, const struct berth_verdict *verdict,
+                               const struct berth_address *address)
+{
+    return verdict->by_name && (verdict->action == BERTH_ALLOW || verdict->action == BERTH_ASK) &&
+           !is_of_hosts(run, address) && resolver_inward(run, address) != NULL;
+}
+
 struct berth_verdict decide_judge(struct run *run, const struct decide_contact *contact)
 {
     struct berth_contact_query query = query_of(contact);
+    struct berth_verdict verdict = berth_rules_judge(run->berth, &query);
 
-    return berth_rules_judge(run->berth, &query);
+    if (contact->direction == BERTH_OUT &&
+        is_pointed_inwards(run, &verdict, &contact->peer.address)) {
+        return berth_rules_judge_name(run->berth, &query, ""); /* as if it had no name */
+    }
+    return verdict;
 }
 
 void decide_take(struct run *run, struct decide_contact *contact,
@@ -221,7 +246,8 @@ void decide_held(struct run *run, berth_id id, const struct berth_held *held)
                                   .id = id,
                                   .fd = -1};
 
-    if (is_plain(&held->verdict)) {
+    if (is_plain(&held->verdict) &&
+        !is_pointed_inwards(run, &held->verdict, &held->local.address)) {
         call_relay(run, id, held, NULL);
     } else if (!decide(run, contact_new(run, &like, NULL, 0), &held->verdict)) {
         (void)berth_held_drop(run->berth, id);

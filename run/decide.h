@@ -14,7 +14,8 @@
  * Invariants
  *  1. What the rules allow whatever the process goes straight through: nothing is looked up here.
  *  2. A process that is not known matches no "allow ... by" and every other "by".
- *  3. At most ASK_WAITERS_MAX contacts wait; what comes after is denied.
+ *  3. No name opens an address that leads inwards, but those of --hosts: rules by addresses do.
+ *  4. At most ASK_WAITERS_MAX contacts wait; what comes after is denied.
  */
 #ifndef RUN_DECIDE_H
 #define RUN_DECIDE_H

@@ -107,6 +107,8 @@ void resolver_query_end_all(struct run *run);
 enum name_refusal resolver_judge(const struct run *run, const struct dns_question *question);
 /* The host's name in QUESTION, without a service before it; borrowed from it. */
 const char *resolver_host_name(const struct dns_question *question);
+/* Where ADDRESS leads, if not out into the network; NULL: out. */
+const char *resolver_inward(const struct run *run, const struct berth_address *address);
 /* Refuses addresses of ANSWER to QUESTION that lead inwards, and binds the others to the name.
  * False: none is left. */
 bool resolver_learn(struct run *run, const struct dns_question *question,

@@ -135,8 +135,7 @@ static bool is_among(const struct hostnet_list *list, const struct berth_address
     return false;
 }
 
-/* Where ADDRESS leads, if not out into the network; NULL: out. */
-static const char *inward(const struct run *run, const struct berth_address *address)
+const char *resolver_inward(const struct run *run, const struct berth_address *address)
 {
     const struct launch_network *network = run_network(run, address);
     struct hostnet_list own = hostnet_addresses(run->hostnet);
@@ -204,7 +203,7 @@ bool resolver_learn(struct run *run, const struct dns_question *question, struct
 
     for (size_t i = 0; i < answer->count; i++) {
         const struct berth_address *address = &answer->addresses[i];
-        const char *kind = inward(run, address);
+        const char *kind = resolver_inward(run, address);
 
         if (kind != NULL && !berth_rules_may_reach_address(run->berth, address)) {
             struct name_refused told = {.name = name,

@@ -177,7 +177,7 @@ BERTH_API BERTH_MUST_CHECK int berth_rules_take(struct berth *berth,
 
 /* As berth_rules_judge, if NAME and no other had been given for the query's peer: what the rules
  * say of a conversation whose own words (a TLS server name) tell its name. The peer may be special
- * where the name was learnt so. */
+ * where the name was learnt so. NAME "": as if it had no name. */
 BERTH_API struct berth_verdict berth_rules_judge_name(const struct berth *berth,
                                                       const struct berth_contact_query *query,
                                                       const char *name);

@@ -198,6 +198,9 @@ def check_inward(world):
     done = world.run(["out http to inward.example", f"out http to {INWARD}"], "curl", "-s",
                      "http://inward.example/")
     tap.is_equal("unless a rule goes by the address", done.stdout, "served")
+    for rule in (f"out smtp to {INWARD}", "out smtp"):
+        done = world.run(["out http to inward.example", rule], *CURL, "http://inward.example/")
+        tap.check(f"'{rule}': the name opens no other port of it", done.returncode == 7, done)
 
 
 TTL = """
