@@ -115,11 +115,11 @@ def check_short(directory, kind, at_a_time=1, idle=0, must=True):
              if not process["name"].startswith("child") or process["parent"]["pid"] != parent]
     tap.diag(f"{name}: {len(known)} of {len(processes)} named, "
              f"{spent / COUNT / 1000:.0f} us of berth's time each")
-    tap.is_equal(f"{name}: every refusal is in the log", len(processes), COUNT)
-    tap.check(f"{name}: whom it names, it names rightly", wrong == [] and len(names) == len(known),
-              wrong[:3])
+    # On a busy machine a SYN may be sent again before it is refused: one contact more.
+    tap.check(f"{name}: every refusal is in the log", len(processes) >= COUNT, len(processes))
+    tap.is_equal(f"{name}: whom it names, it names rightly", wrong, [])
     if must:
-        tap.is_equal(f"{name}: all are named", len(known), COUNT)
+        tap.is_equal(f"{name}: all are named", (len(names), len(known)), (COUNT, len(processes)))
 
 
 def check_by(directory, port):
