@@ -53,7 +53,10 @@ static void *ours(size_t count, size_t bytes)
 {
     void *memory = malloc(count * bytes);
 
-    must(memory != NULL ? 0 : BERTH_E_LIMIT, "memory");
+    if (memory == NULL) {
+        must(BERTH_E_LIMIT, "memory");
+        return NULL;
+    }
     memset(memory, 0, count * bytes);
     return memory;
 }
