@@ -32,6 +32,12 @@ bool tcp_is_acceptable(const struct wire_packet *packet, uint32_t rcv_nxt, uint3
     return from < window || last < window || (seq_leq(from, 0) && seq_geq(last, 0));
 }
 
+/* RFC 7323 5.5: what the peer's clock said last is too long ago to compare with. */
+static bool is_stamp_outdated(const struct tcp *tcp, const struct tcp_conn *conn)
+{
+    return tcp_coarse(tcp->now_ns) - conn->ts_recent_at >= tcp_coarse(PAWS_IDLE_NS);
+}
+
 /* Does the segment fail PAWS (RFC 7323 5.3 R1)? RSTs are exempt. */
 static bool is_old_timestamp(const struct tcp *tcp, const struct tcp_conn *conn,
                              const struct wire_tcp *segment)
@@ -39,11 +45,11 @@ static bool is_old_timestamp(const struct tcp *tcp, const struct tcp_conn *conn,
     if (!conn_has(conn, CONN_TIMESTAMPS) || (segment->options & WIRE_OPTION_TIMESTAMPS) == 0) {
         return false;
     }
-    return seq_lt(segment->tsval, conn->ts_recent) &&
-           tcp_coarse(tcp->now_ns) - conn->ts_recent_at < tcp_coarse(PAWS_IDLE_NS);
+    return seq_lt(segment->tsval, conn->ts_recent) && !is_stamp_outdated(tcp, conn);
 }
 
-/* RFC 7323 4.3 (2): from a segment that reaches back to what we acknowledged last. Its ACK number
+/* RFC 7323 4.3 (2): from a segment that reaches back to what we acknowledged last; also where it
+ * seems to be older than one that is outdated, else that would be echoed for weeks. Its ACK number
  * has been judged before: else one forged segment with a timestamp far ahead would make all that
  * the peer sends look old. */
 static void take_timestamp(const struct tcp *tcp, struct tcp_conn *conn,
@@ -51,8 +57,8 @@ static void take_timestamp(const struct tcp *tcp, struct tcp_conn *conn,
 {
     bool stamped =
         conn_has(conn, CONN_TIMESTAMPS) && (segment->options & WIRE_OPTION_TIMESTAMPS) != 0;
-    if (stamped && seq_geq(segment->tsval, conn->ts_recent) &&
-        seq_leq(segment->seq, conn->rcv_acked)) {
+    if (stamped && seq_leq(segment->seq, conn->rcv_acked) &&
+        (seq_geq(segment->tsval, conn->ts_recent) || is_stamp_outdated(tcp, conn))) {
         conn->ts_recent = segment->tsval;
         conn->ts_recent_at = tcp_coarse(tcp->now_ns);
     }

@@ -212,6 +212,32 @@ static void paws_at_rest(void **state)
     talk_end(&talk);
 }
 
+/* RFC 7323 5.5: after 24 days a timestamp proves nothing, as the peer's clock may have come half
+ * round. The next one takes its place: it is echoed, and older ones are dropped again. */
+static void a_stamp_of_last_month(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, with_timestamps);
+    talk_listen(&talk);
+    talk_in(&talk, "S 0 win 65535 mss 1460 sackok wscale 7 ts 1000 0");
+    talk_out(&talk, "S. 0 ack 1");
+    talk_in(&talk, ". 1 ack 1 ts 1001 0");
+    talk_accept(&talk);
+    talk_wait_ms(&talk, 26 * 86400 * 1000ULL);
+    talk_forget(&talk);
+    talk_in(&talk, "P. 1+10 ack 1 ts 2246401001 0"); /* 26 days on: seen from 1001, before it */
+    talk_out(&talk, ". 1 ack 11");
+    assert_int_equal(talk.last_tsecr, 2246401001U);
+    talk_in(&talk, "P. 11+10 ack 1 ts 2246401000 0");
+    assert_int_equal(talk_drops(&talk, BERTH_DROP_TCP_OLD_TIMESTAMP), 1);
+    talk_forget(&talk);
+    talk_in(&talk, "P. 11+10 ack 1 ts 2246401002 0");
+    talk_out(&talk, ". 1 ack 21");
+    assert_int_equal(talk.last_tsecr, 2246401002U);
+    talk_end(&talk);
+}
+
 static void with_keepalive(struct berth_config *config)
 {
     config->tcp.keepalive = true;
@@ -482,6 +508,7 @@ int main(void)
          NULL},
         cmocka_unit_test(reading_needs_no_record),
         {"RFC 7323 5.3: PAWS at rest", paws_at_rest, NULL, NULL, NULL},
+        {"RFC 7323 5.5: a stamp of last month", a_stamp_of_last_month, NULL, NULL, NULL},
         {"RFC 9293 3.8.4: keep-alive at rest", keepalive_at_rest, NULL, NULL, NULL},
         {"RFC 3168 6.1.2: marks told of at rest", marks_at_rest, NULL, NULL, NULL},
         cmocka_unit_test(a_long_stall_is_no_rest),
