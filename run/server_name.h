@@ -60,7 +60,6 @@ struct server_name_tls {
 
 struct server_name_http {
     uint8_t step;     /* enum step of server_name_http.c */
-    uint8_t method;   /* bytes of it */
     bool is_connect;  /* so far it is CONNECT */
     bool has_version; /* the last word of the request line begins as HTTP/ */
     bool was_blank;   /* in the request line: the last byte */

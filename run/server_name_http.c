@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { METHOD_BYTES_MAX = 32, SCHEME_BYTES_MAX = 16 };
+enum { SCHEME_BYTES_MAX = 16 };
 
 enum step {
     STEP_BEGIN, /* empty lines before the request */
@@ -67,7 +67,7 @@ static enum server_name_verdict take_method(struct server_name *name, uint8_t by
 
     if (is_token(byte)) {
         http->match = match(http->match, "connect", byte);
-        return ++http->method <= METHOD_BYTES_MAX ? SERVER_NAME_MORE : SERVER_NAME_NONE;
+        return SERVER_NAME_MORE; /* of any length: RFC 9110 9.1 has no limit, nor have servers */
     }
     http->is_connect = http->match == strlen("connect");
     return is_blank(byte) ? go(name, STEP_GAP) : SERVER_NAME_NONE;
@@ -117,7 +117,8 @@ static enum server_name_verdict begin_rest(struct server_name *name, uint8_t byt
     return take_rest(name, byte);
 }
 
-/* Which form has it? "/path" and "*" name no server; "scheme://" does (RFC 9112 3.2.2). */
+/* Which form has it? "/path" and "*" name no server; "scheme://" does (RFC 9112 3.2.2). Of another
+ * form it names none either, and some servers go by the Host then. */
 static enum server_name_verdict take_target(struct server_name *name, uint8_t byte)
 {
     static const char mark[] = "://";
@@ -132,13 +133,13 @@ static enum server_name_verdict take_target(struct server_name *name, uint8_t by
             name->text_bytes = 0;
             return go(name, STEP_AUTHORITY);
         }
-        return http->match < strlen(mark) ? SERVER_NAME_MORE : SERVER_NAME_NONE;
+        return http->match < strlen(mark) ? SERVER_NAME_MORE : begin_rest(name, byte);
     }
     if (!is_alphanumeric(byte) && byte != '+' && byte != '-' && byte != '.') {
-        return SERVER_NAME_NONE;
+        return begin_rest(name, byte);
     }
     name->text_bytes++;
-    return name->text_bytes <= SCHEME_BYTES_MAX ? SERVER_NAME_MORE : SERVER_NAME_NONE;
+    return name->text_bytes <= SCHEME_BYTES_MAX ? SERVER_NAME_MORE : begin_rest(name, byte);
 }
 
 static enum server_name_verdict take_gap(struct server_name *name, uint8_t byte)
@@ -152,7 +153,7 @@ static enum server_name_verdict take_gap(struct server_name *name, uint8_t byte)
         return take_target(name, byte);
     }
     if (!is_alphanumeric(byte) && byte != '[') {
-        return SERVER_NAME_NONE; /* CONNECT is a word of other protocols too */
+        return begin_rest(name, byte); /* CONNECT is a word of other protocols too */
     }
     (void)go(name, STEP_AUTHORITY);
     return server_name_text_add(name, byte) ? SERVER_NAME_MORE : SERVER_NAME_BAD;

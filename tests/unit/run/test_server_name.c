@@ -247,6 +247,15 @@ static void test_request(void **state)
     assert_found("GET http://u:p@a.example:81/x HTTP/1.1\r\n\r\n", "a.example");
     assert_found("GET http://a.example\r\n", "a.example");
     assert_found("CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n", "a.example");
+    /* of no form that there is */
+    assert_found("GET a HTTP/1.1\r\nHost: a.example\r\n\r\n", "a.example");
+    assert_found("GET ?a HTTP/1.1\r\nHost: a.example\r\n\r\n", "a.example");
+    assert_found("GET http:/a HTTP/1.1\r\nHost: a.example\r\n\r\n", "a.example");
+    assert_found("GET a-path-longer-than-schemes HTTP/1.1\r\nHost: a.example\r\n\r\n", "a.example");
+    assert_found("CONNECT /a HTTP/1.1\r\nHost: a.example\r\n\r\n", "a.example");
+    assert_found("A-METHOD-LONGER-THAN-ANY-THAT-IS-REGISTERED-ANYWHERE / HTTP/1.1\r\n"
+                 "Host: a.example\r\n\r\n",
+                 "a.example");
     assert_int_equal(take_text("GET http://b.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n"),
                      SERVER_NAME_FOUND);
     assert_int_equal(told.count, 2);
@@ -296,6 +305,8 @@ static void test_passing(void **state)
     assert_true(server_name_may_pass(&told));
     assert_int_equal(take_text("GET /a HTTP/1.1\n"), SERVER_NAME_MORE);
     assert_false(server_name_may_pass(&told));
+    assert_int_equal(take_text("SET key v"), SERVER_NAME_MORE);
+    assert_true(server_name_may_pass(&told));
     assert_int_equal(take_text("GET http:"), SERVER_NAME_MORE);
     assert_true(server_name_may_pass(&told));
     assert_int_equal(take_text("GET http://b.example"), SERVER_NAME_MORE);
@@ -316,7 +327,8 @@ static void test_others(void **state)
         "a001 CAPABILITY\r\n",
         "*1\r\n",
         "PING\r\n",
-        "SET key v",
+        "SET key v\r\n",
+        "INVITE sip:a@b.example SIP/2.0\r\n",
         "set k 0 0 5\r\n",
         "CONNECT {\"verbose\":false}\r\n",
         "CONNECT\n",
