@@ -56,7 +56,7 @@ struct ask_key {
     enum berth_protocol protocol;
     uint16_t port;                          /* 0 for ICMP */
     char process[BERTH_PROCESS_NAME_BYTES]; /* empty: not known */
-    char peer[ASK_PEER_BYTES];              /* its name, or its address where it has none */
+    char peer[ASK_PEER_BYTES]; /* its name; its address where it has none, or is inside */
 };
 
 struct ask_question {

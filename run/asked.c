@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "run/resolver.h"
 #include "run/rule_file.h"
 
 struct ask_facts asked_facts(const struct run *run, const struct decide_contact *contact)
@@ -36,6 +37,11 @@ struct ask_key asked_key(const struct run *run, const struct decide_contact *con
     char address[BERTH_ADDRESS_TEXT_BYTES];
     const char *peer = facts.is_host ? "host" : facts.name;
 
+    /* One name may have been given for an address outside and one inside, by whoever answers for
+     * it: what was said of the one is no answer about the other. */
+    if (!facts.is_host && resolver_inward(run, &facts.peer) != NULL) {
+        peer = NULL;
+    }
     if (facts.process != NULL) {
         snprintf(key.process, sizeof key.process, "%s", facts.process->name);
     }

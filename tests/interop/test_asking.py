@@ -37,6 +37,18 @@ for thread in threads: thread.join()
 """
 
 
+# Connects to port 9 of each address, all at once.
+ADDRESSES = """
+import socket, sys, threading
+def one(address):
+    try: socket.create_connection((address, 9), timeout=20)
+    except OSError: pass
+threads = [threading.Thread(target=one, args=(word,)) for word in sys.argv[1:]]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+
+
 def connect(*ports):
     return ["--", *host.python(CONNECT, "10.0.2.2", *ports)]
 
@@ -162,6 +174,18 @@ def check_several(port, closed):
                  (sum(question is not None for question in questions), screen.text.count(terminal.PROMPT)), (2, 2))
     tap.is_equal("each of which all have the answer to", sorted(outcomes(screen)),
                  ["ECONNREFUSED", "open", "open", "open"])
+
+
+def check_inward():
+    """A name of an address outside and of one inside."""
+    inside = "10.9.8.7"
+    screen = terminal.run("--default", "ask", "--quiet", "--hosts", "two.example=198.51.100.7", "--hosts",
+                          f"two.example={inside}", "--", *host.python(ADDRESSES, "198.51.100.7", inside),
+                          stdin="/dev/null")
+    shown = [screen.answer("d") or "", screen.answer("d") or ""]
+    screen.end()
+    tap.is_equal("an answer about one is none about the other", [inside in text for text in shown].count(True), 1)
+    tap.is_equal("two questions", screen.text.count(terminal.PROMPT), 2)
 
 
 def check_many(first):
@@ -428,6 +452,7 @@ def main():
         check_changed(directory, server.port)
         check_timeout(server.port)
         check_several(server.port, closed)
+        check_inward()
         check_many(100)
         check_rejudged(directory, server.port, closed)
         check_reader(server.port)
