@@ -57,7 +57,7 @@ static void *ours(size_t count, size_t bytes)
         must(BERTH_E_LIMIT, "memory");
         return NULL;
     }
-    memset(memory, 0, count * bytes);
+    memset(memory, 0xff, count * bytes); /* 0 would be calloc's, and untouched */
     return memory;
 }
 
