@@ -233,7 +233,9 @@ void tcp_time_wait_enter(struct tcp *tcp, struct tcp_conn *conn)
 {
     bool is_v6 = !address_is_v4(&conn->remote.address);
     uint32_t bytes = address_bytes(is_v6);
-    uint32_t window = (conn->rcv_adv - conn->rcv_nxt) >> conn->rcv_wscale;
+    /* The FIN may stand just behind a window that is full. */
+    uint32_t offered = seq_gt(conn->rcv_adv, conn->rcv_nxt) ? conn->rcv_adv - conn->rcv_nxt : 0;
+    uint32_t window = offered >> conn->rcv_wscale;
     struct tcp_time_wait *wait = record_new(tcp, is_v6);
     *wait = (struct tcp_time_wait){.snd_nxt = conn->snd_nxt,
                                    .rcv_nxt = conn->rcv_nxt,

@@ -117,6 +117,24 @@ static void each_waits_equally_long(void **state)
     end(f);
 }
 
+/* The peer has filled the window, and its FIN stands behind: nothing is offered any more. */
+static void a_full_window_stays_shut(void **state)
+{
+    struct fixture *f = begin();
+    struct tcp_pair pair = pair_of(f, 0);
+    struct tcp_conn *conn = tcp_conn_new(&f->tcp, &pair);
+
+    (void)state;
+    assert_non_null(conn);
+    conn->state = BERTH_TCP_CLOSING;
+    conn->rcv_adv = 5000;
+    conn->rcv_nxt = 5001;
+    conn_set(conn, CONN_ORPHAN);
+    tcp_time_wait_enter(&f->tcp, conn);
+    assert_int_equal(find(f, 0)->window, 0);
+    end(f);
+}
+
 /* Two days and nobody looked (the process was stopped): all are over, as after an hour. */
 static void a_long_stop_ends_them(void **state)
 {
@@ -161,8 +179,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_record_takes_48_bytes), cmocka_unit_test(at_the_limit_the_oldest_goes),
-        cmocka_unit_test(each_waits_equally_long), cmocka_unit_test(a_long_stop_ends_them),
-        cmocka_unit_test(they_end_in_any_order),
+        cmocka_unit_test(each_waits_equally_long), cmocka_unit_test(a_full_window_stays_shut),
+        cmocka_unit_test(a_long_stop_ends_them),   cmocka_unit_test(they_end_in_any_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
