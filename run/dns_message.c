@@ -194,7 +194,9 @@ int dns_make_query(const struct dns_question *question, uint8_t **out, size_t *o
     ldns_pkt_set_rd(packet, question->wants_recursion);
     ldns_pkt_set_cd(packet, question->wants_no_check);
     if (question->has_edns) {
-        ldns_pkt_set_edns_udp_size(packet, question->datagram_bytes);
+        /* Not the program's number, which would go out with each question. What is longer comes by
+         * TCP, or is cut to what the program takes. */
+        ldns_pkt_set_edns_udp_size(packet, EDNS_BYTES);
         ldns_pkt_set_edns_do(packet, question->wants_signatures);
     }
     if (ldns_pkt2wire(out, packet, out_bytes) == LDNS_STATUS_OK) {

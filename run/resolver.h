@@ -20,7 +20,8 @@
  *  1. An answer is passed on only if it came from the server that was asked, on the socket that
  *     asked, with the id and the question that were sent.
  *  2. A question ends: by an answer, or after RESOLVER_TRIES_MAX tries with SERVFAIL.
- *  3. Nothing of a question goes out but its name, in lower case, its type and two flags.
+ *  3. Nothing of a question goes out but its name, in lower case, its type, whether it has EDNS
+ *     (RFC 6891), and three flags (RD, CD, DO).
  *  4. What an answer gave is bound in the stack before the answer reaches the program.
  *  5. At most RESOLVER_QUERIES_MAX questions and RESOLVER_STREAMS_MAX streams; then SERVFAIL, or
  *     the longest silent stream goes.

@@ -92,7 +92,7 @@ static void test_made_query(void **state)
     static const uint8_t wanted[] = {0x12, 0x34, 0x01, 0x10, 0,    1,   0,   0,   0,   0, 0,
                                      1,    7,    'e',  'x',  'a',  'm', 'p', 'l', 'e', 4, 't',
                                      'e',  's',  't',  0,    0,    28,  0,   1,   0,   0, 41,
-                                     0x10, 0,    0,    0,    0x80, 0,   0,   0};
+                                     0x04, 0xd0, 0,    0,    0x80, 0,   0,   0};
     struct dns_question question;
     uint8_t *wire = NULL;
     size_t bytes = 0;
