@@ -154,8 +154,8 @@ struct tcp_totals {
     uint32_t acked_high; /* how often snd_una has come past 2^32 */
 };
 
-/* What few connections have: marks agreed on, or something that went wrong. Once there is something
- * in it, it stays until the connection is freed. */
+/* What few connections have: marks agreed on, urgent data, or something that went wrong. Once there
+ * is something in it, it stays until the connection is freed: also when it has ended. */
 struct tcp_ledger {
     uint32_t pool_link; /* the pool's, while free */
     uint32_t retransmissions;
@@ -163,6 +163,7 @@ struct tcp_ledger {
     uint32_t fast_recoveries;
     uint32_t dsacks;
     uint32_t reorderings;
+    uint32_t rcv_up; /* after the last urgent byte, as the peer says: urgent.c */
     uint64_t bytes_resent;
     struct tcp_ecn ecn;
 };

@@ -3,7 +3,8 @@
  * The urgent mechanism (RFC 9293 3.8.5, RFC 6093): a mark in the stream, each way. The bytes before
  * it are delivered in line, as all others.
  *
- * 1. While CONN_URGENT_IN is set, rcv_up lies past what the reader has read.
+ * 1. While CONN_URGENT_IN is set, rcv_up lies past what the reader has read. The reader may come
+ *    after the end: so it is the ledger's.
  * 2. While CONN_URGENT_OUT is set, snd_una < snd_up <= snd_end.
  */
 #include "tcp/parts.h"
@@ -18,17 +19,17 @@ static uint32_t next_read(const struct tcp_conn *conn)
 /* How many bytes there are up to the mark, those included that have not come yet. */
 uint32_t tcp_urgent_left(const struct tcp_conn *conn)
 {
-    return conn_has(conn, CONN_URGENT_IN) ? conn->work->rcv_up - next_read(conn) : 0;
+    return conn_has(conn, CONN_URGENT_IN) ? conn->ledger->rcv_up - next_read(conn) : 0;
 }
 
 void tcp_urgent_read(struct tcp_conn *conn)
 {
     bool fin = conn_has(conn, CONN_FIN_RECEIVED);
-    if (fin && conn_has(conn, CONN_URGENT_IN)) { /* nothing comes past the FIN */
-        conn->work->rcv_up =
-            seq_lt(conn->work->rcv_up, conn->rcv_nxt - 1) ? conn->work->rcv_up : conn->rcv_nxt - 1;
+    if (fin && conn_has(conn, CONN_URGENT_IN) &&
+        seq_gt(conn->ledger->rcv_up, conn->rcv_nxt - 1)) { /* nothing comes past the FIN */
+        conn->ledger->rcv_up = conn->rcv_nxt - 1;
     }
-    if (conn_has(conn, CONN_URGENT_IN) && seq_geq(next_read(conn), conn->work->rcv_up)) {
+    if (conn_has(conn, CONN_URGENT_IN) && seq_geq(next_read(conn), conn->ledger->rcv_up)) {
         conn_clear(conn, CONN_URGENT_IN);
     }
 }
@@ -38,10 +39,10 @@ void tcp_urgent_read(struct tcp_conn *conn)
 void tcp_on_urgent(struct tcp *tcp, struct tcp_conn *conn, const struct wire_tcp *segment)
 {
     uint32_t mark = segment->seq + segment->urgent; /* MUST-62: the first byte that is not urgent */
-    bool further = conn_has(conn, CONN_URGENT_IN) ? seq_gt(mark, conn->work->rcv_up)
+    bool further = conn_has(conn, CONN_URGENT_IN) ? seq_gt(mark, conn->ledger->rcv_up)
                                                   : seq_gt(mark, next_read(conn));
     if (further) {
-        tcp_work_need(tcp, conn)->rcv_up = mark;
+        tcp_ledger_need(tcp, conn)->rcv_up = mark;
         conn_set(conn, CONN_URGENT_IN);
         tcp_conn_note(tcp, conn, BERTH_EVENT_URGENT);
     }

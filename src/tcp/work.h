@@ -82,7 +82,6 @@ struct tcp_work {
     /* receiving: reorder.c, receive.c */
     uint32_t dsack_left; /* dsack_owed: what arrived twice (RFC 2883) */
     uint32_t dsack_right;
-    uint32_t rcv_up;  /* after the last urgent byte, as the peer says: urgent.c */
     uint32_t rcv_fin; /* CONN_FIN_SEEN: where it stands */
     uint32_t reorder_bytes;
     struct tree reorder;

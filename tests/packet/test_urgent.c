@@ -83,6 +83,30 @@ static void told_when_the_mark_moves(void **state)
     talk_end(&talk);
 }
 
+/* The mark is still there for who reads when all else is over. */
+static void read_after_the_end(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    assert_int_equal(berth_tcp_shutdown(talk.berth, talk.id), 0);
+    talk_collect(&talk);
+    talk_out(&talk, "F. 1+0 ack 1");
+    talk_in(&talk, ". 1 ack 2");
+    talk_in(&talk, "FPU. 1+10 ack 2 urg 4");
+    talk_out(&talk, ". 2 ack 12");
+    assert_int_equal(left(&talk), 4);
+    uint8_t bytes[20];
+    size_t got = 0;
+    assert_int_equal(berth_tcp_read(talk.berth, talk.id, bytes, sizeof bytes, &got), 0);
+    assert_int_equal(got, 4);
+    assert_int_equal(left(&talk), 0);
+    assert_int_equal(berth_tcp_read(talk.berth, talk.id, bytes, sizeof bytes, &got), 0);
+    assert_int_equal(got, 6);
+    talk_end(&talk);
+}
+
 static void told_though_the_window_is_shut(void **state)
 {
     (void)state;
@@ -233,6 +257,8 @@ int main(void)
          NULL, NULL, NULL},
         {"RFC 9293 MUST-66: a mark though the window is shut", told_though_the_window_is_shut, NULL,
          NULL, NULL},
+        {"RFC 9293 MUST-33: the mark outlives the connection", read_after_the_end, NULL, NULL,
+         NULL},
         {"RFC 9293 3.10.7.4: a mark past the end", a_mark_past_the_end, NULL, NULL, NULL},
         {"RFC 9293 MUST-30, MUST-62: urgent data is sent with a mark", sent_with_a_mark, NULL, NULL,
          NULL},
