@@ -17,7 +17,7 @@ import tap
 
 FIELDS = ["time", "event", "direction", "protocol", "local_address", "local_port",
           "remote_address", "remote_port", "host_name", "service", "category", "process", "rule",
-          "rule_origin"]
+          "answer", "rule_origin"]
 END_FIELDS = FIELDS + ["bytes_out", "bytes_in", "duration_ms", "end"]
 
 
