@@ -120,8 +120,7 @@ static bool is_quiet(const struct tcp_conn *conn)
     const struct tcp_work *work = conn->work;
     bool sent = conn->snd_una == conn->snd_nxt && !conn_has_unsent(conn) &&
                 work->send_first == NULL && work->reserved == NULL;
-    bool received = work->reorder_count == 0 && !work->dsack_owed &&
-                    !conn_has(conn, CONN_FIN_SEEN);
+    bool received = work->reorder_count == 0 && !work->dsack_owed && !conn_has(conn, CONN_FIN_SEEN);
     return sent && received && conn_is_synchronised(conn) && work->idle_ns == BERTH_NEVER &&
            !list_has(&work->starved) &&
            !conn_has(conn, CONN_RECOVERY | CONN_TIMEOUT | CONN_PERSIST | CONN_URGENT_OUT |
