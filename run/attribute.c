@@ -24,6 +24,7 @@
 #include "run/holder.h"
 
 enum {
+    PASSWD_BYTES = 4096, /* of one row of /etc/passwd; behind a longer one nobody is looked for */
     LINE_BYTES = 512,    /* of /proc/net/icmp */
     PATH_BYTES = 64,     /* of /proc/PID/status */
     STATUS_BYTES = 1024, /* of it: what is looked for stands in its first lines */
@@ -220,7 +221,9 @@ static unsigned status_number(const char *status, const char *key)
 static void find_user(struct attribute *attribute, uid_t uid)
 {
     FILE *file = NULL;
-    const struct passwd *row = NULL;
+    struct passwd entry;
+    struct passwd *row = NULL;
+    char line[PASSWD_BYTES];
 
     if (attribute->has_user && attribute->user_uid == uid) {
         return;
@@ -229,7 +232,7 @@ static void find_user(struct attribute *attribute, uid_t uid)
     attribute->user_uid = uid;
     attribute->user[0] = '\0';
     file = fopen("/etc/passwd", "re");
-    while (file != NULL && (row = fgetpwent(file)) != NULL) {
+    while (file != NULL && fgetpwent_r(file, &entry, line, sizeof(line), &row) == 0) {
         if (row->pw_uid == uid) {
             snprintf(attribute->user, sizeof(attribute->user), "%s", row->pw_name);
             make_printable(attribute->user, strlen(attribute->user));

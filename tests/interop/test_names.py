@@ -297,6 +297,12 @@ def check_servers(world):
                  f"{FAR}\nservedserved")
     world.http.take_got()
     world.tls.take_got()
+    by_curl = ["out https to allowed.example by curl"]
+    done = world.run(by_curl, *CURL, "https://allowed.example/")
+    tap.is_equal("a rule by name and process", done.stdout, "served")
+    done = world.run(by_curl, *CURL, "--resolve", f"other.example:443:{FAR}",
+                     "https://allowed.example/", "https://other.example/")
+    tap.is_equal("and another name by that process", done.stdout, "served")
 
 
 PIECES = """
