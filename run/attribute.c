@@ -221,7 +221,7 @@ static unsigned status_number(const char *status, const char *key)
 static void find_user(struct attribute *attribute, uid_t uid)
 {
     FILE *file = NULL;
-    struct passwd entry;
+    struct passwd entry = {0};
     struct passwd *row = NULL;
     char line[PASSWD_BYTES];
 
