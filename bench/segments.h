@@ -24,7 +24,11 @@
 #define SEGMENTS_BYTES_MAX       65535U
 #define SEGMENTS_CONNECTIONS_MAX 1000U
 
+#ifdef __clang__
+#define COUNTED __attribute__((noinline))
+#else
 #define COUNTED __attribute__((noinline, noclone))
+#endif
 
 struct segments_options {
     bool is_sending;    /* the subject sends; else it receives */
