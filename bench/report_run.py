@@ -7,10 +7,18 @@ from report import table
 BULK = {"out": "program sends", "in": "program receives", "published": "published port, host sends"}
 SMALL = {"rr": "one byte back and forth", "crr": "connect, one byte each way, close",
          "crr-in": "the same, to a published port"}
+STILL_GBPS = 0.005  # less than this is no rate, but connections that stand still
+
+
+def is_stuck(got):
+    return got.get("gbps", 1) < STILL_GBPS
+
 
 def figure(got, key, form):
     if not got or key not in got:
         return "-"
+    if is_stuck(got):
+        return "stuck"
     text = form.format(got[key])
     if key in ("gbps", "per_second") and len(got["runs"]) > 1:
         text += f" ±{got['spread'] * 50:.0f}%"
@@ -19,6 +27,8 @@ def figure(got, key, form):
 
 def ratio(row, name, key):
     ours, theirs = row["peers"].get("berth", {}).get(key), row["peers"].get(name, {}).get(key)
+    if is_stuck(row["peers"].get(name, {})):
+        return "-"
     return f"{ours / theirs:.2f}" if ours and theirs and name != "berth" else "-"
 
 
