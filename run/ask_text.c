@@ -37,19 +37,6 @@ static void end_line(char *out)
     }
 }
 
-static const char *protocol_name(enum berth_protocol protocol)
-{
-    switch (protocol) {
-    case BERTH_TCP:
-        return "tcp";
-    case BERTH_UDP:
-        return "udp";
-    case BERTH_ICMP:
-        return "icmp";
-    }
-    return "";
-}
-
 static void add_port(char *out, const struct ask_facts *facts)
 {
     const char *service;
@@ -60,7 +47,7 @@ static void add_port(char *out, const struct ask_facts *facts)
     }
     service = berth_service_name(facts->port, facts->protocol == BERTH_UDP ? BERTH_TRANSPORT_UDP
                                                                            : BERTH_TRANSPORT_TCP);
-    add(out, ", port %u/%s (%s%s%s)", (unsigned)facts->port, protocol_name(facts->protocol),
+    add(out, ", port %u/%s (%s%s%s)", (unsigned)facts->port, berth_protocol_name(facts->protocol),
         service == NULL ? "" : service, service == NULL ? "" : ", ",
         berth_category_name(berth_port_category(facts->port)));
 }
@@ -184,7 +171,8 @@ char *ask_text_rule(const struct ask_facts *facts, bool allows, bool by_name, ch
         peer = facts->name;
     }
     if (facts->protocol != BERTH_ICMP) {
-        snprintf(what, sizeof what, "%u/%s", (unsigned)facts->port, protocol_name(facts->protocol));
+        snprintf(what, sizeof what, "%u/%s", (unsigned)facts->port,
+                 berth_protocol_name(facts->protocol));
     }
     snprintf(out, ADDED_BYTES, "%s %s %s %s %s", allows ? "allow" : "deny", is_out ? "out" : "in",
              what, is_out ? "to" : "from", peer);

@@ -28,19 +28,6 @@ static uint16_t served_port(const struct conversation *conversation)
                                                 : conversation->program.port;
 }
 
-static const char *protocol_name(enum berth_protocol protocol)
-{
-    switch (protocol) {
-    case BERTH_TCP:
-        return "tcp";
-    case BERTH_UDP:
-        return "udp";
-    case BERTH_ICMP:
-        return "icmp";
-    }
-    return "";
-}
-
 /* ---- The process and the verdict ------------------------------------------------------------ */
 
 static uint8_t attribute_protocol(enum berth_protocol protocol, bool is_v4)
@@ -239,7 +226,7 @@ static json_t *describe(const struct run *run, const char *event,
 
     journal_put(line, "direction",
                 json_string(conversation->direction == BERTH_OUT ? "out" : "in"));
-    journal_put(line, "protocol", json_string(protocol_name(conversation->protocol)));
+    journal_put(line, "protocol", json_string(berth_protocol_name(conversation->protocol)));
     put_end(line, "local_address", "local_port", &conversation->program, has_port);
     put_end(line, "remote_address", "remote_port", &conversation->peer, has_port);
     journal_put(line, "host_name",
@@ -287,7 +274,7 @@ static void tell(struct run *run, const struct conversation *conversation, const
                                            is_out ? peer : program);
 
     run_say(run, "%s %s %s from %s to %s, process %s, by the rule '%s' (%s)", verdict,
-            is_out ? "out" : "in", protocol_name(conversation->protocol), from, to,
+            is_out ? "out" : "in", berth_protocol_name(conversation->protocol), from, to,
             conversation->process != NULL ? conversation->process->name : "unknown",
             is_known ? run_rule_text(run, conversation->rule) : "unknown",
             is_known ? run_rule_origin(run, conversation->rule) : "unknown");

@@ -71,6 +71,9 @@ enum berth_direction { BERTH_OUT = 0, BERTH_IN = 1 };
 /* Numbers are those of IP (protocol-numbers): an echo conversation is ICMP's or ICMPv6's. */
 enum berth_protocol { BERTH_TCP = 6, BERTH_UDP = 17, BERTH_ICMP = 1 };
 
+/* "tcp", "udp" or "icmp"; "" for what is none. */
+BERTH_API const char *berth_protocol_name(enum berth_protocol protocol);
+
 enum berth_action {
     BERTH_ALLOW = 0,
     BERTH_DENY = 1, /* answered at once: RST, or ICMP administratively prohibited */

@@ -193,6 +193,19 @@ static void write_rule(struct writer *writer, const struct firewall_tree *tree)
     write_text(writer, tree->log ? " log" : "");
 }
 
+const char *berth_protocol_name(enum berth_protocol protocol)
+{
+    switch (protocol) {
+    case BERTH_TCP:
+        return "tcp";
+    case BERTH_UDP:
+        return "udp";
+    case BERTH_ICMP:
+        return "icmp";
+    }
+    return "";
+}
+
 int64_t firewall_format(const struct firewall_tree *tree, char *out, size_t bytes)
 {
     struct writer writer = {.out = out, .bytes = bytes};
