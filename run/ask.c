@@ -129,11 +129,19 @@ struct ask_question *ask_next(struct ask *ask, const struct ask_question *questi
     return question_at(list_next(&ask->queue, &question->node));
 }
 
+static struct ask_waiter *waiter_at(struct list_node *node)
+{
+    return node == NULL ? NULL : CONTAINER_OF(node, struct ask_waiter, node);
+}
+
 struct ask_waiter *ask_waiter_of(struct ask_question *question)
 {
-    struct list_node *first = list_first(&question->waiters);
+    return waiter_at(list_first(&question->waiters));
+}
 
-    return first == NULL ? NULL : CONTAINER_OF(first, struct ask_waiter, node);
+struct ask_waiter *ask_next_waiter(const struct ask_waiter *waiter)
+{
+    return waiter_at(list_next(&waiter->question->waiters, &waiter->node));
 }
 
 struct ask_question *ask_overdue(struct ask *ask, uint64_t now_ns)

@@ -94,8 +94,10 @@ void ask_remove(struct ask *ask, struct ask_waiter *waiter);
 struct ask_question *ask_first(struct ask *ask);
 /* The one behind QUESTION; NULL: none. */
 struct ask_question *ask_next(struct ask *ask, const struct ask_question *question);
-/* Any of those that wait for QUESTION; not NULL before ask_take. */
+/* The first of those that wait for QUESTION; not NULL before ask_take. */
 struct ask_waiter *ask_waiter_of(struct ask_question *question);
+/* The one behind WAITER, of the same question; NULL: none. */
+struct ask_waiter *ask_next_waiter(const struct ask_waiter *waiter);
 /* The first question whose time is over; NULL: none. */
 struct ask_question *ask_overdue(struct ask *ask, uint64_t now_ns);
 /* When the next one's is; UINT64_MAX: never. */

@@ -93,27 +93,32 @@ static bool enter(struct questions *questions)
 
 /* ---- Answers -------------------------------------------------------------------------------- */
 
-/* Contacts of the other questions that the rules, as they are now, decide on. */
-static void judge_others(struct questions *questions)
+/* Contacts that wait for QUESTION and that the rules, as they are now, decide on: each by itself,
+ * for one name may have addresses that they tell apart. The last to go takes the question along. */
+static void judge_waiters(struct questions *questions, struct ask_question *question)
 {
-    struct ask *ask = &questions->ask;
-    struct ask_question *next;
+    struct ask_waiter *next;
 
-    for (struct ask_question *at = ask_first(ask); at != NULL; at = next) {
-        struct decide_contact *contact = decide_contact_of(ask_waiter_of(at));
+    for (struct ask_waiter *at = ask_waiter_of(question); at != NULL; at = next) {
+        struct decide_contact *contact = decide_contact_of(at);
         struct berth_verdict verdict = decide_judge(questions->run, contact);
-        struct ask_waiter *waiter;
 
-        next = ask_next(ask, at);
-        if (verdict.action == BERTH_ASK) {
-            continue;
-        }
-        while ((waiter = ask_take(ask, at)) != NULL) {
-            contact = decide_contact_of(waiter);
+        next = ask_next_waiter(at);
+        if (verdict.action != BERTH_ASK) {
+            ask_remove(&questions->ask, at);
             decide_take(questions->run, contact, &verdict);
             decide_go(questions->run, contact, ASK_NOTHING);
         }
-        ask_close(ask, at, false, 0);
+    }
+}
+
+static void judge_all(struct questions *questions)
+{
+    struct ask_question *next;
+
+    for (struct ask_question *at = ask_first(&questions->ask); at != NULL; at = next) {
+        next = ask_next(&questions->ask, at);
+        judge_waiters(questions, at);
     }
 }
 
@@ -139,7 +144,7 @@ static void finish(struct questions *questions, struct ask_question *question,
         questions->shown = NULL;
     }
     if (holds) {
-        judge_others(questions);
+        judge_all(questions);
     }
 }
 

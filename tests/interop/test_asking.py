@@ -212,6 +212,50 @@ def check_rejudged(directory, port, closed):
     del closed
 
 
+# Connects to port 9 of LAST. Once FILE is there, a process "second" does, and to FIRST's, in one breath.
+SECOND = """
+import os, select, socket, sys, time
+file, first, last = sys.argv[1:]
+def begin(address):
+    s = socket.socket()
+    s.setblocking(False)
+    s.connect_ex((address, 9))
+    return s
+sockets = [begin(last)]
+is_second = os.fork() == 0
+if is_second:
+    while not os.path.exists(file): time.sleep(0.02)
+    with open('/proc/self/comm', 'w') as comm: comm.write('second')
+    sockets = [begin(last), begin(first)]
+    open(file + '.done', 'w').close()
+for s in sockets:
+    select.select([], [s], [], 20)
+if not is_second: os.wait()
+"""
+
+
+def check_rejudged_apart(directory):
+    """An answer that decides about one address of a name, and not about the other that waits beside it."""
+    path = os.path.join(directory, "apart.rules")
+    begin = os.path.join(directory, "begin")
+    first, last = "198.51.100.7", "198.51.100.8"
+    with open(path, "w", encoding="ascii") as file:
+        file.write(f"ask out 9 to {first}\nask out 9 to {last}\n")
+    screen = terminal.run("--policy", path, "--quiet", "--hosts", f"two.example={first}", "--hosts",
+                          f"two.example={last}", "--", *host.python(SECOND, begin, first, last), stdin="/dev/null")
+    tap.check("the first asks", screen.wait_for(f"({last})"), screen.text)
+    with open(begin, "w", encoding="ascii"):
+        pass
+    deadline = time.monotonic() + terminal.SECONDS
+    while not os.path.exists(begin + ".done") and time.monotonic() < deadline:
+        time.sleep(0.02)
+    screen.answer("n")
+    shown = screen.answer("d") or ""
+    screen.end()
+    tap.check("the address that the rule does not decide about is still asked about, alone",
+              f"({first})" in shown and screen.text.count(terminal.PROMPT) == 2, screen.text)
+
+
 def check_reader(port):
     """The program reads from the terminal at the same time: each gets its own."""
     program = """
@@ -455,6 +499,7 @@ def main():
         check_inward()
         check_many(100)
         check_rejudged(directory, server.port, closed)
+        check_rejudged_apart(directory)
         check_reader(server.port)
         check_raw(server.port)
         check_interrupt(server.port)

@@ -76,6 +76,9 @@ static void test_the_answer_goes_to_all(void **state)
     assert_true(put(2, &waiters[1], 0));
     assert_true(put(1, &waiters[2], 0));
     question = ask_first(&ask);
+    assert_ptr_equal(ask_waiter_of(question), &waiters[0]);
+    assert_ptr_equal(ask_next_waiter(&waiters[0]), &waiters[2]);
+    assert_null(ask_next_waiter(&waiters[2]));
     assert_ptr_equal(ask_take(&ask, question), &waiters[0]);
     assert_ptr_equal(ask_take(&ask, question), &waiters[2]);
     assert_null(ask_take(&ask, question));
