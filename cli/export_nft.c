@@ -215,11 +215,12 @@ static void write_limit(const struct writer *writer, uint32_t index, bool v4)
 static void write_verdict(const struct writer *writer, const struct firewall_rule *rule,
                           bool is_beyond)
 {
-    static const char *const words[] = {"allow", "deny", "drop", "ask"}; /* enum berth_action */
+    /* enum berth_action */
     static const char *const verdicts[] = {"accept", "goto refused", "drop", "goto refused"};
 
     if (rule->log) {
-        fprintf(writer->out, " log prefix \"berth %s %s line %" PRIu32 ": \"", words[rule->action],
+        fprintf(writer->out, " log prefix \"berth %s %s line %" PRIu32 ": \"",
+                firewall_action_text((enum berth_action)rule->action),
                 rule->direction == BERTH_OUT ? "out" : "in", rule->line);
     }
     fprintf(writer->out, " %s\n", is_beyond ? "goto refused" : verdicts[rule->action]);

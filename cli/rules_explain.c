@@ -33,26 +33,6 @@ struct answer {
 
 /* ---- Words ---------------------------------------------------------------------------------- */
 
-static const char *protocol_text(enum berth_protocol protocol)
-{
-    return protocol == BERTH_TCP ? "tcp" : protocol == BERTH_UDP ? "udp" : "icmp";
-}
-
-static const char *action_text(enum berth_action action)
-{
-    switch (action) {
-    case BERTH_ALLOW:
-        return "allow";
-    case BERTH_DENY:
-        return "deny";
-    case BERTH_DROP:
-        return "drop";
-    case BERTH_ASK:
-        return "ask";
-    }
-    return "deny";
-}
-
 #define QUERY_BYTES (BERTH_NAME_BYTES + 64)
 
 /* The query as a rule says it: "out 8443/tcp to 10.0.0.7 by curl"; with HOST, "to host". */
@@ -68,7 +48,7 @@ static void spell_query(const struct answer *answer, bool host, char out[QUERY_B
 
     if (query->protocol != BERTH_ICMP) {
         (void)snprintf(what, sizeof what, "%u/%s", (unsigned)query->port,
-                       protocol_text(query->protocol));
+                       berth_protocol_name(query->protocol));
     }
     peer = answer->asked->name[0] != '\0' ? answer->asked->name : peer;
     used = (size_t)snprintf(out, QUERY_BYTES, "%s %s %s %s",
@@ -237,7 +217,7 @@ static json_t *make_answer(const struct answer *answer)
     json_t *object = cli_json_object();
 
     cli_json_put(object, "direction", cli_json_text(query->direction == BERTH_OUT ? "out" : "in"));
-    cli_json_put(object, "protocol", cli_json_text(protocol_text(query->protocol)));
+    cli_json_put(object, "protocol", cli_json_text(berth_protocol_name(query->protocol)));
     cli_json_put(object, "peer",
                  cli_json_text(has_name ? NULL : berth_address_format(&query->peer, peer)));
     cli_json_put(object, "host_name", cli_json_text(has_name ? answer->asked->name : NULL));
@@ -248,7 +228,7 @@ static json_t *make_answer(const struct answer *answer)
     }
     cli_json_put(object, "process", cli_json_text(query->process));
     cli_json_put(object, "special", cli_json_text(answer->special.name));
-    cli_json_put(object, "verdict", cli_json_text(action_text(answer->verdict.action)));
+    cli_json_put(object, "verdict", cli_json_text(firewall_action_text(answer->verdict.action)));
     cli_json_put(
         object, "reason",
         cli_json_text(answer->verdict.reason == BERTH_REASON_NO_RULE ? "no_rule" : "rule"));

@@ -30,14 +30,11 @@ static size_t complain(struct cli_complaint *complaint, const char *word, const 
 
 static bool read_protocol(const struct firewall_token *word, enum berth_protocol *out)
 {
-    static const struct {
-        const char *word;
-        enum berth_protocol protocol;
-    } protocols[] = {{"tcp", BERTH_TCP}, {"udp", BERTH_UDP}, {"icmp", BERTH_ICMP}};
+    static const enum berth_protocol protocols[] = {BERTH_TCP, BERTH_UDP, BERTH_ICMP};
 
     for (size_t i = 0; i < sizeof protocols / sizeof protocols[0]; i++) {
-        if (firewall_token_is(word, protocols[i].word)) {
-            *out = protocols[i].protocol;
+        if (firewall_token_is(word, berth_protocol_name(protocols[i]))) {
+            *out = protocols[i];
             return true;
         }
     }
@@ -133,8 +130,7 @@ static char *make_long(const struct firewall_token *words, size_t count, const c
         (void)snprintf(made, room, "%s icmp %s %s%s", word, is_out ? "to" : "from", end.peer, rest);
     } else {
         (void)snprintf(made, room, "%s %s/%s %s %s%s", word, end.port,
-                       protocol == BERTH_UDP ? "udp" : "tcp", is_out ? "to" : "from", end.peer,
-                       rest);
+                       berth_protocol_name(protocol), is_out ? "to" : "from", end.peer, rest);
     }
     return made;
 }

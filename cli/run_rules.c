@@ -70,7 +70,7 @@ static uint32_t append_published(struct run_rules_text *text, const struct run_r
             line, sizeof line, "allow in %u-%u/%s from any,host,169.254.0.0/16,fe80::/10\n",
             (unsigned)publish->program_first,
             (unsigned)(publish->program_first + publish->host_last - publish->host_first),
-            publish->protocol == BERTH_UDP ? "udp" : "tcp");
+            berth_protocol_name(publish->protocol));
         append(text, line, strlen(line));
     }
     return (uint32_t)rules->publish_count;

@@ -144,7 +144,7 @@ static void add_port(struct cli_table *table, const struct tally_key *key)
     service = berth_service_name(key->port, key->protocol == BERTH_UDP ? BERTH_TRANSPORT_UDP
                                                                        : BERTH_TRANSPORT_TCP);
     cli_table_addf(table, CLI_BOLD, "%u/%s", (unsigned)key->port,
-                   key->protocol == BERTH_UDP ? "udp" : "tcp");
+                   berth_protocol_name((enum berth_protocol)key->protocol));
     cli_table_add(table, CLI_PLAIN, service);
     cli_table_add(table, CLI_PLAIN, berth_category_name(berth_port_category(key->port)));
 }

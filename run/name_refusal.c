@@ -54,14 +54,13 @@ static bool is_service(const char *name, uint16_t port)
 char *name_refusal_service(uint16_t port, enum berth_protocol protocol,
                            char out[NAME_SERVICE_BYTES])
 {
-    bool is_udp = protocol == BERTH_UDP;
     const char *service =
-        berth_service_name(port, is_udp ? BERTH_TRANSPORT_UDP : BERTH_TRANSPORT_TCP);
+        berth_service_name(port, protocol == BERTH_UDP ? BERTH_TRANSPORT_UDP : BERTH_TRANSPORT_TCP);
 
     if (service != NULL && strlen(service) < NAME_SERVICE_BYTES && is_service(service, port)) {
         snprintf(out, NAME_SERVICE_BYTES, "%s", service);
     } else {
-        snprintf(out, NAME_SERVICE_BYTES, "%u/%s", (unsigned)port, is_udp ? "udp" : "tcp");
+        snprintf(out, NAME_SERVICE_BYTES, "%u/%s", (unsigned)port, berth_protocol_name(protocol));
     }
     return out;
 }

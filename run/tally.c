@@ -188,7 +188,7 @@ char *tally_hint(const struct tally_row *row, const struct berth_address *gatewa
         (void)name_refusal_service(key->port, (enum berth_protocol)key->protocol, what);
     } else if (key->protocol != BERTH_ICMP) {
         snprintf(what, sizeof what, "%u/%s", (unsigned)key->port,
-                 key->protocol == BERTH_UDP ? "udp" : "tcp");
+                 berth_protocol_name((enum berth_protocol)key->protocol));
     }
     snprintf(out, TALLY_HINT_BYTES, "%s %s %s %s", is_out ? "out" : "in", what,
              is_out ? "to" : "from", is_name ? row->name : peer);

@@ -176,11 +176,24 @@ static const char *protocols_text(uint8_t protocols)
     }
 }
 
+const char *firewall_action_text(enum berth_action action)
+{
+    switch (action) {
+    case BERTH_ALLOW:
+        return "allow";
+    case BERTH_DENY:
+        return "deny";
+    case BERTH_DROP:
+        return "drop";
+    case BERTH_ASK:
+        return "ask";
+    }
+    return "";
+}
+
 static void write_rule(struct writer *writer, const struct firewall_tree *tree)
 {
-    static const char *const actions[] = {"allow", "deny", "drop", "ask"}; /* enum berth_action */
-
-    write_text(writer, actions[tree->action]);
+    write_text(writer, firewall_action_text(tree->action));
     write_text(writer, tree->direction == BERTH_OUT ? " out" : " in");
     if (tree->item_count > 0) {
         write_items(writer, tree);

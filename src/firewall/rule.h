@@ -142,6 +142,8 @@ int64_t firewall_format(const struct firewall_tree *tree, char *out, size_t byte
 /* How long that is, without the NUL. */
 size_t firewall_format_bytes(const struct firewall_tree *tree);
 
+/* format.c: the word that a rule begins with. */
+const char *firewall_action_text(enum berth_action action);
 /* format.c: must NAME be written in quotes? */
 bool firewall_is_quoted(const char *name);
 
