@@ -89,6 +89,53 @@ static inline void fixture_load(struct fixture *fixture, const char *text)
     assert_int_equal(status, BERTH_OK);
 }
 
+struct fixture_spelling {
+    const char *text;
+    const char *canonical; /* of its last rule */
+};
+
+/* The texts of TABLE are spelt so, and each canonical spelling as itself. */
+static inline void fixture_spellings(struct fixture *fixture, const struct fixture_spelling *table,
+                                     size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        fixture_load(fixture, table[i].text);
+        assert_true(firewall_rule_count(&fixture->firewall) > 0);
+        assert_string_equal(
+            firewall_rule_text(&fixture->firewall, firewall_rule_count(&fixture->firewall) - 1),
+            table[i].canonical);
+        fixture_load(fixture, table[i].canonical);
+        assert_int_equal(firewall_rule_count(&fixture->firewall), 1);
+        assert_string_equal(firewall_rule_text(&fixture->firewall, 0), table[i].canonical);
+    }
+}
+
+struct fixture_mistake {
+    const char *text;
+    uint32_t line;
+    uint32_t column;
+    const char *word;
+    const char *expected; /* begins with */
+};
+
+/* The texts of TABLE are wrong, there and for that reason. */
+static inline void fixture_mistakes(struct fixture *fixture, const struct fixture_mistake *table,
+                                    size_t count)
+{
+    const struct berth_rules_error *error = &fixture->error;
+
+    for (size_t i = 0; i < count; i++) {
+        if (firewall_load(&fixture->firewall, table[i].text, strlen(table[i].text),
+                          &fixture->error) != BERTH_E_SYNTAX ||
+            error->line != table[i].line || error->column != table[i].column ||
+            strcmp(error->word, table[i].word) != 0 ||
+            strncmp(error->expected, table[i].expected, strlen(table[i].expected)) != 0) {
+            fail_msg("%s\ngot %u:%u: '%s': expected %s", table[i].text, error->line, error->column,
+                     error->word, error->expected);
+        }
+    }
+}
+
 /* NAME was given for ADDRESS. */
 static inline void fixture_learn(struct fixture *fixture, const char *name, const char *address,
                                  uint64_t until_ns, bool may_be_special)

@@ -8,10 +8,7 @@
 
 static void spellings(void **state)
 {
-    static const struct {
-        const char *text;
-        const char *canonical;
-    } table[] = {
+    static const struct fixture_spelling table[] = {
         {"allow out https by curl", "allow out https by curl"},
         {"Allow Out Https Log By curl , git", "allow out https by curl,git log"},
         {"ask out by Curl", "ask out any by Curl"},
@@ -22,49 +19,27 @@ static void spellings(void **state)
         {"allow out by a\"b,exactly15bytes.", "allow out any by a\"b,exactly15bytes."},
         {"allow out to host by \"x,y\" # z", "allow out any to host by \"x,y\""},
     };
-    struct fixture *fixture = *state;
 
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        fixture_load(fixture, table[i].text);
-        assert_string_equal(firewall_rule_text(&fixture->firewall, 0), table[i].canonical);
-        fixture_load(fixture, table[i].canonical);
-        assert_string_equal(firewall_rule_text(&fixture->firewall, 0), table[i].canonical);
-    }
+    fixture_spellings(*state, table, sizeof table / sizeof table[0]);
 }
 
 static void mistakes(void **state)
 {
-    static const struct {
-        const char *text;
-        uint32_t column;
-        const char *word;
-        const char *expected; /* begins with */
-    } table[] = {
-        {"allow out by", 13, "end of line", "a process name (at most 15"},
-        {"allow out by curl,", 19, "end of line", "a process name (at most 15"},
-        {"allow out by ,curl", 14, ",", "a process name (at most 15"},
-        {"allow out by exactly16bytes..", 14, "exactly16bytes..", "a process name (at most 15"},
-        {"allow out by \"\"", 14, "\"\"", "a process name (at most 15"},
-        {"allow out by \"open", 14, "\"open", "a process name (at most 15"},
-        {"allow out by \"a\"b", 14, "\"a\"b", "a process name (at most 15"},
-        {"allow out by a\x01", 14, "a\x01", "a process name (at most 15"},
-        {"allow out by log", 14, "log", "a process name (in quotes if it is a word"},
-        {"allow out by curl by git", 19, "by", "limit, log or the end of the rule"},
-        {"allow out by curl to host", 19, "to", "limit, log or the end of the rule"},
+    static const struct fixture_mistake table[] = {
+        {"allow out by", 1, 13, "end of line", "a process name (at most 15"},
+        {"allow out by curl,", 1, 19, "end of line", "a process name (at most 15"},
+        {"allow out by ,curl", 1, 14, ",", "a process name (at most 15"},
+        {"allow out by exactly16bytes..", 1, 14, "exactly16bytes..", "a process name (at most 15"},
+        {"allow out by \"\"", 1, 14, "\"\"", "a process name (at most 15"},
+        {"allow out by \"open", 1, 14, "\"open", "a process name (at most 15"},
+        {"allow out by \"a\"b", 1, 14, "\"a\"b", "a process name (at most 15"},
+        {"allow out by a\x01", 1, 14, "a\x01", "a process name (at most 15"},
+        {"allow out by log", 1, 14, "log", "a process name (in quotes if it is a word"},
+        {"allow out by curl by git", 1, 19, "by", "limit, log or the end of the rule"},
+        {"allow out by curl to host", 1, 19, "to", "limit, log or the end of the rule"},
     };
-    struct fixture *fixture = *state;
 
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        struct berth_rules_error *error = &fixture->error;
-
-        if (firewall_load(&fixture->firewall, table[i].text, strlen(table[i].text), error) !=
-                BERTH_E_SYNTAX ||
-            error->column != table[i].column || strcmp(error->word, table[i].word) != 0 ||
-            strncmp(error->expected, table[i].expected, strlen(table[i].expected)) != 0) {
-            fail_msg("%s\ngot %u: '%s': expected %s", table[i].text, error->column, error->word,
-                     error->expected);
-        }
-    }
+    fixture_mistakes(*state, table, sizeof table / sizeof table[0]);
 }
 
 /* What is said of 10.9.9.9's port 80. */

@@ -5,12 +5,7 @@
  */
 #include "fixture.h"
 
-struct meaning {
-    const char *text;
-    const char *rule; /* the last rule's canonical spelling */
-};
-
-static const struct meaning meanings[] = {
+static const struct fixture_spelling meanings[] = {
     {"let web = {http, https, 8080}\nallow out web", "allow out 8080/tcp,http,https"},
     {"let web={80}\nallow out WEB to host log", "allow out 80/tcp to host log"},
     {"LET Web = { 80 }\nallow out web", "allow out 80/tcp"},
@@ -36,16 +31,7 @@ static const struct meaning meanings[] = {
 
 static void groups_stand_for_their_contents(void **state)
 {
-    struct fixture *fixture = *state;
-
-    for (size_t i = 0; i < sizeof meanings / sizeof meanings[0]; i++) {
-        fixture_load(fixture, meanings[i].text);
-        assert_string_equal(
-            firewall_rule_text(&fixture->firewall, firewall_rule_count(&fixture->firewall) - 1),
-            meanings[i].rule);
-        fixture_load(fixture, meanings[i].rule);
-        assert_string_equal(firewall_rule_text(&fixture->firewall, 0), meanings[i].rule);
-    }
+    fixture_spellings(*state, meanings, sizeof meanings / sizeof meanings[0]);
 }
 
 static void rules_keep_their_lines(void **state)
@@ -60,15 +46,7 @@ static void rules_keep_their_lines(void **state)
     assert_int_equal(fixture_ask(fixture, "out tcp 192.0.2.1 444"), -1);
 }
 
-struct mistake {
-    const char *text;
-    uint32_t line;
-    uint32_t column;
-    const char *word;
-    const char *expected; /* begins with */
-};
-
-static const struct mistake mistakes[] = {
+static const struct fixture_mistake mistakes[] = {
     {"let", 1, 4, "end of line", "a name for a group: a letter, then"},
     {"let 8web = {80}", 1, 5, "8web", "a name for a group: a letter, then"},
     {"let w.b = {80}", 1, 5, "w.b", "a name for a group: a letter, then"},
@@ -115,21 +93,7 @@ static const struct mistake mistakes[] = {
 
 static void mistakes_are_named(void **state)
 {
-    struct fixture *fixture = *state;
-    struct berth_rules_error *error = &fixture->error;
-
-    for (size_t i = 0; i < sizeof mistakes / sizeof mistakes[0]; i++) {
-        const struct mistake *mistake = &mistakes[i];
-
-        if (firewall_load(&fixture->firewall, mistake->text, strlen(mistake->text), error) !=
-                BERTH_E_SYNTAX ||
-            error->line != mistake->line || error->column != mistake->column ||
-            strcmp(error->word, mistake->word) != 0 ||
-            strncmp(error->expected, mistake->expected, strlen(mistake->expected)) != 0) {
-            fail_msg("%s\ngot %u:%u: '%s': expected %s", mistake->text, error->line, error->column,
-                     error->word, error->expected);
-        }
-    }
+    fixture_mistakes(*state, mistakes, sizeof mistakes / sizeof mistakes[0]);
 }
 
 /* Groups that double each other, as deep as they may: the list's limit stops them, in no time. */

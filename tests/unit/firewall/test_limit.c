@@ -8,61 +8,37 @@
 
 static void spellings(void **state)
 {
-    static const struct {
-        const char *text;
-        const char *canonical;
-    } table[] = {
+    static const struct fixture_spelling table[] = {
         {"allow in 80 limit 20/second", "allow in 80/tcp limit 20/second"},
         {"allow out log Limit 1/Hour by curl", "allow out any by curl limit 1/hour log"},
         {"ask in ssh/tcp from 10.0.0.0/8 limit 1000000/minute",
          "ask in ssh/tcp from 10.0.0.0/8 limit 1000000/minute"},
     };
-    struct fixture *fixture = *state;
 
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        fixture_load(fixture, table[i].text);
-        assert_string_equal(firewall_rule_text(&fixture->firewall, 0), table[i].canonical);
-        fixture_load(fixture, table[i].canonical);
-        assert_string_equal(firewall_rule_text(&fixture->firewall, 0), table[i].canonical);
-    }
+    fixture_spellings(*state, table, sizeof table / sizeof table[0]);
 }
 
 static void mistakes(void **state)
 {
-    static const struct {
-        const char *text;
-        uint32_t column;
-        const char *word;
-        const char *expected; /* begins with */
-    } table[] = {
-        {"allow in limit", 15, "end of line", "a number from 1 to 1000000 and a time"},
-        {"allow in limit 0/second", 16, "0/second", "a number from 1 to 1000000 and a time"},
-        {"allow in limit 01/second", 16, "01/second", "a number from 1 to 1000000 and a time"},
-        {"allow in limit 1000001/hour", 16, "1000001/hour", "a number from 1 to 1000000"},
-        {"allow in limit 99999999999/hour", 16, "99999999999/hour", "a number from 1 to 1000000"},
-        {"allow in limit /second", 16, "/second", "a number from 1 to 1000000 and a time"},
-        {"allow in limit 20", 16, "20", "a number from 1 to 1000000 and a time"},
-        {"allow in limit 20/", 16, "20/", "20/second, 20/minute or 20/hour"},
-        {"allow in limit 20/day", 16, "20/day", "20/second, 20/minute or 20/hour"},
-        {"allow in limit 20/seconds", 16, "20/seconds", "20/second, 20/minute or 20/hour"},
-        {"allow in limit 2/hour limit 2/hour", 23, "limit", "by, log or the end of the rule"},
-        {"deny in limit 2/hour", 9, "limit",
+    static const struct fixture_mistake table[] = {
+        {"allow in limit", 1, 15, "end of line", "a number from 1 to 1000000 and a time"},
+        {"allow in limit 0/second", 1, 16, "0/second", "a number from 1 to 1000000 and a time"},
+        {"allow in limit 01/second", 1, 16, "01/second", "a number from 1 to 1000000 and a time"},
+        {"allow in limit 1000001/hour", 1, 16, "1000001/hour", "a number from 1 to 1000000"},
+        {"allow in limit 99999999999/hour", 1, 16, "99999999999/hour",
+         "a number from 1 to 1000000"},
+        {"allow in limit /second", 1, 16, "/second", "a number from 1 to 1000000 and a time"},
+        {"allow in limit 20", 1, 16, "20", "a number from 1 to 1000000 and a time"},
+        {"allow in limit 20/", 1, 16, "20/", "20/second, 20/minute or 20/hour"},
+        {"allow in limit 20/day", 1, 16, "20/day", "20/second, 20/minute or 20/hour"},
+        {"allow in limit 20/seconds", 1, 16, "20/seconds", "20/second, 20/minute or 20/hour"},
+        {"allow in limit 2/hour limit 2/hour", 1, 23, "limit", "by, log or the end of the rule"},
+        {"deny in limit 2/hour", 1, 9, "limit",
          "from, by, log or the end of the rule (limit goes with allow and ask)"},
-        {"drop in log limit 2/hour", 13, "limit", "by or the end of the rule (limit goes with"},
+        {"drop in log limit 2/hour", 1, 13, "limit", "by or the end of the rule (limit goes with"},
     };
-    struct fixture *fixture = *state;
 
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        struct berth_rules_error *error = &fixture->error;
-
-        if (firewall_load(&fixture->firewall, table[i].text, strlen(table[i].text), error) !=
-                BERTH_E_SYNTAX ||
-            error->column != table[i].column || strcmp(error->word, table[i].word) != 0 ||
-            strncmp(error->expected, table[i].expected, strlen(table[i].expected)) != 0) {
-            fail_msg("%s\ngot %u: '%s': expected %s", table[i].text, error->column, error->word,
-                     error->expected);
-        }
-    }
+    fixture_mistakes(*state, table, sizeof table / sizeof table[0]);
 }
 
 /* How many of COUNT first contacts like TEXT pass now. */

@@ -9,10 +9,7 @@
 
 static void spellings(void **state)
 {
-    static const struct {
-        const char *text;
-        const char *canonical;
-    } table[] = {
+    static const struct fixture_spelling table[] = {
         {"allow out 443/tcp to Registry.Example.", "allow out 443/tcp to registry.example"},
         {"allow out to *.Example.com,10.0.0.0/8,host",
          "allow out any to *.example.com,10.0.0.0/8,host"},
@@ -21,14 +18,8 @@ static void spellings(void **state)
         {"let w = {a.example, *.b.example}\nallow out to w",
          "allow out any to a.example,*.b.example"},
     };
-    struct fixture *fixture = *state;
 
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        fixture_load(fixture, table[i].text);
-        assert_string_equal(firewall_rule_text(&fixture->firewall, 0), table[i].canonical);
-        fixture_load(fixture, table[i].canonical);
-        assert_string_equal(firewall_rule_text(&fixture->firewall, 0), table[i].canonical);
-    }
+    fixture_spellings(*state, table, sizeof table / sizeof table[0]);
 }
 
 /* Names as long as they may be, and longer. */

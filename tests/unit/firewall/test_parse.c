@@ -5,12 +5,7 @@
  */
 #include "fixture.h"
 
-struct spelling {
-    const char *text;
-    const char *canonical;
-};
-
-static const struct spelling spellings[] = {
+static const struct fixture_spelling spellings[] = {
     {"allow out", "allow out any"},
     {"allow in any", "allow in any"},
     {"ALLOW OUT HTTPS TO HOST LOG", "allow out https to host log"},
@@ -48,26 +43,10 @@ static const struct spelling spellings[] = {
 
 static void canonical_spellings(void **state)
 {
-    struct fixture *fixture = *state;
-
-    for (size_t i = 0; i < sizeof spellings / sizeof spellings[0]; i++) {
-        fixture_load(fixture, spellings[i].text);
-        assert_int_equal(firewall_rule_count(&fixture->firewall), 1);
-        assert_string_equal(firewall_rule_text(&fixture->firewall, 0), spellings[i].canonical);
-        fixture_load(fixture, spellings[i].canonical);
-        assert_string_equal(firewall_rule_text(&fixture->firewall, 0), spellings[i].canonical);
-    }
+    fixture_spellings(*state, spellings, sizeof spellings / sizeof spellings[0]);
 }
 
-struct mistake {
-    const char *text;
-    uint32_t line;
-    uint32_t column;
-    const char *word;
-    const char *expected; /* begins with */
-};
-
-static const struct mistake mistakes[] = {
+static const struct fixture_mistake mistakes[] = {
     /* the frame of a rule */
     {"alow out", 1, 1, "alow", "allow, deny, drop or ask (did you mean allow?)"},
     {"permit out", 1, 1, "permit", "allow, deny, drop or ask"},
@@ -158,43 +137,19 @@ static const struct mistake mistakes[] = {
 
 static void mistakes_are_named(void **state)
 {
-    struct fixture *fixture = *state;
-
-    for (size_t i = 0; i < sizeof mistakes / sizeof mistakes[0]; i++) {
-        const struct mistake *mistake = &mistakes[i];
-        struct berth_rules_error *error = &fixture->error;
-
-        if (firewall_load(&fixture->firewall, mistake->text, strlen(mistake->text), error) !=
-                BERTH_E_SYNTAX ||
-            error->line != mistake->line || error->column != mistake->column ||
-            strcmp(error->word, mistake->word) != 0 ||
-            strncmp(error->expected, mistake->expected, strlen(mistake->expected)) != 0) {
-            fail_msg("%s\ngot %u:%u: '%s': expected %s", mistake->text, error->line, error->column,
-                     error->word, error->expected);
-        }
-    }
+    fixture_mistakes(*state, mistakes, sizeof mistakes / sizeof mistakes[0]);
 }
 
 /* Names that IANA registers for one of TCP and UDP, without a port, or for another protocol. */
 static void services_against_the_registry(void **state)
 {
-    static const struct mistake table[] = {
+    static const struct fixture_mistake table[] = {
         {"allow out 80,imaps/udp", 1, 14, "imaps", "tcp: IANA registers the name for TCP alone"},
         {"allow out syslog/tcp", 1, 11, "syslog", "udp: IANA registers the name for UDP alone"},
         {"allow out 22,asap-sctp", 1, 14, "asap-sctp", "a port: IANA registers none of TCP or UDP"},
     };
-    struct fixture *fixture = *state;
 
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        struct berth_rules_error *error = &fixture->error;
-
-        assert_int_equal(
-            firewall_load(&fixture->firewall, table[i].text, strlen(table[i].text), error),
-            BERTH_E_SYNTAX);
-        assert_string_equal(error->word, table[i].word);
-        assert_int_equal(error->column, table[i].column);
-        assert_memory_equal(error->expected, table[i].expected, strlen(table[i].expected));
-    }
+    fixture_mistakes(*state, table, sizeof table / sizeof table[0]);
 }
 
 /* Bytes that are no text: an error with a place, never a read past the word. */
