@@ -14,6 +14,16 @@ static struct tcp_conn *held_of(const struct berth *berth, berth_id id)
     return held ? conn : NULL;
 }
 
+/* A rule with a limit allows or asks: where it denies, the limit does. */
+static enum berth_reason reason_of(const struct tcp_conn *conn)
+{
+    if (conn->rule < 0) {
+        return BERTH_REASON_NO_RULE;
+    }
+    return conn->rule_limited && conn->rule_action == BERTH_DENY ? BERTH_REASON_BY_LIMIT
+                                                                 : BERTH_REASON_BY_RULE;
+}
+
 int stack_held_tcp(const struct berth *berth, berth_id id, struct berth_held *out)
 {
     const struct tcp_conn *conn = held_of(berth, id);
@@ -27,7 +37,8 @@ int stack_held_tcp(const struct berth *berth, berth_id id, struct berth_held *ou
                                            .log = conn->rule_log,
                                            .needs_process = conn->rule_needs_process,
                                            .by_name = conn->rule_by_name,
-                                           .reason = conn->rule_reason,
+                                           .limited = conn->rule_limited,
+                                           .reason = (uint8_t)reason_of(conn),
                                            .rule = conn->rule}};
     return 0;
 }

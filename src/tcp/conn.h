@@ -151,8 +151,8 @@ struct tcp_conn {
     bool rule_log : 1;        /* held: the verdict's, as the next */
     bool rule_needs_process : 1;
     bool rule_by_name : 1;
+    bool rule_limited : 1;
     uint8_t rule_action : 2; /* enum berth_action */
-    uint8_t rule_reason : 2; /* enum berth_reason */
     uint32_t iss;
     uint32_t irs;  /* the peer's */
     uint32_t srtt; /* in units of RTT_UNIT_SHIFT: rtt.c, as the next three */

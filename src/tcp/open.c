@@ -259,8 +259,8 @@ enum berth_drop tcp_hold(struct tcp *tcp, const struct tcp_pair *pair,
     conn->rule_log = verdict->log;
     conn->rule_by_name = verdict->by_name;
     conn->rule_needs_process = verdict->needs_process;
+    conn->rule_limited = verdict->limited;
     conn->rule_action = verdict->action & 3U;
-    conn->rule_reason = verdict->reason & 3U;
     conn_set(conn, CONN_HELD | CONN_UNOWNED);
     tcp->held++;
     tcp_timer_idle(tcp, conn);

@@ -40,6 +40,7 @@ static berth_id expect_asked(struct gate *gate, enum berth_protocol protocol,
     assert_int_equal(held.verdict.log, expected->log);
     assert_int_equal(held.verdict.reason, expected->reason);
     assert_int_equal(held.verdict.needs_process, expected->needs_process);
+    assert_int_equal(held.verdict.limited, expected->limited);
     assert_false(berth_next_contact(gate->berth, &contact)); /* it is not refused */
     return event.id;
 }
@@ -62,6 +63,8 @@ static void what_the_owner_decides_on_is_held(void **state)
     } table[] = {
         {"ask out any log",
          {.action = BERTH_ASK, .log = true, .reason = BERTH_REASON_BY_RULE, .rule = 0}},
+        {"ask out any limit 1/hour",
+         {.action = BERTH_ASK, .limited = true, .reason = BERTH_REASON_BY_RULE, .rule = 0}},
         {"allow out any by curl", {.action = BERTH_DENY, .needs_process = true, .rule = -1}},
         {"allow in\ndeny out by curl\nallow out",
          {.action = BERTH_DENY, .needs_process = true, .reason = BERTH_REASON_BY_RULE, .rule = 1}},
@@ -107,6 +110,29 @@ static void an_allow_without_the_process_is_no_question(void **state)
                          BERTH_OK);
     }
     expect_stats(gate, 3, 0, 0);
+}
+
+/* Beyond the limit of the rule for all it may still be the process that another rule allows. */
+static void beyond_a_limit_the_process_may_matter(void **state)
+{
+    struct gate *gate = *state;
+    struct berth_verdict verdict = {.action = BERTH_ALLOW,
+                                    .needs_process = true,
+                                    .limited = true,
+                                    .reason = BERTH_REASON_BY_RULE,
+                                    .rule = 1};
+
+    rules(gate, "allow out any by curl\nallow out any limit 3/hour");
+    for (size_t i = 0; i < 6; i++) {
+        if (i == 3) {
+            verdict.action = BERTH_DENY;
+            verdict.reason = BERTH_REASON_BY_LIMIT;
+        }
+        put_protocol(gate, protocols[i % 3]);
+        assert_int_equal(
+            berth_held_drop(gate->berth, expect_asked(gate, protocols[i % 3], &verdict)), BERTH_OK);
+    }
+    expect_stats(gate, 3, 3, 0);
 }
 
 static void the_owner_may_let_it_through(void **state)
@@ -237,6 +263,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_the_owner_decides_on_is_held),
         TEST(an_allow_without_the_process_is_no_question),
+        TEST(beyond_a_limit_the_process_may_matter),
         TEST(the_owner_may_let_it_through),
         TEST(nobody_to_ask_is_a_refusal),
         TEST(own_services_are_not_asked_about),
