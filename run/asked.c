@@ -16,15 +16,15 @@ struct ask_facts asked_facts(const struct run *run, const struct decide_contact 
 {
     const struct berth_endpoint *served =
         contact->direction == BERTH_OUT ? &contact->peer : &contact->program;
-    bool is_host = run_is_gateway(run, &contact->peer.address);
+    const char *name = contact->decided.name;
 
     return (struct ask_facts){
         .direction = contact->direction,
         .protocol = contact->protocol,
         .port = contact->protocol == BERTH_ICMP ? 0 : served->port,
         .peer = contact->peer.address,
-        .is_host = is_host,
-        .name = is_host ? NULL : naming_find(&run->naming, &contact->peer.address),
+        .is_host = run_is_gateway(run, &contact->peer.address),
+        .name = *name == '\0' ? NULL : name,
         .process = contact->decided.has_process ? &contact->decided.process : NULL,
     };
 }

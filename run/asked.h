@@ -14,7 +14,7 @@
 #include "run/ask_text.h"
 #include "run/decide.h"
 
-/* Borrowed from CONTACT and the run. */
+/* Borrowed from CONTACT. */
 struct ask_facts asked_facts(const struct run *run, const struct decide_contact *contact);
 struct ask_key asked_key(const struct run *run, const struct decide_contact *contact);
 

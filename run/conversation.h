@@ -23,7 +23,8 @@ struct decided {
     int32_t rule; /* rules_note's number of the deciding one */
     bool has_process;
     struct attribute_process process;
-    enum ask_answer answer; /* ASK_NOTHING: nobody was asked */
+    enum ask_answer answer;  /* ASK_NOTHING: nobody was asked */
+    char name[NAMING_BYTES]; /* asked about: the peer's, as it is shown; "": it has none */
 };
 
 struct conversation {

@@ -4,6 +4,7 @@
  */
 #include "run/decide.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -196,6 +197,15 @@ static void find_process(struct run *run, struct decide_contact *contact)
                                                 &contact->peer, &decided->process);
 }
 
+/* The program may ask for other names of the address while a person reads this one. */
+static void note_name(struct run *run, struct decide_contact *contact)
+{
+    const struct berth_address *peer = &contact->peer.address;
+    const char *name = run_is_gateway(run, peer) ? NULL : naming_find(&run->naming, peer);
+
+    snprintf(contact->decided.name, sizeof contact->decided.name, "%s", name == NULL ? "" : name);
+}
+
 /* A contact as LIKE says, with BYTES of a datagram. NULL: no memory. */
 static struct decide_contact *contact_new(struct run *run, const struct decide_contact *like,
                                           const void *data, size_t bytes)
@@ -231,7 +241,10 @@ static bool decide(struct run *run, struct decide_contact *contact,
     decide_take(run, contact, &verdict);
     if (contact->decided.verdict.action != BERTH_ASK) {
         decide_go(run, contact, ASK_NOTHING);
-    } else if (!questions_put(run, contact)) {
+        return true;
+    }
+    note_name(run, contact);
+    if (!questions_put(run, contact)) {
         decide_go(run, contact, ASK_NO_ANSWER);
     }
     return true;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * run/naming.h: which name the program asked for before it used an address, for lines that people
- * read. Owns the last NAMING_MAX answers of the resolver. No decision rests on it.
+ * read: also those who answer a question. Owns the last NAMING_MAX answers of the resolver. Rules
+ * go by the stack's bindings (berth_name_learn), not by this.
  *
  * Invariant 1: an address stands once; its latest name counts; the one longest unused goes first.
  */

@@ -2,7 +2,8 @@
 /*
  * run/relay_server.c: see run/relay_tcp.h: the server that a program's first bytes ask for. A rule
  * by name lets through to an address, and behind one address there may be many servers: the name in
- * the first bytes (server_name.h) must be one that the rules let through on this port too.
+ * the first bytes (server_name.h) must be one that the rules let through on this port too; where a
+ * person did, asked by a rule without names, the name that was shown.
  *
  *   what the first bytes say               then
  *   nothing yet, and may be anything       they go out, and what comes next is looked at too
@@ -12,28 +13,35 @@
  *   one that is not                        they do not; the connection ends, with a RST both ways
  *   a name may hide in them                likewise
  */
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <strings.h>
 
 #include "run/relay_tcp.h"
 
-bool relay_server_begin(struct relay_tcp *relay)
+bool relay_server_begin(struct relay_tcp *relay, const struct decided *decided)
 {
-    if (!relay->conversation.verdict.by_name) {
+    bool by_name = relay->conversation.verdict.by_name;
+    bool is_once = decided != NULL && decided->answer == ASK_ONCE;
+    const char *asked = is_once && !by_name ? decided->name : "";
+
+    if (!by_name && *asked == '\0') {
         return true;
     }
-    relay->server_name = malloc(sizeof *relay->server_name);
-    if (relay->server_name == NULL) {
+    relay->server = malloc(sizeof *relay->server);
+    if (relay->server == NULL) {
         return false;
     }
-    server_name_init(relay->server_name);
+    server_name_init(&relay->server->name);
+    relay->server->at = 0;
+    snprintf(relay->server->asked, sizeof relay->server->asked, "%s", asked);
     return true;
 }
 
 void relay_server_end(struct relay_tcp *relay)
 {
-    free(relay->server_name);
-    relay->server_name = NULL;
+    free(relay->server);
+    relay->server = NULL;
 }
 
 /* What the rules say of the connection if NAME were its peer's only name, NULL: by its address. */
@@ -62,7 +70,8 @@ static struct berth_verdict judge(struct relay_tcp *relay, const char *name)
     return verdict;
 }
 
-/* What was asked about and let through by a rule stays so for the names of that rule. */
+/* What was asked about and let through stays so: for the names of the rule that asked, where it has
+ * any; else for the name that was shown. */
 static bool may_ask_for(struct relay_tcp *relay, const char *name)
 {
     struct berth_verdict verdict = judge(relay, name);
@@ -71,6 +80,9 @@ static bool may_ask_for(struct relay_tcp *relay, const char *name)
     if (berth_address_parse(name, &address) == BERTH_OK &&
         berth_address_is_equal(&address, &relay->conversation.peer.address)) {
         return true;
+    }
+    if (verdict.action == BERTH_ASK && *relay->server->asked != '\0') {
+        return strcasecmp(name, relay->server->asked) == 0;
     }
     if (verdict.action == BERTH_ASK) {
         struct berth_verdict own = judge(relay, NULL);
@@ -90,7 +102,7 @@ static enum relay_tcp_pumped refuse(struct relay_tcp *relay, enum name_refusal w
 
 static enum relay_tcp_pumped decide(struct relay_tcp *relay, enum server_name_verdict verdict)
 {
-    const struct server_name *found = relay->server_name;
+    const struct server_name *found = &relay->server->name;
 
     switch (verdict) {
     case SERVER_NAME_MORE:
@@ -113,30 +125,31 @@ static enum relay_tcp_pumped decide(struct relay_tcp *relay, enum server_name_ve
 enum relay_tcp_pumped relay_server_look(struct relay_tcp *relay, const struct berth_view *views,
                                         uint32_t count, bool *may_go)
 {
+    struct relay_server *server = relay->server;
     enum relay_tcp_pumped result;
     enum server_name_verdict verdict = SERVER_NAME_MORE;
-    size_t skip = relay->server_name_at;
+    size_t skip = server->at;
 
     for (uint32_t i = 0; i < count; i++) {
         size_t seen = skip < views[i].bytes ? skip : views[i].bytes;
         const uint8_t *data = views[i].data;
 
         skip -= seen;
-        verdict = server_name_take(relay->server_name, data + seen, views[i].bytes - seen);
-        relay->server_name_at += views[i].bytes - seen;
+        verdict = server_name_take(&server->name, data + seen, views[i].bytes - seen);
+        server->at += views[i].bytes - seen;
     }
     if (verdict == SERVER_NAME_MORE && relay->stack_fin) {
-        verdict = server_name_end(relay->server_name);
+        verdict = server_name_end(&server->name);
     }
     result = decide(relay, verdict);
     *may_go = result == RELAY_TCP_PUMPED &&
-              (relay->server_name == NULL || server_name_may_pass(relay->server_name));
+              (relay->server == NULL || server_name_may_pass(&relay->server->name));
     return result;
 }
 
 void relay_server_sent(struct relay_tcp *relay, size_t bytes)
 {
-    if (relay->server_name != NULL) {
-        relay->server_name_at -= bytes;
+    if (relay->server != NULL) {
+        relay->server->at -= bytes;
     }
 }

@@ -164,7 +164,7 @@ void relay_tcp_call(struct run *run, berth_id id, const struct berth_held *held,
         return;
     }
     relay->host_ack_waits = true;
-    if (!relay_server_begin(relay) ||
+    if (!relay_server_begin(relay, decided) ||
         loop_watch(&run->loop, &relay->source, relay->fd, WATCHED) < 0) {
         fail_call(relay, RUN_END_NO_DESCRIPTORS);
     }

@@ -24,7 +24,7 @@
  *  2. A side that is full is not read for: back-pressure reaches the sender by its window.
  *  3. A direction ends when all its bytes have been handed over, and the other goes on.
  *  4. The program gets its SYN-ACK only when the host's connection stands: the true outcome.
- *  5. Of a connection that a rule by name let through no ClientHello and no HTTP request goes out
+ *  5. Of a connection that was let through by a name no ClientHello and no HTTP request goes out
  *     before it is known which server it asks for, and that the rules let that one through too
  *     (relay_server.c).
  */
@@ -33,6 +33,7 @@
 
 #include "run/conversation.h"
 #include "run/inside.h"
+#include "run/naming.h"
 #include "run/server_name.h"
 
 enum relay_tcp_state {
@@ -40,6 +41,14 @@ enum relay_tcp_state {
     RELAY_TCP_SHAKING,
     RELAY_TCP_OPEN,
     RELAY_TCP_LEAVING,
+};
+
+/* While it is not known yet which server the program asks for. */
+struct relay_server {
+    struct server_name name;
+    size_t at; /* bytes that it has looked at and that are still in the stack */
+    char
+        asked[NAMING_BYTES]; /* the host that a person was shown, and let through; "": a rule did */
 };
 
 struct relay_tcp {
@@ -53,17 +62,16 @@ struct relay_tcp {
     berth_id id; /* 0: the stack has it no more */
     int fd;      /* -1: closed */
     enum relay_tcp_state state;
-    enum run_end end;                /* leaving: how it will have ended */
-    uint64_t leave_ns;               /* leaving: when it is over in any case */
-    uint32_t noted;                  /* enum berth_event_bit, since the work last took them away */
-    int stack_error;                 /* with BERTH_EVENT_CLOSED */
-    struct server_name *server_name; /* NULL: what the program sends may go out */
-    size_t server_name_at; /* bytes that it has looked at and that are still in the stack */
-    bool is_held;          /* the id is of a held SYN */
-    bool stack_is_full;    /* the stack's send queue has no room: BERTH_EVENT_WRITABLE follows */
-    bool stack_has;        /* bytes, or the end, may wait in the stack */
-    bool stack_ended;      /* the program sends no more, and all of it is handed over */
-    bool stack_closed;     /* BERTH_EVENT_CLOSED in order: nothing more goes to the program */
+    enum run_end end;            /* leaving: how it will have ended */
+    uint64_t leave_ns;           /* leaving: when it is over in any case */
+    uint32_t noted;              /* enum berth_event_bit, since the work last took them away */
+    int stack_error;             /* with BERTH_EVENT_CLOSED */
+    struct relay_server *server; /* NULL: what the program sends may go out */
+    bool is_held;                /* the id is of a held SYN */
+    bool stack_is_full;  /* the stack's send queue has no room: BERTH_EVENT_WRITABLE follows */
+    bool stack_has;      /* bytes, or the end, may wait in the stack */
+    bool stack_ended;    /* the program sends no more, and all of it is handed over */
+    bool stack_closed;   /* BERTH_EVENT_CLOSED in order: nothing more goes to the program */
     bool stack_fin;      /* the program's FIN has come: what waits in the stack is the last of it */
     bool host_has;       /* bytes, or the end, may wait in the host's socket */
     bool host_hangs_up;  /* its end has been announced: read until it is there */
@@ -109,9 +117,9 @@ enum relay_tcp_pumped relay_tcp_pump(struct relay_tcp *relay);
 /* Only from the host to the program; for a socket that can no longer be written to. */
 enum relay_tcp_pumped relay_tcp_pump_in(struct relay_tcp *relay);
 
-/* relay_server.c: begins to look for the server's name, where the verdict was by name. False: no
- * memory. */
-BERTH_MUST_CHECK bool relay_server_begin(struct relay_tcp *relay);
+/* relay_server.c: begins to look for the server's name, where the verdict was by name, or a person
+ * who was shown one has let it through (DECIDED; NULL: nobody was asked). False: no memory. */
+BERTH_MUST_CHECK bool relay_server_begin(struct relay_tcp *relay, const struct decided *decided);
 /* The program's bytes that wait in the stack: VIEWS, COUNT of them. PUMPED: they may go out if
  * *MAY_GO, else more are needed; or WRONG. */
 enum relay_tcp_pumped relay_server_look(struct relay_tcp *relay, const struct berth_view *views,

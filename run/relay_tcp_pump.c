@@ -191,7 +191,7 @@ static enum relay_tcp_pumped write_once(struct relay_tcp *relay, size_t *moved)
     if (count == 0) {
         return end_out(relay);
     }
-    if (relay->server_name != NULL) {
+    if (relay->server != NULL) {
         bool may_go = false;
         enum relay_tcp_pumped looked = relay_server_look(relay, views, count, &may_go);
 

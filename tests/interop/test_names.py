@@ -10,6 +10,7 @@ import subprocess
 import time
 
 import tap
+import terminal
 from names_world import (FAR, FAR2, FAR3, FAR6, INWARD, Far, FarServer, NameServer, TlsServer,
                          serve_echo, serve_greeting, serve_http)
 
@@ -372,6 +373,43 @@ def check_pieces(world):
               (done.stdout, done.stderr))
 
 
+RENAMED = """
+import select, socket
+s = socket.socket()
+address = socket.gethostbyname('allowed.example')
+s.setblocking(False)
+s.connect_ex((address, 7))
+input()
+print('now', socket.gethostbyname('other.example'), flush=True)
+select.select([], [s], [], 20)
+"""
+
+
+def check_asked(world):
+    """Where a person is asked by no rule with names, what was shown is what is let through."""
+    def run(*command, **streams):
+        return terminal.run("--dns", world.names.word, "--default", "ask", "--quiet", "--", *command, **streams)
+
+    for what, words, count in (("another", ["-H", "Host: other.example"], 0), ("the", [], 1)):
+        world.http.take_got()
+        screen = run("sh", "-c", '"$@"; echo; echo ended $?', "sh", *CURL, *words, "http://allowed.example/")
+        tap.check("the name is shown", "to allowed.example (" in (screen.answer("o") or ""), screen.text)
+        screen.end()
+        tap.is_equal(f"once, and {what} server's name: so many requests", len(world.http.take_got()), count)
+    fifo = os.path.join(world.directory, "renamed")
+    os.mkfifo(fifo)
+    holder = os.open(fifo, os.O_RDWR)
+    screen = run(*host.python(RENAMED), stdin=fifo)
+    screen.wait_for("never (n)?")
+    os.write(holder, b"\n")
+    tap.check("meanwhile another name leads to the address", screen.wait_for(f"now {FAR}"), screen.text)
+    screen.type("a\n")
+    tap.check("the rule has the name that was shown",
+              screen.wait_for("for this run: allow out 7/tcp to allowed.example\n"), screen.text)
+    screen.end()
+    os.close(holder)
+
+
 # ---- Names of the user's own ----------------------------------------------------------------
 
 
@@ -424,6 +462,7 @@ def main():
             check_inward(world)
             check_servers(world)
             check_pieces(world)
+            check_asked(world)
             check_hosts(world)
             check_dnsmasq(world)
             check_time(world)
