@@ -18,8 +18,6 @@
 #include "firewall/firewall.h"
 #include "firewall/lexer.h"
 
-#define MISTAKES_MAX 20
-
 #define GATEWAYS_MAX 16 /* what a firewall of berth rules' own can be told */
 #define NAMES_MAX    64
 
@@ -259,6 +257,9 @@ static void say_unreadable(void *context, const char *path, const char *why)
     cli_message("%s: cannot be read: %s", path, why);
 }
 
+const struct cli_policy_ear cli_policy_stderr = {.on_mistake = say_mistake,
+                                                 .on_unreadable = say_unreadable};
+
 /* Makes LINE (from 1) of TEXT blank, so that the mistakes after it are found. */
 static void blank_line(char *text, size_t bytes, uint32_t line)
 {
@@ -296,7 +297,8 @@ static int find_mistakes(const struct policy_file *file, const struct cli_policy
     struct berth_rules_error error;
     int mistakes = 0;
 
-    while (mistakes < MISTAKES_MAX && firewall_load(firewall, text, bytes, &error) != BERTH_OK) {
+    while (mistakes < CLI_POLICY_MISTAKES_MAX &&
+           firewall_load(firewall, text, bytes, &error) != BERTH_OK) {
         struct berth_rules_error told = error;
 
         ear->on_mistake(ear->context, policy_file_find(file, error.line, &told.line), &told);
@@ -344,10 +346,7 @@ static int read_file(struct cli_policy *policy, const char *path, bool is_again,
 int cli_policy_add_file(struct cli_policy *policy, const char *path,
                         const struct cli_policy_ear *ear)
 {
-    static const struct cli_policy_ear standard_error = {.on_mistake = say_mistake,
-                                                         .on_unreadable = say_unreadable};
-
-    return read_file(policy, path, false, ear == NULL ? &standard_error : ear);
+    return read_file(policy, path, false, ear == NULL ? &cli_policy_stderr : ear);
 }
 
 /* ---- Once more ------------------------------------------------------------------------------- */

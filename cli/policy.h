@@ -22,6 +22,7 @@ struct firewall;
 
 #define CLI_POLICY_INPUT        "standard input" /* what stands for it where a path would */
 #define CLI_POLICY_ORIGIN_BYTES 4200             /* a path, a line, and what stands round them */
+#define CLI_POLICY_MISTAKES_MAX 20               /* that are told of one file and its includes */
 
 struct cli_policy;
 
@@ -34,17 +35,18 @@ struct cli_policy_ear {
     void (*on_mistake)(void *context, const char *path, const struct berth_rules_error *error);
     void (*on_unreadable)(void *context, const char *path, const char *why);
 };
+extern const struct cli_policy_ear cli_policy_stderr; /* cli_message */
 
 /*
- * Adds the rules of the file PATH ("-": standard input). EAR (NULL: cli_message) is told that it
- * cannot be read, or every mistake (the first 20 of them). The number of mistakes; -1: PATH cannot
- * be read. Nothing is added where there is a mistake.
+ * Adds the rules of the file PATH ("-": standard input). EAR (NULL: cli_policy_stderr) is told that
+ * it cannot be read, or every mistake (the first CLI_POLICY_MISTAKES_MAX). The number of those; -1:
+ * PATH cannot be read. Nothing is added where there is a mistake.
  */
 int cli_policy_add_file(struct cli_policy *policy, const char *path,
                         const struct cli_policy_ear *ear);
 
 /*
- * Adds one rule: ACTION ("allow", "deny" or "drop") and its other words, as after --allow. ORIGIN
+ * Adds one rule: ACTION ("allow" or "deny") and its other words, as after --allow. ORIGIN
  * (borrowed as long as the policy lives) names where it comes from: "--allow". False, and nothing
  * added: *COMPLAINT says why.
  */

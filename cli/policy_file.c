@@ -350,7 +350,7 @@ static void add_file(struct reader *reader, struct reading *reading)
         return;
     }
     firewall_lexer_init(&lexer, reading->text, reading->bytes);
-    while (firewall_lexer_next_rule(&lexer)) {
+    while (reader->mistakes < CLI_POLICY_MISTAKES_MAX && firewall_lexer_next_rule(&lexer)) {
         struct firewall_token token = firewall_lexer_next(&lexer);
         size_t begin = lexer.line_begin;
         struct word word;

@@ -7,11 +7,9 @@
  *                     folder of the file that it stands in
  *
  * 1. A file is read once: where it is included again, its rules stand already, and of two rules
- * that
- *    match the first decides. A file that would include itself is a mistake.
+ *    that match the first decides. A file that would include itself is a mistake.
  * 2. At most POLICY_FILES_MAX files, POLICY_DEPTH_MAX in each other, POLICY_BYTES_MAX together.
- * Every
- *    one but the first is a regular file: a pipe would be read only once, or never end.
+ *    Every one but the first is a regular file: a pipe would be read only once, or never end.
  * 3. The text is one of lines: no control characters but tabs and line ends.
  */
 #ifndef BERTH_CLI_POLICY_FILE_H
@@ -26,9 +24,9 @@
 struct policy_file;
 
 /*
- * Reads PATH ("-": standard input). Mistakes with its includes and characters are given to SAY. How
- * many; -1: PATH cannot be read, *WHY says why. *OUT: filled where 0 is returned. IS_AGAIN: it must
- * be a regular file now.
+ * Reads PATH ("-": standard input). Mistakes with its includes and characters are given to EAR, the
+ * first CLI_POLICY_MISTAKES_MAX. How many; -1: PATH cannot be read, *WHY says why. *OUT: filled
+ * where 0 is returned. IS_AGAIN: it must be a regular file now.
  */
 int policy_file_read(struct policy_file **out, const char *path, bool is_again,
                      const struct cli_policy_ear *ear, const char **why);

@@ -26,29 +26,17 @@ struct checking {
     json_t *warnings;
 };
 
-static void on_mistake(void *context, const char *path, const struct berth_rules_error *error)
+static void add_mistake(void *context, const char *path, const struct berth_rules_error *error)
 {
     struct checking *checking = context;
-    json_t *object;
+    json_t *object = cli_json_object();
 
-    if (checking->mistakes == NULL) {
-        cli_message("%s:%u:%u: '%s': expected %s", path, error->line, error->column, error->word,
-                    error->expected);
-        return;
-    }
-    object = cli_json_object();
     cli_json_put(object, "file", cli_json_text(path));
     cli_json_put_number(object, "line", error->line);
     cli_json_put_number(object, "column", error->column);
     cli_json_put(object, "word", cli_json_text(error->word));
     cli_json_put(object, "expected", cli_json_text(error->expected));
     cli_json_append(checking->mistakes, object);
-}
-
-static void on_unreadable(void *context, const char *path, const char *why)
-{
-    (void)context;
-    cli_message("%s: cannot be read: %s", path, why);
 }
 
 /* Does rule INDEX name a single address? It might be the host's own, which no check knows. */
@@ -151,9 +139,12 @@ static void find_warnings(const struct checking *checking)
 
 static int check_file(struct checking *checking)
 {
-    const struct cli_policy_ear ear = {
-        .context = checking, .on_mistake = on_mistake, .on_unreadable = on_unreadable};
+    struct cli_policy_ear ear = cli_policy_stderr;
 
+    if (checking->mistakes != NULL) {
+        ear.context = checking;
+        ear.on_mistake = add_mistake;
+    }
     if (cli_policy_add_file(checking->policy, checking->path, &ear) != 0) {
         return CLI_ERROR;
     }

@@ -134,6 +134,17 @@ def check_mistakes(folder):
                   and lines[0].startswith(f"berth: {place}/{said}"), (done.returncode, lines[:3]))
 
 
+def check_twenty(folder):
+    """Whatever is wrong with a file, and with those in it, twenty mistakes are said."""
+    write(folder, "t/inner", "include none\n" * 15)
+    cases = [("rules", "alow out\n" * 30), ("includes", "include none\n" * 300),
+             ("includes of includes", "include inner\n" + "include none\n" * 15)]
+    for name, text in cases:
+        done = tap.berth("rules", "check", write(folder, "t/top", text))
+        tap.is_equal(f"twenty mistakes are said: {name}",
+                     (done.returncode, len(done.stderr.splitlines())), (2, 20))
+
+
 def check_unreadable(folder):
     top = write(folder, "u/top", "include secret\n")
     secret = write(folder, "u/secret", "allow out\n")
@@ -165,6 +176,7 @@ def main():
         check_input(folder)
         check_warnings(folder)
         check_mistakes(folder)
+        check_twenty(folder)
         check_unreadable(folder)
         check_large(folder)
     tap.done()
