@@ -8,6 +8,7 @@
  * 2. What is not TCP, UDP or ICMP, in or out, matches no rule and is denied.
  */
 #include "firewall/rule.h"
+#include "firewall/source.h"
 #include "firewall/special.h"
 
 /* A query with what is asked of every rule about it. */
@@ -293,20 +294,6 @@ struct berth_verdict firewall_judge(const struct firewall *firewall,
     return judge(firewall, &subject, &key);
 }
 
-/* Whom a limit counts QUERY for. */
-static struct berth_address source_of(const struct berth_contact_query *query)
-{
-    struct berth_address source = {{0}};
-
-    if (query->direction == BERTH_IN) {
-        /* Who has an IPv6 address has its /64 (RFC 4291 2.5.4), and may come from all of it. */
-        bool is_v4 = berth_address_is_v4(&query->peer);
-
-        memcpy(source.bytes, query->peer.bytes, is_v4 ? sizeof source.bytes : 8);
-    }
-    return source;
-}
-
 int firewall_take(struct firewall *firewall, const struct berth_contact_query *query,
                   struct berth_verdict *verdict)
 {
@@ -318,7 +305,7 @@ int firewall_take(struct firewall *firewall, const struct berth_contact_query *q
         (uint32_t)verdict->rule >= firewall_rule_count(firewall)) {
         return BERTH_OK;
     }
-    source = source_of(query);
+    source = firewall_source(query->direction, &query->peer);
     if (set->rules[verdict->rule].limit.count == 0 ||
         firewall_limit_take(&firewall->limiter, &set->rules[verdict->rule].limit, &source,
                             firewall->now_ns)) {

@@ -14,13 +14,11 @@
 #include "firewall/scan.h"
 
 #include "base/check.h"
+#include "firewall/source.h"
 
 /* UDP to these ports is traceroute on its way (IANA: 33434): one contact, however many it tries. */
 #define TRACEROUTE_FIRST 33434
 #define TRACEROUTE_LAST  33534
-
-/* Bits of an IPv6 address that are one network's, and one remote's here (RFC 4291 2.5.4). */
-#define NETWORK_BYTES 8
 
 enum scan_class { SCAN_FRESH, SCAN_KNOWN, SCAN_FOUND };
 
@@ -62,19 +60,6 @@ void firewall_scan_init(struct firewall_scan *scan, struct arena *arena, uint32_
 }
 
 /* ---- Whose, and what ------------------------------------------------------------------------ */
-
-static struct berth_address who_of(enum berth_direction direction, const struct berth_address *peer)
-{
-    struct berth_address who = {{0}};
-
-    if (direction == BERTH_IN) {
-        who = *peer;
-        if (!berth_address_is_v4(peer)) {
-            memset(who.bytes + NETWORK_BYTES, 0, sizeof who.bytes - NETWORK_BYTES);
-        }
-    }
-    return who;
-}
 
 static uint32_t hash_who(const struct firewall_scan *scan, enum berth_direction direction,
                          const struct berth_address *who)
@@ -319,7 +304,7 @@ static struct berth_prefix source_of(const struct scan_record *record,
 
     if (record->direction == BERTH_IN) {
         source.address = record->who;
-        source.bits = berth_address_is_v4(&record->who) ? 128 : NETWORK_BYTES * 8;
+        source.bits = berth_address_is_v4(&record->who) ? 128 : FIREWALL_SOURCE_BITS6;
     }
     return source;
 }
@@ -402,7 +387,7 @@ void firewall_scan_note(struct firewall_scan *scan, const struct scan_contact *c
                         enum berth_outcome outcome, const struct firewall_scan_policy *policy,
                         uint64_t now_ns)
 {
-    struct berth_address who = who_of(contact->direction, &contact->peer.address);
+    struct berth_address who = firewall_source(contact->direction, &contact->peer.address);
     struct scan_record *record;
     struct berth_endpoint end;
     uint32_t hash;
@@ -440,7 +425,7 @@ void firewall_scan_note(struct firewall_scan *scan, const struct scan_contact *c
 bool firewall_scan_is_walking(const struct firewall_scan *scan, enum berth_direction direction,
                               const struct berth_address *peer)
 {
-    struct berth_address who = who_of(direction, peer);
+    struct berth_address who = firewall_source(direction, peer);
     const struct scan_record *record =
         scan->pool.used == 0 ? NULL
                              : find_record(scan, hash_who(scan, direction, &who), direction, &who);
@@ -452,7 +437,7 @@ enum berth_action firewall_scan_verdict(const struct firewall_scan *scan,
                                         enum berth_direction direction,
                                         const struct berth_address *peer, uint64_t now_ns)
 {
-    struct berth_address who = who_of(direction, peer);
+    struct berth_address who = firewall_source(direction, peer);
     const struct scan_record *record;
 
     if (scan->denying == 0) {
