@@ -5,7 +5,7 @@
  *
  * Such a rule only allows, and its addresses are not known here: so it loses all ports that an
  * earlier rule which does not allow may take of any of them. Where that rule takes less than all,
- * more is lost than the policy says, which is told (export_names_is_cut).
+ * more is lost than the policy says, which is told (export_names_are_cut).
  */
 #include "cli/export.h"
 

@@ -68,7 +68,8 @@ void firewall_bindings_init(struct firewall_bindings *bindings, struct arena *ar
 /* The bindings of ADDRESS; NULL: none. */
 const struct firewall_named *firewall_bindings_find(const struct firewall_bindings *bindings,
                                                     const struct berth_address *address);
-/* BINDING (its name set) comes to be; *OUT. BERTH_E_LIMIT: all are in use. */
+/* LIKE (its name, pattern, end and leave to be special) becomes one of ADDRESS's, or what there is
+ * of that name lives to the later end. BERTH_E_LIMIT: all are in use. */
 int firewall_bindings_learn(struct firewall_bindings *bindings, const struct berth_address *address,
                             const struct firewall_binding *like);
 /* BERTH_E_STALE: ADDRESS has no names, and is not held. */

@@ -17,6 +17,7 @@ struct reach {
     const struct firewall *firewall;
     uint8_t open;                        /* protocols that no rule so far has shut altogether */
     const struct berth_address *address; /* NULL: the network */
+    struct firewall_special special;     /* what the address is */
     const char *name;                    /* in lower case; NULL: none */
     size_t name_bytes;
     bool is_named_only; /* the network does not count */
@@ -42,30 +43,28 @@ static bool reaches_network(const struct firewall *firewall, const struct firewa
     return !firewall_special_prefix(&peer->prefix, &bits);
 }
 
-/* Does PEER take ADDRESS in, by more than a name? */
-static bool reaches_address(const struct firewall *firewall, const struct firewall_peer *peer,
-                            const struct berth_address *address)
+/* Does PEER take the address in, by more than a name? */
+static bool reaches_address(const struct reach *reach, const struct firewall_peer *peer)
 {
-    struct firewall_special special = firewall_special(firewall, address);
-
     switch ((enum firewall_peer_kind)peer->kind) {
     case FIREWALL_PEER_ANY:
-        return special.bits == 0;
+        return reach->special.bits == 0;
     case FIREWALL_PEER_NAME:
         return false;
     case FIREWALL_PEER_HOST:
-        return special.is_host;
+        return reach->special.is_host;
     case FIREWALL_PEER_PREFIX:
         break;
     }
-    return peer->prefix.bits >= special.bits && berth_prefix_contains(&peer->prefix, address);
+    return peer->prefix.bits >= reach->special.bits &&
+           berth_prefix_contains(&peer->prefix, reach->address);
 }
 
 /* Does PEER, of a rule that allows, lead to what is asked about? */
 static bool is_reached(const struct reach *reach, const struct firewall_peer *peer)
 {
     if (reach->address != NULL) {
-        return reaches_address(reach->firewall, peer, reach->address);
+        return reaches_address(reach, peer);
     }
     if (peer->kind == FIREWALL_PEER_NAME && reach->name != NULL) {
         return firewall_name_matches(&peer->name, reach->name, reach->name_bytes);
@@ -77,7 +76,7 @@ static bool is_reached(const struct reach *reach, const struct firewall_peer *pe
 static bool is_shut(const struct reach *reach, const struct firewall_peer *peer)
 {
     if (reach->address != NULL) {
-        return reaches_address(reach->firewall, peer, reach->address);
+        return reaches_address(reach, peer);
     }
     if (peer->kind == FIREWALL_PEER_NAME) {
         return reach->name != NULL &&
@@ -133,7 +132,10 @@ bool firewall_may_reach_network(const struct firewall *firewall)
 bool firewall_may_reach_address(const struct firewall *firewall,
                                 const struct berth_address *address)
 {
-    struct reach reach = {.firewall = firewall, .open = NETWORK_PROTOCOLS, .address = address};
+    struct reach reach = {.firewall = firewall,
+                          .open = NETWORK_PROTOCOLS,
+                          .address = address,
+                          .special = firewall_special(firewall, address)};
 
     return may_reach(&reach);
 }
