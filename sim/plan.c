@@ -29,6 +29,10 @@
 #define START_NS         (100 * NS_PER_MS) /* in which flows that have a time begin */
 #define CHECKED_BYTES    (128U << 10) /* under way, for each look at the invariants not taken */
 #define CHECKED_FLOWS    16
+/* A timeout that has backed off to a minute, where nothing measures a round trip, has ten tries
+ * then, not five: below DRAWING_BAD_PPM each way all of them fail once in ten million times, not
+ * once in a few thousand. */
+#define USER_TIMEOUT_NS (600 * NS_PER_S)
 
 /* ---- Paths ----------------------------------------------------------------------------------- */
 
@@ -176,6 +180,7 @@ static void draw_tcp(struct drawing *drawing, struct berth_tcp_settings *tcp)
     /* By what was drawn already, so that the seeds' other draws stay what they were. */
     tcp->mtu_probing = (enum berth_mtu_probing)(tcp->receive_bytes_max % 3);
     tcp->frto = tcp->send_bytes_max % 4 != 0;
+    tcp->user_timeout_ns = USER_TIMEOUT_NS;
 }
 
 /* Memory that follows from the flows; chance does not enter. */
