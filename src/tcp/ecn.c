@@ -344,6 +344,14 @@ static void finish_reduction(struct tcp *tcp, struct tcp_conn *conn)
     conn->work->cc.table->on_recovered(&conn->work->cc, tcp->now_ns);
 }
 
+/* CONN goes to rest: nothing is in flight that a reduction could wait for. */
+void tcp_ecn_rest(struct tcp *tcp, struct tcp_conn *conn)
+{
+    if (conn->ledger->ecn.reducing) {
+        finish_reduction(tcp, conn);
+    }
+}
+
 /* RFC 3168 6.1.2: with a window of one segment, the next leaves when the timer has run out. */
 static void pause(struct tcp *tcp, struct tcp_conn *conn)
 {

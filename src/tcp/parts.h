@@ -91,6 +91,7 @@ bool tcp_ecn_is_told(struct tcp_conn *conn, const struct wire_packet *packet,
 void tcp_ecn_react(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_acked *acked,
                    bool is_told);
 void tcp_ecn_on_loss(struct tcp_conn *conn); /* the window was reduced for another reason */
+void tcp_ecn_rest(struct tcp *tcp, struct tcp_conn *conn);
 
 /* accecn.c */
 void tcp_accecn_begin(const struct tcp *tcp, struct tcp_conn *conn);

@@ -143,8 +143,8 @@ static bool may_forget(const struct tcp *tcp, const struct tcp_conn *conn)
     const struct tcp_work *work = conn->work;
     bool never_sent = conn->snd_nxt == conn->iss + 1;
     bool idle = tcp->now_ns - work->sent_ns > tcp_rto(tcp, conn);
-    return work->rate == NULL && work->cc.table->rest != NULL && !conn->ledger->ecn.reducing &&
-           !conn->ledger->ecn.paused && !is_unsettled(work) && (never_sent || idle);
+    return work->rate == NULL && work->cc.table->rest != NULL && !conn->ledger->ecn.paused &&
+           !is_unsettled(work) && (never_sent || idle);
 }
 
 /* CONN gives its record back if it has no use for it. */
@@ -153,6 +153,7 @@ static bool rest(struct tcp *tcp, struct tcp_conn *conn)
     if (!is_quiet(conn) || !may_forget(tcp, conn)) {
         return false;
     }
+    tcp_ecn_rest(tcp, conn);
     if (conn->snd_nxt != conn->iss + 1) {
         conn->work->cc.table->on_idle(&conn->work->cc, tcp->now_ns); /* RFC 5681 4.1 */
     }

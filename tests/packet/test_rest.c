@@ -298,8 +298,11 @@ static void marks_at_rest(void **state)
     assert_int_equal(talk.berth->tcp.ledgers.used, 1); /* ECN goes on */
     uint32_t before = talk_info(&talk).cwnd_bytes;
     talk_in(&talk, ".E 1 ack 1461");
+    uint32_t reduced = talk_info(&talk).ssthresh_bytes;
     assert_true(talk_info(&talk).cwnd_bytes < before);
-    talk_wait_ms(&talk, RTO_MS);
+    to_rest(&talk); /* no ACK will come that tells of the end of the reduction */
+    assert_int_equal(talk_info(&talk).ssthresh_bytes, reduced);
+    assert_true(talk_info(&talk).cwnd_bytes <= reduced);
     talk_write(&talk, 1460);
     talk_out(&talk, "P.C 1461+1460");
     talk_wait_ms(&talk, TALK_RTT_MS);
