@@ -4,13 +4,6 @@
  */
 #include "tcp/parts.h"
 
-/* An entry of the table: bits 8-31 are the hash's, the lowest the time in steps of 8 s; it
- * comes round after half an hour. All 0: none. */
-#define TIME_MASK   0xffU
-#define TIME_STEP_S 8
-
-_Static_assert(TCP_GONE_NS / NS_PER_S / TIME_STEP_S < TIME_MASK / 2, "the time is told from later");
-
 void tcp_outcome_init(struct tcp *tcp, struct arena *arena)
 {
     struct tcp_outcomes *outcomes = &tcp->outcomes;
@@ -68,14 +61,16 @@ static bool is_walked_away(const struct tcp_conn *conn, int error)
     return conn->state == BERTH_TCP_SYN_RECEIVED && error == BERTH_E_RESET;
 }
 
-static uint32_t time_now(const struct tcp *tcp)
+/* Never 0: that is an entry without a four-tuple. */
+static uint32_t seconds_now(const struct tcp *tcp)
 {
-    return (uint32_t)(tcp->now_ns / (TIME_STEP_S * NS_PER_S)) & TIME_MASK;
+    return (uint32_t)(tcp->now_ns / NS_PER_S) + 1;
 }
 
 void tcp_outcome_ended(struct tcp *tcp, const struct tcp_conn *conn, int error)
 {
-    tcp->outcomes.gone[conn->hash % TCP_GONE] = (conn->hash & ~TIME_MASK) | time_now(tcp);
+    tcp->outcomes.gone[conn->hash % TCP_GONE] =
+        (struct tcp_gone){.hash = conn->hash, .at_s = seconds_now(tcp)};
     if (conn_is_synchronised(conn)) {
         if (is_used(conn)) {
             note(tcp, conn, TCP_OUTCOME_USED);
@@ -108,9 +103,8 @@ bool tcp_outcome_is_used(const struct tcp *tcp, const struct tcp_outcome *outcom
 
 bool tcp_is_gone(const struct tcp *tcp, const struct tcp_pair *pair)
 {
-    uint32_t gone = tcp->outcomes.gone[pair->hash % TCP_GONE];
-    uint32_t steps = (time_now(tcp) - gone) & TIME_MASK;
+    const struct tcp_gone *gone = &tcp->outcomes.gone[(uint32_t)pair->hash % TCP_GONE];
 
-    return gone != 0 && ((gone ^ (uint32_t)pair->hash) & ~TIME_MASK) == 0 &&
-           steps < TCP_GONE_NS / NS_PER_S / TIME_STEP_S;
+    return gone->at_s != 0 && gone->hash == (uint32_t)pair->hash &&
+           seconds_now(tcp) - gone->at_s < TCP_GONE_NS / NS_PER_S;
 }

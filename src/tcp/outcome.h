@@ -17,7 +17,7 @@
 #include <berth/address.h>
 
 #define TCP_OUTCOMES 64
-#define TCP_GONE     1024 /* a power of two: a page of memory, however many connections there are */
+#define TCP_GONE     1024 /* a power of two: two pages, however many connections there are */
 /* As long as deployed stacks retransmit to a peer that says nothing (RFC 9293 3.8.3, R2). */
 #define TCP_GONE_NS (1000 * NS_PER_S)
 
@@ -41,11 +41,17 @@ struct tcp_outcome {
     uint32_t generation;
 };
 
+/* A four-tuple that was a connection's until AT_S. */
+struct tcp_gone {
+    uint32_t hash;
+    uint32_t at_s; /* 0: none */
+};
+
 struct tcp_outcomes {
     struct tcp_outcome *ring;
     uint32_t first;
     uint32_t count;
-    uint32_t *gone; /* by the hash of the four-tuple: its upper bits, and when */
+    struct tcp_gone *gone; /* by the hash of the four-tuple */
 };
 
 void tcp_outcome_init(struct tcp *tcp, struct arena *arena);

@@ -165,41 +165,65 @@ static void unanswered_handshakes_are_no_scan(void **state)
     talk_end(&talk);
 }
 
-/* We have called a server six times and reset; it had more to say. Its segments come to six ports
- * that nobody serves, and are late, no probes. */
+#define CALLS_FIRST 50000
+#define CALLS_LAST  50007
+
+/* We call a server from each of these ports, and reset; it has more to say. */
+static void call_and_reset(struct talk *talk)
+{
+    for (uint16_t port = CALLS_FIRST; port <= CALLS_LAST; port++) {
+        struct berth_endpoint remote = {.address = talk_peer(talk), .port = TALK_PEER_PORT};
+        struct berth_endpoint local = {.address = talk_stack(talk), .port = port};
+        berth_id id;
+
+        talk->port = port;
+        talk->iss_known = false;
+        assert_int_equal(berth_tcp_connect(talk->berth, &local, &remote, NULL, &id), 0);
+        talk_collect(talk);
+        talk_out(talk, "S 0");
+        talk_in(talk, "S. 0 ack 1");
+        talk_forget(talk);
+        assert_int_equal(berth_tcp_abort(talk->berth, id), 0);
+        talk_collect(talk);
+        talk_forget(talk);
+        talk_in(talk, ". 1+100 ack 1");
+        talk_in(talk, "F. 101 ack 1");
+        talk_forget(talk);
+    }
+}
+
+/* Its segments come to ports that nobody serves, and are late, no probes. */
 static void late_segments_are_no_scan(void **state)
 {
     struct talk talk;
 
     (void)state;
     talk_begin(&talk, NULL);
-    for (unsigned i = 0; i < 8; i++) {
-        struct berth_endpoint remote = {.port = TALK_PEER_PORT};
-        struct berth_endpoint local = {.port = (uint16_t)(50000 + i)};
-        berth_id id;
-
-        assert_int_equal(berth_address_parse(TALK_PEER, &remote.address), 0);
-        assert_int_equal(berth_address_parse(TALK_STACK, &local.address), 0);
-        talk.port = local.port;
-        talk.iss_known = false;
-        assert_int_equal(berth_tcp_connect(talk.berth, &local, &remote, NULL, &id), 0);
-        talk_collect(&talk);
-        talk_out(&talk, "S 0");
-        talk_in(&talk, "S. 0 ack 1");
-        talk_forget(&talk);
-        assert_int_equal(berth_tcp_abort(talk.berth, id), 0);
-        talk_collect(&talk);
-        talk_forget(&talk);
-        talk_in(&talk, ". 1+100 ack 1");
-        talk_in(&talk, "F. 101 ack 1");
-        talk_forget(&talk);
-    }
+    call_and_reset(&talk);
     assert_int_equal(found(&talk), 0);
     to_ports(&talk, ". 1+100 ack 1", 50100, 50104);
     assert_int_equal(found(&talk), 0);
     to_ports(&talk, ". 1+100 ack 1", 50105, 50105); /* these were never any connection's */
     assert_int_equal(found(&talk), 1);
     talk_end(&talk);
+}
+
+/* For 1000 s, and never again: also half an hour and half a day later they are probes. */
+static void late_is_not_for_ever(void **state)
+{
+    static const uint32_t seconds[] = {990, 1010, 2100, 2900, 66000};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof seconds / sizeof *seconds; i++) {
+        struct talk talk;
+
+        talk_begin(&talk, NULL);
+        call_and_reset(&talk);
+        talk_wait_ms(&talk, seconds[i] * 1000ULL);
+        to_ports(&talk, ". 1+100 ack 1", CALLS_FIRST, CALLS_LAST);
+        assert_int_equal(found(&talk), seconds[i] < 1000 ? 0 : 1);
+        talk_end(&talk);
+    }
 }
 
 static void load(struct talk *talk, const char *text)
@@ -249,6 +273,7 @@ int main(void)
         cmocka_unit_test(connections_in_use_count),
         cmocka_unit_test(unanswered_handshakes_are_no_scan),
         cmocka_unit_test(late_segments_are_no_scan),
+        cmocka_unit_test(late_is_not_for_ever),
         cmocka_unit_test(a_scanner_is_shut_out_for_its_time),
     };
 
