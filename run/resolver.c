@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "run/conversation.h"
 
@@ -74,6 +75,39 @@ static bool find_host(struct run *run, const struct dns_question *question,
     return is_host && question->class == DNS_CLASS_IN;
 }
 
+static bool is_localhost(const char *name)
+{
+    static const char word[] = "localhost";
+    size_t bytes = strlen(name);
+    size_t end = sizeof word - 1;
+
+    return bytes >= end && strcasecmp(name + bytes - end, word) == 0 &&
+           (bytes == end || name[bytes - end - 1] == '.');
+}
+
+/* The same of a name that means the program's own place: programs ask for the name of the host that
+ * they run on, and no server needs to hear of it. */
+static bool find_own(const struct run *run, const struct dns_question *question,
+                     struct berth_address *addresses, size_t *count)
+{
+    static const struct berth_address loopback6 = {.bytes = {[15] = 1}};
+    const struct run_config *config = run->config;
+    bool is_loopback = is_localhost(question->name);
+    bool is_v4 = question->type == DNS_TYPE_A && config->network.is_on;
+    bool is_v6 = question->type == DNS_TYPE_AAAA && config->network6.is_on;
+
+    *count = is_v4 || is_v6 ? 1 : 0;
+    if (is_v4) {
+        addresses[0] =
+            is_loopback ? berth_address_v4(UINT32_C(0x7f000001)) : config->network.program;
+    } else if (is_v6) {
+        addresses[0] = is_loopback ? loopback6 : config->network6.program;
+    }
+    return question->class == DNS_CLASS_IN &&
+           (is_loopback || (run->resolver->own_name[0] != '\0' &&
+                            strcasecmp(question->name, run->resolver->own_name) == 0));
+}
+
 void resolver_ask(struct run *run, const struct resolver_asker *asker, const uint8_t *wire,
                   size_t bytes)
 {
@@ -89,7 +123,8 @@ void resolver_ask(struct run *run, const struct resolver_asker *asker, const uin
         }
         return;
     }
-    if (find_host(run, &question, addresses, &found.count)) {
+    if (find_host(run, &question, addresses, &found.count) ||
+        find_own(run, &question, addresses, &found.count)) {
         reply(run, asker, wire, bytes, &found);
         return;
     }
@@ -214,6 +249,9 @@ int resolver_init(struct run *run, char *message, size_t bytes)
     if (run->resolver == NULL) {
         snprintf(message, bytes, "no memory");
         return BERTH_E_STATE;
+    }
+    if (gethostname(run->resolver->own_name, sizeof run->resolver->own_name - 1) < 0) {
+        run->resolver->own_name[0] = '\0';
     }
     list_init(&run->resolver->queries);
     list_init(&run->resolver->streams);

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * run/resolver.h: the name server that the program has, at an address of the stack's own: names
- * given by --hosts are answered here, others are asked of the host's name servers (or --dns), if
+ * given by --hosts and the program's own are answered here, others are asked of the host's name
+ * servers (or --dns), if
  * some rule could let a connection to what they name through. Owns its sockets in the stack, the
  * questions under way and the streams of programs that ask over TCP.
  *
  *   a question                      becomes                                  by
  *   out of shape                    FORMERR, or NOTIMP                       resolver.c
  *   of a name of --hosts            its addresses                            resolver.c
+ *   of this host's own name         the program's addresses                  resolver.c
+ *   of localhost, *.localhost       loopback (RFC 6761 6.3)                  resolver.c
  *   that no rule is for             REFUSED, told in the closing table       resolver_policy.c
  *   else                            a question made anew, to a name server,  resolver_query.c
  *                                   from a new socket, with a new id, over
@@ -38,6 +41,7 @@ enum {
     RESOLVER_STREAMS_MAX = 64,
     RESOLVER_TRIES_MAX = 6,
     RESOLVER_PORT = 53,
+    RESOLVER_OWN_BYTES = 65, /* HOST_NAME_MAX and a zero */
 };
 
 /* Opens the resolver's ports in the stack; the rules must be loaded. On failure MESSAGE (of BYTES)
@@ -68,6 +72,7 @@ struct resolver_port { /* one address of the resolver's */
 };
 
 struct resolver {
+    char own_name[RESOLVER_OWN_BYTES]; /* of this host, as the program sees it too; "": none */
     struct resolver_port ports[2];
     size_t port_count;
     struct list queries;

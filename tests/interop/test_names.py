@@ -6,6 +6,7 @@ names_world.py has the network."""
 
 import host
 import os
+import socket
 import subprocess
 import time
 
@@ -74,6 +75,22 @@ ALLOWED = ["out http, https, 7, 25 to allowed.example"]
 
 
 # ---- Questions ------------------------------------------------------------------------------
+
+
+def check_own_names(world):
+    """The program's own place needs no rule, and no server hears of it."""
+    own = socket.gethostname()
+    done = world.dig([], "+short", own, own.upper(), "localhost", "a.localhost", options=())
+    tap.is_equal("this host's name and localhost", done.stdout,
+                 "10.0.2.100\n10.0.2.100\n127.0.0.1\n127.0.0.1\n")
+    done = world.dig([], "+short", "AAAA", own, "localhost")
+    tap.is_equal("by IPv6 too", done.stdout, "fd00::100\n::1\n")
+    done = world.dig([], "MX", own, options=())
+    tap.check("there is nothing else of them, and it is no refusal",
+              "status: NOERROR" in done.stdout and "refused" not in done.stderr, done)
+    done = world.dig([], f"{own}.example", "alocalhost")
+    tap.is_equal("what only looks like them is refused", done.stdout.count("status: REFUSED"), 2)
+    tap.is_equal("and none of it was asked of a server", world.names.asked, [])
 
 
 def check_questions(world):
@@ -454,6 +471,7 @@ def main():
     with tap.temp_dir() as directory:
         world = World(directory)
         try:
+            check_own_names(world)
             check_questions(world)
             check_types(world)
             check_reverse(world)
