@@ -10,9 +10,9 @@
 enum { SCHEME_BYTES_MAX = 16 };
 
 enum step {
-    STEP_BEGIN, /* empty lines before the request */
+    STEP_BEGIN, /* empty lines and blanks before the request */
     STEP_METHOD,
-    STEP_GAP,       /* blanks before the target */
+    STEP_GAP,       /* before the target */
     STEP_TARGET,    /* of unknown form as yet */
     STEP_AUTHORITY, /* of an absolute target, or CONNECT's */
     STEP_REST,      /* of the request line */
@@ -24,6 +24,13 @@ enum step {
 static bool is_blank(uint8_t byte)
 {
     return byte == ' ' || byte == '\t';
+}
+
+/* What may stand between the words of the request line (RFC 9112 3: some take that where others take
+ * one space). */
+static bool is_gap(uint8_t byte)
+{
+    return is_blank(byte) || byte == '\v' || byte == '\f' || byte == '\r';
 }
 
 static uint8_t lower(uint8_t byte)
@@ -70,7 +77,7 @@ static enum server_name_verdict take_method(struct server_name *name, uint8_t by
         return SERVER_NAME_MORE; /* of any length: RFC 9110 9.1 has no limit, nor have servers */
     }
     http->is_connect = http->match == strlen("connect");
-    return is_blank(byte) ? go(name, STEP_GAP) : SERVER_NAME_NONE;
+    return is_gap(byte) ? go(name, STEP_GAP) : SERVER_NAME_NONE;
 }
 
 /* The line ends. Without a version it is HTTP/0.9's, or no HTTP. */
@@ -92,8 +99,8 @@ static enum server_name_verdict take_rest(struct server_name *name, uint8_t byte
     if (byte == '\n') {
         return end_line(name);
     }
-    if (byte == '\r' || is_blank(byte)) {
-        http->was_blank = http->was_blank || byte != '\r';
+    if (is_gap(byte)) {
+        http->was_blank = true;
         return SERVER_NAME_MORE;
     }
     if (http->was_blank) {
@@ -144,7 +151,7 @@ static enum server_name_verdict take_target(struct server_name *name, uint8_t by
 
 static enum server_name_verdict take_gap(struct server_name *name, uint8_t byte)
 {
-    if (is_blank(byte)) {
+    if (is_gap(byte)) {
         return SERVER_NAME_MORE;
     }
     name->text_bytes = 0;
@@ -165,7 +172,7 @@ static enum server_name_verdict take_authority(struct server_name *name, uint8_t
         name->text_bytes = 0; /* what was before it is a user's name */
         return SERVER_NAME_MORE;
     }
-    if (strchr("/?#\\ \t\r\n", byte) == NULL || byte == 0) {
+    if (strchr("/?#\\ \t\v\f\r\n", byte) == NULL || byte == 0) {
         return server_name_text_add(name, byte) ? SERVER_NAME_MORE : SERVER_NAME_BAD;
     }
     return server_name_text_is_host(name) ? begin_rest(name, byte) : SERVER_NAME_BAD;
@@ -239,7 +246,7 @@ static enum server_name_verdict take_value(struct server_name *name, uint8_t byt
 
 static enum server_name_verdict take_begin(struct server_name *name, uint8_t byte)
 {
-    if (byte == '\r' || byte == '\n') {
+    if (is_gap(byte) || byte == '\n') {
         return SERVER_NAME_MORE;
     }
     (void)go(name, STEP_METHOD);

@@ -247,6 +247,13 @@ static void test_request(void **state)
     assert_found("GET http://u:p@a.example:81/x HTTP/1.1\r\n\r\n", "a.example");
     assert_found("GET http://a.example\r\n", "a.example");
     assert_found("CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n", "a.example");
+    /* blanks that some servers take where others take one space (RFC 9112 3) */
+    assert_found(" GET / HTTP/1.1\r\nHost: a.example\r\n\r\n", "a.example");
+    assert_found("\r\n\t \v\r\nGET / HTTP/1.1\r\nHost: a.example\r\n\r\n", "a.example");
+    assert_found("GET\v/\fHTTP/1.1\r\nHost: a.example\r\n\r\n", "a.example");
+    assert_found("GET\r/\rHTTP/1.1\nHost: a.example\n\n", "a.example");
+    assert_found(" GET http://a.example\fHTTP/1.1\r\n\r\n", "a.example");
+    assert_found("\vCONNECT\ta.example:443\vHTTP/1.1\r\n\r\n", "a.example");
     /* of no form that there is */
     assert_found("GET a HTTP/1.1\r\nHost: a.example\r\n\r\n", "a.example");
     assert_found("GET ?a HTTP/1.1\r\nHost: a.example\r\n\r\n", "a.example");
