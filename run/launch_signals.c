@@ -77,7 +77,10 @@ void launch_signals_done(struct launch_signals *signals)
 }
 
 /* Whether process PID is in the network that berth is in. What shows a network's own files has a
- * number for each network, and asking for it needs no power over the process. */
+ * number for each network, and asking for it needs no power over the process. Where the sender has
+ * ended and its number is another process's by now, that one is taken for it: a signal has neither
+ * a descriptor nor a time of its sender's. What that can bring about is that the owner's files are
+ * read again. */
 static enum launch_hangup find_sender(pid_t pid, bool *is_inside)
 {
     char path[64];

@@ -9,11 +9,11 @@
  *   who sends                        whom the kernel gives it to      berth
  *   the terminal (Ctrl-C, hang-up)   the foreground group, both       does nothing
  *   a process, to berth              berth                            passes it on
- *   a process, SIGHUP, to berth      berth                            keeps it (keeps_hangup), if
- * the sender is not one of COMMAND's network; else passes it on
+ *   SIGHUP, to berth, of COMMAND's   berth                            passes it on
+ *   of another network's process     berth                            keeps it (keeps_hangup)
  *   COMMAND stops                    -                                stops by the same signal
- *   a shell continues the job        the group                        wakes COMMAND too: it may
- * have made a group of its own
+ *   a shell continues the job        the group                        wakes COMMAND, which may have
+ *                                                                     a group of its own
  */
 #ifndef RUN_LAUNCH_SIGNALS_H
 #define RUN_LAUNCH_SIGNALS_H

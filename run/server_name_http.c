@@ -26,8 +26,8 @@ static bool is_blank(uint8_t byte)
     return byte == ' ' || byte == '\t';
 }
 
-/* What may stand between the words of the request line (RFC 9112 3: some take that where others take
- * one space). */
+/* What may stand between the words of the request line (RFC 9112 3: some take that where others
+ * take one space). */
 static bool is_gap(uint8_t byte)
 {
     return is_blank(byte) || byte == '\v' || byte == '\f' || byte == '\r';

@@ -45,9 +45,11 @@ TAIL = """
 
 Ways out that berth does not shut, or not yet. CAVEATS.md has them too.
 
-- **Names carry data where rules let any label through.** With a rule by name that name is asked for and nothing else
-  goes out. Under `*.example.test` a label can carry data to the name servers of example.test, with a rule without a
-  peer, or by a prefix, to those of any name; what is asked is then A, AAAA, CNAME, SRV, SVCB or HTTPS.
+- **Names carry data where rules let any label through.** With a rule by name what goes out is that name, those of
+  services under it (two labels at most, of 16 bytes each, as `_http._tcp.NAME`: a few characters a question, to the
+  name's own servers) and the reverse names of addresses that were given. Under `*.example.test` a label can carry data
+  to the name servers of example.test, with a rule without a peer, or by a prefix, to those of any name; what is asked
+  is then A, AAAA, CNAME, SRV, SVCB, HTTPS or, of addresses that the rules reach, PTR.
 - **Where a rule by name leads** is an address, and the server name that a connection asks for first. What names none
   (QUIC, STARTTLS, an encrypted server name) goes to the address alone.
 - **What an allowed port carries** is not looked at: whoever serves it can pass anything on.
