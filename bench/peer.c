@@ -64,6 +64,19 @@ void peer_take_all(struct peer *peer)
     }
 }
 
+struct wire_packet peer_syn(uint8_t wscale)
+{
+    struct wire_packet packet = {0};
+
+    packet.tcp.flags = WIRE_SYN;
+    packet.tcp.seq = PEER_ISS;
+    packet.tcp.window = 65535;
+    packet.tcp.mss = 1460;
+    packet.tcp.wscale = wscale;
+    packet.tcp.options = WIRE_OPTION_MSS | WIRE_OPTION_SACK_PERMITTED | WIRE_OPTION_WSCALE;
+    return packet;
+}
+
 struct wire_packet peer_plain(const struct peer *peer)
 {
     struct wire_packet packet = {0};

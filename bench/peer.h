@@ -32,6 +32,8 @@ void peer_init(struct peer *peer, struct berth *berth);
 void peer_give(struct peer *peer, struct wire_packet *packet);
 /* What the stack sends is looked at and forgotten; of a SYN,ACK the sequence number stays. */
 void peer_take_all(struct peer *peer);
+/* A SYN, with what most ask for. */
+struct wire_packet peer_syn(uint8_t wscale);
 /* An ACK, of the connection opened last. */
 struct wire_packet peer_plain(const struct peer *peer);
 

@@ -28,7 +28,7 @@
 static berth_id open_one(struct peer *peer, uint32_t number)
 {
     struct berth_endpoint at = stacks_endpoint(0, PEER_PORT);
-    struct wire_packet syn = {0};
+    struct wire_packet syn = peer_syn(WSCALE);
     struct wire_packet ack;
     struct berth_config config;
     berth_id listener;
@@ -46,12 +46,6 @@ static berth_id open_one(struct peer *peer, uint32_t number)
     config.tcp.timestamps = false;
     peer_init(peer, stacks_new(&config, 0));
     must(berth_tcp_listen(peer->berth, &at, 8, NULL, &listener), "berth_tcp_listen");
-    syn.tcp.flags = WIRE_SYN;
-    syn.tcp.seq = PEER_ISS;
-    syn.tcp.window = 65535;
-    syn.tcp.mss = 1460;
-    syn.tcp.wscale = WSCALE;
-    syn.tcp.options = WIRE_OPTION_MSS | WIRE_OPTION_SACK_PERMITTED | WIRE_OPTION_WSCALE;
     peer_give(peer, &syn);
     peer_take_all(peer);
     ack = peer_plain(peer);

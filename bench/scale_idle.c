@@ -127,17 +127,11 @@ static void tick(struct crowd *crowd)
 static berth_id open_one(struct crowd *crowd, uint32_t number)
 {
     struct peer *peer = &crowd->peer;
-    struct wire_packet syn = {0};
+    struct wire_packet syn = peer_syn(WSCALE);
     struct wire_packet ack;
     berth_id id;
 
     speak_for(crowd, number);
-    syn.tcp.flags = WIRE_SYN;
-    syn.tcp.seq = PEER_ISS;
-    syn.tcp.window = 65535;
-    syn.tcp.mss = 1460;
-    syn.tcp.wscale = WSCALE;
-    syn.tcp.options = WIRE_OPTION_MSS | WIRE_OPTION_SACK_PERMITTED | WIRE_OPTION_WSCALE;
     stamp(crowd, &syn);
     peer_give(peer, &syn);
     peer_take_all(peer);

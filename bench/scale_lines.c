@@ -38,18 +38,12 @@ static struct wire_packet segment(struct peer *peer, uint32_t seq, uint32_t byte
 
 static berth_id open_one(struct peer *peer, berth_id listener, uint16_t port)
 {
-    struct wire_packet syn = {0};
+    struct wire_packet syn = peer_syn(WSCALE);
     berth_id id;
 
     peer->here.port = port;
-    syn.tcp.flags = WIRE_SYN;
-    syn.tcp.seq = PEER_ISS;
-    syn.tcp.window = 65535;
-    syn.tcp.mss = 1460;
-    syn.tcp.wscale = WSCALE;
     syn.tcp.tsval = 1;
-    syn.tcp.options =
-        WIRE_OPTION_MSS | WIRE_OPTION_SACK_PERMITTED | WIRE_OPTION_WSCALE | WIRE_OPTION_TIMESTAMPS;
+    syn.tcp.options |= WIRE_OPTION_TIMESTAMPS;
     peer_give(peer, &syn);
     peer_take_all(peer);
     struct wire_packet ack = segment(peer, PEER_ISS + 1, 0);

@@ -125,6 +125,15 @@ void talk_accept(struct talk *talk)
     talk_collect(talk);
 }
 
+void talk_open(struct talk *talk, const char *syn, const char *answer, const char *ack)
+{
+    talk_listen(talk);
+    talk_in(talk, syn);
+    talk_out(talk, answer);
+    talk_in(talk, ack);
+    talk_accept(talk);
+}
+
 void talk_established(struct talk *talk)
 {
     talk_listen(talk);

@@ -83,6 +83,8 @@ void talk_without_sack(struct berth_config *config);
 void talk_listen(struct talk *talk);
 /* The stack connects to the test's peer, from TALK_PORT. */
 void talk_connect(struct talk *talk);
+/* The three segments of a passive open, as stated, accepted: at once, so the round trip is 0. */
+void talk_open(struct talk *talk, const char *syn, const char *answer, const char *ack);
 /* The three segments of a passive open with MSS 1460, SACK and window scaling (our shift 0),
  * accepted. */
 void talk_established(struct talk *talk);

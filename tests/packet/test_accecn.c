@@ -301,11 +301,7 @@ static void an_ack_that_says_nothing(void **state)
     (void)state;
     struct talk talk;
     talk_begin(&talk, with_accecn);
-    talk_listen(&talk);
-    talk_in(&talk, "SACE 0 mss 1460 sackok");
-    talk_out(&talk, "SC. 0 ack 1");
-    talk_in(&talk, ". 1 ack 1");
-    talk_accept(&talk);
+    talk_open(&talk, "SACE 0 mss 1460 sackok", "SC. 0 ack 1", ". 1 ack 1");
     talk_write(&talk, 14600);
     talk_out(&talk, "AE. 1+1460 tos 0");
     talk_forget(&talk);
@@ -322,11 +318,7 @@ static void a_path_that_mangles(void **state)
     (void)state;
     struct talk talk;
     talk_begin(&talk, with_accecn);
-    talk_listen(&talk);
-    talk_in(&talk, "SACE 0 mss 1460");
-    talk_out(&talk, "SC. 0 ack 1");
-    talk_in(&talk, "A. 1 ack 1");
-    talk_accept(&talk);
+    talk_open(&talk, "SACE 0 mss 1460", "SC. 0 ack 1", "A. 1 ack 1");
     talk_write(&talk, 100);
     talk_out(&talk, "PAE. 1+100 tos 0");
     talk_end(&talk);

@@ -102,11 +102,7 @@ static void no_option_when_off(void **state)
     (void)state;
     struct talk talk;
     talk_begin(&talk, without_option);
-    talk_listen(&talk);
-    talk_in(&talk, "SACE 0 mss 1460");
-    talk_out(&talk, "SC. 0 ack 1 noaccecn");
-    talk_in(&talk, ".C 1 ack 1");
-    talk_accept(&talk);
+    talk_open(&talk, "SACE 0 mss 1460", "SC. 0 ack 1 noaccecn", ".C 1 ack 1");
     talk_in(&talk, "AE. 1+1000 ack 1 tos 3");
     talk_out(&talk, "AC. 1 ack 1001 noaccecn");
     talk_end(&talk);
@@ -130,11 +126,8 @@ static void sack_goes_first(void **state)
     (void)state;
     struct talk talk;
     talk_begin(&talk, with_timestamps);
-    talk_listen(&talk);
-    talk_in(&talk, "SACE 0 mss 1460 sackok ts 100 0");
-    talk_out(&talk, "SC. 0 ack 1 accecn0 1,0,1");
-    talk_in(&talk, ".C 1 ack 1 ts 101 0");
-    talk_accept(&talk);
+    talk_open(&talk, "SACE 0 mss 1460 sackok ts 100 0", "SC. 0 ack 1 accecn0 1,0,1",
+              ".C 1 ack 1 ts 101 0");
     talk_in(&talk, "AE. 1001+100 ack 1 tos 2 ts 102 0");
     talk_out(&talk, "AE. 1 ack 1 sack 1001-1101 accecn0 101,0");
     talk_in(&talk, "AE. 2001+100 ack 1 tos 2 ts 103 0");
@@ -356,11 +349,7 @@ static void super_segments_keep_the_counter(void **state)
     (void)state;
     struct talk talk;
     talk_begin(&talk, with_offloads);
-    talk_listen(&talk);
-    talk_in(&talk, "SACE 0 mss 536 sackok");
-    talk_out(&talk, "SC. 0 ack 1");
-    talk_in(&talk, ".C 1 ack 1");
-    talk_accept(&talk);
+    talk_open(&talk, "SACE 0 mss 536 sackok", "SC. 0 ack 1", ".C 1 ack 1");
     talk_write(&talk, 1072);
     talk_out(&talk, "PAE. 1+1072"); /* 5 */
     assert_int_equal(talk.last.offload.segment_bytes, 536);

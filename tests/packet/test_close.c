@@ -329,11 +329,7 @@ static void timestamps_shorten_time_wait(void **state)
     (void)state;
     struct talk talk;
     talk_begin(&talk, stamped);
-    talk_listen(&talk);
-    talk_in(&talk, "S 0 win 65535 ts 1000 0");
-    talk_out(&talk, "S. 0 ack 1");
-    talk_in(&talk, ". 1 ack 1 ts 1001 0");
-    talk_accept(&talk);
+    talk_open(&talk, "S 0 win 65535 ts 1000 0", "S. 0 ack 1", ". 1 ack 1 ts 1001 0");
     assert_int_equal(berth_tcp_close(talk.berth, talk.id), 0);
     transmit(&talk);
     talk_out(&talk, "F. 1 ack 1");
@@ -358,11 +354,7 @@ static void timestamps_and_sequence_numbers_tell_old_from_new(void **state)
     (void)state;
     struct talk talk;
     talk_begin(&talk, stamped);
-    talk_listen(&talk);
-    talk_in(&talk, "S 0 win 65535 ts 1000 0");
-    talk_out(&talk, "S. 0 ack 1");
-    talk_in(&talk, ". 1 ack 1 ts 1001 0");
-    talk_accept(&talk);
+    talk_open(&talk, "S 0 win 65535 ts 1000 0", "S. 0 ack 1", ". 1 ack 1 ts 1001 0");
     assert_int_equal(berth_tcp_close(talk.berth, talk.id), 0);
     transmit(&talk);
     talk_out(&talk, "F. 1 ack 1");

@@ -91,11 +91,7 @@ static void off_is_off(void **state)
     (void)state;
     struct talk talk;
     talk_begin(&talk, without_ecn);
-    talk_listen(&talk);
-    talk_in(&talk, "SEC 0 mss 1460");
-    talk_out(&talk, "S. 0 ack 1 tos 0");
-    talk_in(&talk, ". 1 ack 1");
-    talk_accept(&talk);
+    talk_open(&talk, "SEC 0 mss 1460", "S. 0 ack 1 tos 0", ". 1 ack 1");
     talk_write(&talk, 100);
     talk_out(&talk, "P. 1+100 tos 0");
     talk_in(&talk, ". 1+100 ack 101 tos 3"); /* nobody asked for it to be told */
@@ -526,11 +522,7 @@ static void a_super_segment_has_cwr_once(void **state)
     (void)state;
     struct talk talk;
     talk_begin(&talk, with_offloads);
-    talk_listen(&talk);
-    talk_in(&talk, "SEC 0 mss 536 sackok");
-    talk_out(&talk, "S.E 0 ack 1");
-    talk_in(&talk, ". 1 ack 1");
-    talk_accept(&talk);
+    talk_open(&talk, "SEC 0 mss 536 sackok", "S.E 0 ack 1", ". 1 ack 1");
     talk_write(&talk, 1072);
     talk_out(&talk, "P. 1+1072 tos 2");
     assert_int_equal(talk.last.offload.segment_bytes, 536);

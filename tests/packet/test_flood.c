@@ -533,11 +533,8 @@ static void cookies_over_ipv6(void **state)
     struct talk talk;
     talk_begin(&talk, always);
     talk.v6 = true;
-    talk_listen(&talk);
-    talk_in(&talk, "S 0 win 1000 mss 1440 sackok wscale 7");
-    talk_out(&talk, "S. 0 ack 1 mss 1440 sackok");
-    talk_in(&talk, ". 1 ack 1 win 1000");
-    talk_accept(&talk);
+    talk_open(&talk, "S 0 win 1000 mss 1440 sackok wscale 7", "S. 0 ack 1 mss 1440 sackok",
+              ". 1 ack 1 win 1000");
     assert_int_equal(talk_info(&talk).mss_send, 1440);
     talk.peer_port++;
     talk_in(&talk, "S 0 win 1000"); /* RFC 9293 MUST-15 */

@@ -143,11 +143,7 @@ static void super_segments_count_as_many(void **state)
     (void)state;
     struct talk talk;
     talk_begin(&talk, super_segments);
-    talk_listen(&talk);
-    talk_in(&talk, "S 0 win 65535 mss 400");
-    talk_out(&talk, "S. 0 ack 1");
-    talk_in(&talk, ". 1 ack 1");
-    talk_accept(&talk);
+    talk_open(&talk, "S 0 win 65535 mss 400", "S. 0 ack 1", ". 1 ack 1");
     uint32_t segments = talk_info(&talk).segments_sent;
     talk_write(&talk, 3 * 400 + 1);
     assert_int_equal(talk.out_count, 1);

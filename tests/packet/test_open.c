@@ -15,11 +15,8 @@ static void passive_open(void **state)
     (void)state;
     struct talk talk;
     talk_begin(&talk, NULL);
-    talk_listen(&talk);
-    talk_in(&talk, "S 0 win 1000 mss 1460 sackok wscale 3");
-    talk_out(&talk, "S.  0 ack 1 mss 1460 sackok");
-    talk_in(&talk, ". 1 ack 1 win 1000");
-    talk_accept(&talk);
+    talk_open(&talk, "S 0 win 1000 mss 1460 sackok wscale 3", "S.  0 ack 1 mss 1460 sackok",
+              ". 1 ack 1 win 1000");
     assert_int_equal(talk_state(&talk), BERTH_TCP_ESTABLISHED);
     assert_int_equal(talk_info(&talk).snd_wnd, 1000U << 3);
     talk_silent(&talk);
@@ -194,11 +191,7 @@ static void without_options_the_defaults_hold(void **state)
     (void)state;
     struct talk talk;
     talk_begin(&talk, NULL);
-    talk_listen(&talk);
-    talk_in(&talk, "S 0 win 1000");
-    talk_out(&talk, "S. 0 ack 1");
-    talk_in(&talk, ". 1 ack 1 win 1000");
-    talk_accept(&talk);
+    talk_open(&talk, "S 0 win 1000", "S. 0 ack 1", ". 1 ack 1 win 1000");
     assert_int_equal(talk_info(&talk).mss_send, 536); /* MUST-15 */
     assert_false(talk_info(&talk).window_scale);
     talk_end(&talk);

@@ -199,11 +199,7 @@ static void configured_for_all(void **state)
     (void)state;
     struct talk talk;
     talk_begin(&talk, dscp_and_ttl);
-    talk_listen(&talk);
-    talk_in(&talk, "S 0 win 1000");
-    talk_out(&talk, "S. 0 ack 1 tos 40 ttl 3");
-    talk_in(&talk, ". 1 ack 1 win 1000 tos 184");
-    talk_accept(&talk);
+    talk_open(&talk, "S 0 win 1000", "S. 0 ack 1 tos 40 ttl 3", ". 1 ack 1 win 1000 tos 184");
     assert_int_equal(talk_info(&talk).dscp, 10);
     assert_int_equal(talk_info(&talk).dscp_received, 46);
     talk_write(&talk, 10);

@@ -193,11 +193,8 @@ static void paws_at_rest(void **state)
     (void)state;
     struct talk talk;
     talk_begin(&talk, with_timestamps);
-    talk_listen(&talk);
-    talk_in(&talk, "S 0 win 65535 mss 1460 sackok wscale 7 ts 100 0");
-    talk_out(&talk, "S. 0 ack 1");
-    talk_in(&talk, ". 1 ack 1 ts 101 0");
-    talk_accept(&talk);
+    talk_open(&talk, "S 0 win 65535 mss 1460 sackok wscale 7 ts 100 0", "S. 0 ack 1",
+              ". 1 ack 1 ts 101 0");
     talk_in(&talk, "P. 1+10 ack 1 ts 200 0");
     talk_forget(&talk);
     talk_read(&talk, 0, 10);
@@ -219,11 +216,8 @@ static void a_stamp_of_last_month(void **state)
     (void)state;
     struct talk talk;
     talk_begin(&talk, with_timestamps);
-    talk_listen(&talk);
-    talk_in(&talk, "S 0 win 65535 mss 1460 sackok wscale 7 ts 1000 0");
-    talk_out(&talk, "S. 0 ack 1");
-    talk_in(&talk, ". 1 ack 1 ts 1001 0");
-    talk_accept(&talk);
+    talk_open(&talk, "S 0 win 65535 mss 1460 sackok wscale 7 ts 1000 0", "S. 0 ack 1",
+              ". 1 ack 1 ts 1001 0");
     talk_wait_ms(&talk, 26 * 86400 * 1000ULL);
     talk_forget(&talk);
     talk_in(&talk, "P. 1+10 ack 1 ts 2246401001 0"); /* 26 days on: seen from 1001, before it */
@@ -285,11 +279,7 @@ static void marks_at_rest(void **state)
     (void)state;
     struct talk talk;
     talk_begin(&talk, with_ecn);
-    talk_listen(&talk);
-    talk_in(&talk, "SEC 0 win 65535 mss 1460 sackok wscale 0");
-    talk_out(&talk, "S.E 0 ack 1");
-    talk_in(&talk, ". 1 ack 1");
-    talk_accept(&talk);
+    talk_open(&talk, "SEC 0 win 65535 mss 1460 sackok wscale 0", "S.E 0 ack 1", ". 1 ack 1");
     talk_write(&talk, 1460);
     talk_forget(&talk);
     talk_wait_ms(&talk, TALK_RTT_MS);

@@ -73,11 +73,7 @@ static void scale_of_fifteen(void **state)
     (void)state;
     struct talk talk;
     talk_begin(&talk, NULL);
-    talk_listen(&talk);
-    talk_in(&talk, "S 0 win 1000 wscale 15");
-    talk_out(&talk, "S. 0 ack 1");
-    talk_in(&talk, ". 1 ack 1 win 2");
-    talk_accept(&talk);
+    talk_open(&talk, "S 0 win 1000 wscale 15", "S. 0 ack 1", ". 1 ack 1 win 2");
     assert_int_equal(talk_info(&talk).snd_wscale, 14);
     assert_int_equal(talk_info(&talk).snd_wnd, 2U << 14);
     talk_end(&talk);

@@ -35,11 +35,7 @@ static void wide_window(void **state)
     (void)state;
     struct talk talk;
     talk_begin(&talk, wide);
-    talk_listen(&talk);
-    talk_in(&talk, "S 0 win 65535 mss 1460 wscale 14");
-    talk_out(&talk, "S. 0 ack 1");
-    talk_in(&talk, ". 1 ack 1 win 65535");
-    talk_accept(&talk);
+    talk_open(&talk, "S 0 win 65535 mss 1460 wscale 14", "S. 0 ack 1", ". 1 ack 1 win 65535");
     assert_int_equal(talk_info(&talk).snd_wnd, 65535U << 14);
     talk_write(&talk, 100000);
     assert_int_equal(talk.out_count, 100000 / 1460 + 1);
