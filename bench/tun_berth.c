@@ -123,16 +123,17 @@ static void serve(struct server *server, berth_id id, uint8_t *kind, uint32_t bi
     }
 }
 
+/* All that wait: of several there may be one event. */
 static void serve_new(struct server *server)
 {
     uint8_t *kind = calloc(1, sizeof *kind);
     berth_id id;
 
-    if (kind == NULL || berth_tcp_accept(server->berth, server->listener, kind, &id) != 0) {
-        free(kind);
-        return;
+    while (kind != NULL && berth_tcp_accept(server->berth, server->listener, kind, &id) == 0) {
+        serve(server, id, kind, BERTH_EVENT_READABLE);
+        kind = calloc(1, sizeof *kind);
     }
-    serve(server, id, kind, BERTH_EVENT_READABLE);
+    free(kind);
 }
 
 static void work_events(struct server *server)

@@ -256,7 +256,9 @@ static inline void conn_quicken(struct tcp_conn *conn)
     conn->quick_acks = 16;
 }
 
-/* Times in ticks of TCP_TICK_SHIFT, rounded up: those of the last 52 days can be told. */
+/* Times in ticks of TCP_TICK_SHIFT, rounded up: those of the last 52 days can be told. What is
+ * older seems newer by that: keep-alive that is turned on then asks late, but within its idle time.
+ */
 static inline uint32_t conn_tick(uint64_t ns)
 {
     return (uint32_t)((ns + ((uint64_t)1 << TCP_TICK_SHIFT) - 1) >> TCP_TICK_SHIFT);

@@ -268,6 +268,25 @@ static void keepalive_at_rest(void **state)
     talk_end(&talk);
 }
 
+/* Silence of 60 days is more than a tick can tell: it asks late, but within its time. */
+static void keepalive_after_two_months(void **state)
+{
+    static const uint64_t days_ms = 86400 * 1000ULL;
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    talk_wait_ms(&talk, 60 * days_ms);
+    assert_true(is_at_rest(&talk));
+    assert_int_equal(
+        berth_tcp_set(talk.berth, talk.id, BERTH_TCP_KEEPALIVE_IDLE_NS, 30 * days_ms * NS_PER_MS),
+        0);
+    assert_int_equal(berth_tcp_set(talk.berth, talk.id, BERTH_TCP_KEEPALIVE, 1), 0);
+    assert_true(talk_wait_out_ms(&talk, 60 * days_ms) <= 30 * days_ms);
+    talk_out(&talk, ". 0 ack 1");
+    talk_end(&talk);
+}
+
 static void with_ecn(struct berth_config *config)
 {
     config->tcp.ecn = BERTH_TCP_ECN;
@@ -503,6 +522,7 @@ int main(void)
         {"RFC 7323 5.3: PAWS at rest", paws_at_rest, NULL, NULL, NULL},
         {"RFC 7323 5.5: a stamp of last month", a_stamp_of_last_month, NULL, NULL, NULL},
         {"RFC 9293 3.8.4: keep-alive at rest", keepalive_at_rest, NULL, NULL, NULL},
+        cmocka_unit_test(keepalive_after_two_months),
         {"RFC 3168 6.1.2: marks told of at rest", marks_at_rest, NULL, NULL, NULL},
         cmocka_unit_test(a_long_stall_is_no_rest),
         cmocka_unit_test(it_closes_from_rest),
