@@ -9,14 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "run/dns_message.h"
 #include "run/scans.h"
 
 enum {
     ASKS_PER_S = 200,
     ASKS_AT_ONCE = 100,
 };
-
-#include "run/dns_message.h"
 
 /* The port that says what is talked about; 0 for ICMP. */
 static uint16_t served_port(const struct conversation *conversation)
@@ -114,14 +113,20 @@ static void take_decided(struct conversation *conversation, const struct decided
     conversation->answer = (uint8_t)decided->answer;
 }
 
+/* What the rules are asked of CONVERSATION, whosever it is. */
+static struct berth_contact_query query_of(const struct conversation *conversation)
+{
+    return (struct berth_contact_query){.direction = conversation->direction,
+                                        .protocol = conversation->protocol,
+                                        .peer = conversation->peer.address,
+                                        .port = served_port(conversation)};
+}
+
 /* By the rules alone. */
 static void judge(struct run *run, struct conversation *conversation)
 {
     if (conversation->direction == BERTH_IN) {
-        struct berth_contact_query query = {.direction = BERTH_IN,
-                                            .protocol = conversation->protocol,
-                                            .peer = conversation->peer.address,
-                                            .port = served_port(conversation)};
+        struct berth_contact_query query = query_of(conversation);
 
         conversation->verdict = berth_rules_judge(run->berth, &query);
     }
@@ -286,10 +291,7 @@ static void tell(struct run *run, const struct conversation *conversation, const
 static bool is_stale(const struct run *run, const struct conversation *conversation,
                      const char *name)
 {
-    struct berth_contact_query query = {.direction = conversation->direction,
-                                        .protocol = conversation->protocol,
-                                        .peer = conversation->peer.address,
-                                        .port = served_port(conversation)};
+    struct berth_contact_query query = query_of(conversation);
 
     return name != NULL && conversation->direction == BERTH_OUT &&
            berth_rules_judge_name(run->berth, &query, name).action == BERTH_ALLOW;
@@ -383,7 +385,10 @@ void conversation_refused(struct run *run, const struct berth_contact *contact,
         conversation.process = decided->has_process ? &decided->process : NULL;
     } else {
         conversation.rule = rules_note(run, contact->verdict.rule);
-        conversation.process = find_process(run, &conversation, &process) ? &process : NULL;
+        conversation.process =
+            needs_process(run, &conversation) && find_process(run, &conversation, &process)
+                ? &process
+                : NULL;
     }
     is_drop = conversation.verdict.action == BERTH_DROP;
     write_end(run, "refused", &conversation, is_drop ? RUN_END_DROPPED : RUN_END_DENIED);
