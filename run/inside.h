@@ -82,7 +82,6 @@ struct run {
     struct answers answers;
     struct list tcp_relays;                /* all of them */
     struct list tcp_held[RUN_HELD_CHAINS]; /* those whose SYN is held, by id */
-    size_t tcp_relay_count;
     struct relay_udp_table *udp;
     struct relay_echo_table *echo;
     struct publish *publish;

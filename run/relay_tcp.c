@@ -7,8 +7,6 @@
 
 #include <errno.h>
 #include <linux/sockios.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -45,7 +43,6 @@ static struct relay_tcp *relay_new(struct run *run)
     relay->user.on_event = on_event;
     relay->timer.on_time = on_timer;
     list_add_last(&run->tcp_relays, &relay->all);
-    run->tcp_relay_count++;
     return relay;
 }
 
@@ -72,7 +69,6 @@ static void relay_end(struct relay_tcp *relay, enum run_end end)
     relay_server_end(relay);
     list_remove(&relay->all);
     list_remove(&relay->held);
-    run->tcp_relay_count--;
     free(relay);
 }
 
@@ -242,7 +238,6 @@ void relay_tcp_answer(struct run *run, int fd, const struct berth_endpoint *clie
         /* The stack has noted a refused contact: that is its record. */
         conversation_forget(run, &relay->conversation);
         list_remove(&relay->all);
-        run->tcp_relay_count--;
         sockets_reset(fd);
         free(relay);
         return;
@@ -440,12 +435,10 @@ void relay_tcp_leave_living(struct run *run)
     for (struct list_node *at = list_first(&run->tcp_relays); at != NULL;
          at = list_next(&run->tcp_relays, at)) {
         struct relay_tcp *relay = CONTAINER_OF(at, struct relay_tcp, all);
-        struct attribute_query query = {.protocol = IPPROTO_TCP,
-                                        .local = relay->conversation.program,
-                                        .remote = relay->conversation.peer};
         struct attribute_process process;
 
-        relay->is_left = attribute_find(run->attribute, &query, &process);
+        relay->is_left = conversation_process(run, BERTH_TCP, &relay->conversation.program,
+                                              &relay->conversation.peer, &process);
     }
 }
 

@@ -46,9 +46,8 @@ enum relay_tcp_state {
 /* While it is not known yet which server the program asks for. */
 struct relay_server {
     struct server_name name;
-    size_t at; /* bytes that it has looked at and that are still in the stack */
-    char
-        asked[NAMING_BYTES]; /* the host that a person was shown, and let through; "": a rule did */
+    size_t at;                /* bytes that it has looked at and that are still in the stack */
+    char asked[NAMING_BYTES]; /* the host that a person let through; "": a rule did */
 };
 
 struct relay_tcp {

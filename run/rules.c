@@ -142,7 +142,6 @@ int rules_load_text(struct run *run, const char *text, size_t bytes,
     for (uint32_t i = 0; i < rules->loaded; i++) {
         rules->numbers[i] = -1;
     }
-    rules->generation++;
     return BERTH_OK;
 }
 

@@ -52,7 +52,6 @@ struct rules {
     uint32_t chains[RULES_CHAINS];
     int32_t *numbers; /* of the rules that are loaded now: their notes' numbers, -1: none yet */
     uint32_t loaded;
-    uint32_t generation; /* how often they were replaced, or one was added (added.h) */
 };
 
 /* For added.c: loads TEXT, and what it is made of is numbered anew. As berth_rules_load. */

@@ -4,7 +4,6 @@
  */
 #include "run/scans.h"
 
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -69,21 +68,10 @@ void scans_on_refused(struct run *run, const struct berth_contact *contact)
 
 /* ---- Verdicts -------------------------------------------------------------------------------- */
 
-static uint8_t attribute_protocol(const struct berth_scan *scan)
-{
-    if (scan->protocol != BERTH_ICMP) {
-        return scan->protocol;
-    }
-    return berth_address_is_v4(&scan->peer.address) ? IPPROTO_ICMP : IPPROTO_ICMPV6;
-}
-
 /* Whose last contact it was: CONVERSATION's, whose socket may be gone, or that of who has it. */
 static bool find_process(struct run *run, const struct berth_scan *scan,
                          const struct conversation *conversation, struct attribute_process *out)
 {
-    struct attribute_query query = {
-        .protocol = attribute_protocol(scan), .local = scan->guarded, .remote = scan->peer};
-
     if (scan->direction == BERTH_IN) {
         return false;
     }
@@ -92,7 +80,8 @@ static bool find_process(struct run *run, const struct berth_scan *scan,
         *out = *conversation->process;
         return true;
     }
-    return attribute_find(run->attribute, &query, out);
+    return conversation_process(run, (enum berth_protocol)scan->protocol, &scan->guarded,
+                                &scan->peer, out);
 }
 
 static char *source_text(const struct berth_scan *scan, char out[BERTH_ADDRESS_TEXT_BYTES + 4])
@@ -176,12 +165,12 @@ static void put_text(struct run_scan *out, const struct berth_scan *scan)
 
 static json_t *process_of(const struct attribute_process *process)
 {
-    json_t *value = json_object();
+    json_t *value;
 
     if (process == NULL) {
-        json_decref(value);
         return json_null();
     }
+    value = json_object();
     journal_put(value, "pid", json_integer(process->pid));
     journal_put(value, "name", journal_text(process->name));
     return value;
