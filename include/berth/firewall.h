@@ -7,7 +7,7 @@
  *
  * The language (one rule a line, '#' begins a comment; words in any case):
  *
- *   line      = rule | group
+ *   line      = rule | group | scan       (scan: <berth/scan.h>)
  *   rule      = action direction [what] [peer] {condition}
  *   action    = "allow" | "deny" | "drop" | "ask"
  *   direction = "in" | "out"
@@ -27,9 +27,10 @@
  *
  * A group stands for its items or names wherever a rule or a later group has NAME in the place of
  * one; its line goes on in the next one until the brace is closed. At most 128 groups, 16 deep in
- * each other, each of at most 1024 items. NAME is a letter, then letters, digits, '-' and '_', and
- * neither a word of the language nor a service. A form feed begins another text: groups named
- * before it are not known behind it. A rule's canonical spelling has a group's contents.
+ * each other, each of at most 1024 items; a rule has as many items, as many names, and at most 64
+ * processes. NAME is a letter, then letters, digits, '-' and '_', and neither a word of the
+ * language nor a service. A form feed begins another text: groups named before it are not known
+ * behind it. A rule's canonical spelling has a group's contents.
  *
  * A protocol goes for its item and for those before it, back to the item before that has one. Where
  * none is said, a port or range is TCP's, a service (IANA's name) whatever IANA has registered of

@@ -13,7 +13,11 @@
  *   failure   refused by a rule, by a closed port or by ICMP, not answered in time, given up half
  *             open, an unknown protocol; a segment that belongs to no connection, now or lately
  *   neither   a connection in which its opener said nothing; RST and SYN,ACK of no connection
- *             (answers to what somebody else sent in our name)
+ *             (answers to what somebody else sent in our name); out, the first two failures at a
+ *             host that a name was given for (berth_name_learn), whichever of its addresses they
+ *             are at: who asks for a name first is no prober
+ *
+ * The UDP ports of traceroute (33434 to 33534) count as one.
  *
  * In the rules a line says what follows (without: log in both directions):
  *

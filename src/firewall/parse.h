@@ -10,7 +10,7 @@
  *   protocol = "tcp" | "udp"
  *   peer     = "to" name {"," name}         in rules for out
  *            | "from" name {"," name}       in rules for in
- *   name     = "any" | "host" | address | prefix
+ *   name     = "any" | "host" | address | prefix | hostname | "*." hostname
  *   condition= "by" process {"," process} | "limit" NUMBER "/" period | "log"
  *   period   = "second" | "minute" | "hour"
  *
