@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "base/bytes.h"
+#include "registry/fold.h"
 #include "run/dns_packet.h"
 
 enum {
@@ -28,11 +29,6 @@ static bool is_plain(uint8_t byte)
            byte == '_';
 }
 
-static uint8_t lower(uint8_t byte)
-{
-    return byte >= 'A' && byte <= 'Z' ? (uint8_t)(byte - 'A' + 'a') : byte;
-}
-
 /* ldns gives a whole name of at most 255 bytes (RFC 1035 3.1), its labels' lengths right. */
 bool dns_packet_name(const ldns_rdf *rdf, char out[NAMING_BYTES])
 {
@@ -43,7 +39,7 @@ bool dns_packet_name(const ldns_rdf *rdf, char out[NAMING_BYTES])
 
     for (size_t at = 0; at < size && wire[at] != 0; at += 1U + wire[at]) {
         for (size_t i = 1; i <= wire[at] && at + i < size && used + 2 < NAMING_BYTES; i++) {
-            uint8_t byte = lower(wire[at + i]);
+            uint8_t byte = registry_fold((char)wire[at + i]);
 
             is_good = is_good && is_plain(byte);
             out[used++] = is_plain(byte) ? (char)byte : '?';

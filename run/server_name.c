@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "registry/fold.h"
+
 enum kind { KIND_UNKNOWN, KIND_TLS, KIND_HTTP };
 
 void server_name_init(struct server_name *name)
@@ -39,11 +41,6 @@ static size_t host_bytes(const char **text, size_t bytes)
     return colon == NULL ? bytes : (size_t)(colon - *text);
 }
 
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
 bool server_name_text_is_host(struct server_name *name)
 {
     const char *text = name->text;
@@ -65,7 +62,7 @@ bool server_name_text_is_host(struct server_name *name)
         if (text[i] <= ' ' || text[i] > '~') {
             return false; /* no name has it, and a person may read this on a terminal */
         }
-        out[i] = lower(text[i]);
+        out[i] = (char)registry_fold(text[i]);
     }
     out[bytes] = '\0';
     for (size_t i = 0; i < name->count; i++) {

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "registry/fold.h"
+
 enum { SCHEME_BYTES_MAX = 16 };
 
 enum step {
@@ -33,14 +35,10 @@ static bool is_gap(uint8_t byte)
     return is_blank(byte) || byte == '\v' || byte == '\f' || byte == '\r';
 }
 
-static uint8_t lower(uint8_t byte)
-{
-    return byte >= 'A' && byte <= 'Z' ? (uint8_t)(byte - 'A' + 'a') : byte;
-}
-
 static bool is_alphanumeric(uint8_t byte)
 {
-    return (lower(byte) >= 'a' && lower(byte) <= 'z') || (byte >= '0' && byte <= '9');
+    return (registry_fold((char)byte) >= 'a' && registry_fold((char)byte) <= 'z') ||
+           (byte >= '0' && byte <= '9');
 }
 
 /* RFC 9110 5.6.2: a method is a token. */
@@ -55,8 +53,9 @@ static uint8_t match(uint8_t so_far, const char *word, uint8_t byte)
 {
     size_t bytes = strlen(word);
 
-    return so_far < bytes && lower(byte) == (uint8_t)word[so_far] ? (uint8_t)(so_far + 1)
-                                                                  : (uint8_t)(bytes + 1);
+    return so_far < bytes && registry_fold((char)byte) == (uint8_t)word[so_far]
+               ? (uint8_t)(so_far + 1)
+               : (uint8_t)(bytes + 1);
 }
 
 static enum server_name_verdict go(struct server_name *name, enum step step)

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "registry/fold.h"
+
 void firewall_lexer_init(struct firewall_lexer *lexer, const char *text, size_t bytes)
 {
     *lexer = (struct firewall_lexer){.text = text, .bytes = bytes, .line = 1};
@@ -131,18 +133,13 @@ struct firewall_token firewall_lexer_next(struct firewall_lexer *lexer)
     return token;
 }
 
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
 bool firewall_token_is(const struct firewall_token *token, const char *word)
 {
     if (token->kind != FIREWALL_TOKEN_WORD || token->bytes != strlen(word)) {
         return false;
     }
     for (size_t i = 0; i < token->bytes; i++) {
-        if (lower(token->text[i]) != lower(word[i])) {
+        if (registry_fold(token->text[i]) != registry_fold(word[i])) {
             return false;
         }
     }

@@ -11,17 +11,14 @@
 
 #include <string.h>
 
+#include "registry/fold.h"
+
 #define WORD_BYTES_MAX 20
 #define FAR            (WORD_BYTES_MAX + 1)
 
 static size_t least(size_t a, size_t b)
 {
     return a < b ? a : b;
-}
-
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
 /* How many letters may be wrong in a word of BYTES. */
@@ -52,11 +49,11 @@ static size_t edits(const char *a, const char *b)
 
         row[0] = i;
         for (size_t j = 1; j <= b_bytes; j++) {
-            size_t change = above[j - 1] + (lower(a[i - 1]) != lower(b[j - 1]));
+            size_t change = above[j - 1] + (registry_fold(a[i - 1]) != registry_fold(b[j - 1]));
 
             row[j] = least(change, least(above[j], row[j - 1]) + 1);
-            if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) &&
-                lower(a[i - 2]) == lower(b[j - 1])) {
+            if (i > 1 && j > 1 && registry_fold(a[i - 1]) == registry_fold(b[j - 2]) &&
+                registry_fold(a[i - 2]) == registry_fold(b[j - 1])) {
                 row[j] = least(row[j], above2[j - 2] + 1);
             }
         }
