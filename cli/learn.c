@@ -135,12 +135,6 @@ static bool is_learned(const struct run *run, const struct tally_row *row)
            strcmp(run_rule_origin(run, row->rule), LEARN_ORIGIN) == 0;
 }
 
-static bool is_host(const struct run_config *config, const struct berth_address *address)
-{
-    return berth_address_is_equal(address, &config->network.gateway) ||
-           berth_address_is_equal(address, &config->network6.gateway);
-}
-
 /* One more use, as ROW says. Returns where its peer is to be written, of BERTH_NAME_BYTES. */
 static char *add_use(struct found *found, const struct tally_row *row)
 {
@@ -190,13 +184,13 @@ static void add_row(struct found *found, const struct run *run, const struct run
     bool needs_address = true;
 
     if (row->key.direction == BERTH_OUT && row->key.action == BERTH_ALLOW &&
-        !is_host(config, &row->key.peer)) {
+        !run_is_host(config, &row->key.peer)) {
         needs_address = add_names(found, run, row, is_learned_row);
     }
     if (is_learned_row && needs_address) {
         char *peer = add_use(found, row);
 
-        if (is_host(config, &row->key.peer)) {
+        if (run_is_host(config, &row->key.peer)) {
             (void)snprintf(peer, BERTH_NAME_BYTES, "host");
         } else {
             (void)berth_address_format(&row->key.peer, peer);

@@ -65,6 +65,13 @@ struct run_rules {
 void run_rules_make(struct run_rules *rules, struct run_config *config);
 void run_rules_done(struct run_rules *rules);
 
+/* Is ADDRESS what rules call "host"? */
+static inline bool run_is_host(const struct run_config *config, const struct berth_address *address)
+{
+    return berth_address_is_equal(address, &config->network.gateway) ||
+           berth_address_is_equal(address, &config->network6.gateway);
+}
+
 #define RUN_ASK_ORIGIN "--default ask"
 
 /* ---- run_table.c ----------------------------------------------------------------------------- */

@@ -77,12 +77,6 @@ static void sum_up(struct row *row, const struct tally_row *other)
 
 /* ---- Cells ----------------------------------------------------------------------------------- */
 
-static bool is_host(const struct run_config *config, const struct berth_address *address)
-{
-    return berth_address_is_equal(address, &config->network.gateway) ||
-           berth_address_is_equal(address, &config->network6.gateway);
-}
-
 static void add_peer(struct cli_table *table, const struct run_config *config,
                      const struct row *row)
 {
@@ -94,7 +88,7 @@ static void add_peer(struct cli_table *table, const struct run_config *config,
         return;
     }
     (void)berth_address_format(&row->sum.key.peer, address);
-    if (is_host(config, &row->sum.key.peer)) {
+    if (run_is_host(config, &row->sum.key.peer)) {
         name = "host";
     }
     if (name == NULL) {
