@@ -278,6 +278,22 @@ def check_scan(folder):
             1, "berth: on scan cannot be said: nothing looks out for scans\n"))
 
 
+def check_left_out(folder):
+    """An allow by a process opens nothing for all; a denial by one goes for all."""
+    for target in TARGETS:
+        for policy, is_there in [("allow out 8443 by curl\nallow out 80\n", False),
+                                 ("allow out 8443\nallow out 80\n", True),
+                                 ("deny out 8443 by curl\nallow out 8443,80\n", False)]:
+            done = export(target, write(folder, policy))
+            lines = [line for line in done.stdout.splitlines()
+                     if not line.lstrip().startswith("#") and "8443" in line]
+            if target == "nftables" and policy.startswith("deny"):
+                tap.check(f"{target}: {policy!r}: refused before it is allowed",
+                          "refused" in lines[0] and "accept" in lines[1], lines)
+            else:
+                tap.is_equal(f"{target}: {policy!r}: 8443 is let through", lines != [], is_there)
+
+
 def check_lost(folder):
     for target, rule, said in LOST:
         path = write(folder, f"# one rule\n{rule}\n")
@@ -370,6 +386,7 @@ def main():
     with tap.temp_dir() as folder:
         check_meaning(folder)
         check_lost(folder)
+        check_left_out(folder)
         check_scan(folder)
         if yaml is not None:
             check_names(folder)

@@ -263,6 +263,27 @@ static void a_scanner_is_shut_out_for_its_time(void **state)
     talk_end(&talk);
 }
 
+/* What a limit refuses is no port that is not there: who calls often is no scanner. */
+static void what_a_limit_refuses_is_no_scan(void **state)
+{
+    static const struct {
+        const char *rules;
+        unsigned found;
+    } table[] = {{"allow in limit 5/hour\n", 0}, {"allow in 1-5\n", 1}};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct talk talk;
+
+        talk_begin(&talk, NULL);
+        load(&talk, table[i].rules);
+        to_ports(&talk, "S 0", 1,
+                 100); /* nobody serves the first five, none of the others passes */
+        assert_int_equal(found(&talk), table[i].found);
+        talk_end(&talk);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,6 +296,7 @@ int main(void)
         cmocka_unit_test(late_segments_are_no_scan),
         cmocka_unit_test(late_is_not_for_ever),
         cmocka_unit_test(a_scanner_is_shut_out_for_its_time),
+        cmocka_unit_test(what_a_limit_refuses_is_no_scan),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
