@@ -44,11 +44,10 @@ static inline uint64_t timers_tick_of(uint64_t ns)
     uint64_t tick = (ns >> TIMERS_TICK_SHIFT) + ((ns & ((1U << TIMERS_TICK_SHIFT) - 1)) != 0);
     return min_u64(tick, TIMERS_TICK_MAX);
 }
-/* TIMER, which is set, fires later than one for DEADLINE_NS would: the tick before its own is not
- * too soon. */
+/* TIMER, which is set, fires later than one for DEADLINE_NS would. */
 static inline bool timer_is_later(const struct timer *timer, uint64_t deadline_ns)
 {
-    return ((uint64_t)timer->tick - 1) << TIMERS_TICK_SHIFT >= deadline_ns;
+    return timer->tick > timers_tick_of(deadline_ns);
 }
 /* When timers_expire must next be called: never later than the tick after the earliest deadline;
    may be earlier (to move a coarse slot down). UINT64_MAX: nothing is set. */

@@ -277,6 +277,27 @@ static void idle_time_costs_nothing(void **state)
     }
 }
 
+/* Two deadlines within a tick are the same; so are all behind the last tick. */
+static void later_is_by_a_tick(void **state)
+{
+    static const uint64_t edges[] = {0,           1,          TICK_NS - 1,          TICK_NS,
+                                     TICK_NS + 1, 5 * DAY_NS, 5 * DAY_NS + TICK_NS, UINT64_MAX};
+    const size_t count = sizeof edges / sizeof edges[0];
+
+    (void)state;
+    timers_init(&model.timers, 0);
+    for (size_t i = 0; i < count * count; i++) {
+        struct timer timer = {0};
+        uint64_t a = edges[i / count];
+        uint64_t b = edges[i % count];
+        uint64_t due = a / TICK_NS + (a % TICK_NS != 0);
+
+        timer_set(&model.timers, &timer, a);
+        assert_int_equal(timer_is_later(&timer, b), due > b / TICK_NS + (b % TICK_NS != 0));
+        timer_clear(&model.timers, &timer);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -286,6 +307,7 @@ int main(void)
         cmocka_unit_test(one_tick_fires_in_the_order_set),
         cmocka_unit_test(a_passed_deadline_fires_at_once),
         cmocka_unit_test(the_end_of_time),
+        cmocka_unit_test(later_is_by_a_tick),
         cmocka_unit_test(idle_time_costs_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
