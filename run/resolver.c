@@ -17,8 +17,9 @@ enum { SHARE = 64, BACKLOG = 64 };
 
 /* ---- What becomes of a question ------------------------------------------------------------- */
 
-void resolver_answer(struct run *run, const struct resolver_asker *asker, const uint8_t *wire,
-                     size_t bytes)
+/* Hands an answer to whoever asked. */
+static void hand_over(struct run *run, const struct resolver_asker *asker, const uint8_t *wire,
+                      size_t bytes)
 {
     if (asker->stream != NULL) {
         resolver_stream_answer(asker->stream, wire, bytes);
@@ -36,12 +37,12 @@ static void reply(struct run *run, const struct resolver_asker *asker, const uin
     size_t made_bytes = 0;
 
     if (dns_make_reply(wire, bytes, reply, &made, &made_bytes) == BERTH_OK) {
-        resolver_answer(run, asker, made, made_bytes);
+        hand_over(run, asker, made, made_bytes);
         free(made);
         return;
     }
     dns_make_header_reply(wire, reply->rcode, header);
-    resolver_answer(run, asker, header, sizeof header);
+    hand_over(run, asker, header, sizeof header);
 }
 
 void resolver_fail(struct run *run, const struct resolver_asker *asker, const uint8_t *wire,
@@ -165,7 +166,7 @@ void resolver_pass(struct run *run, const struct resolver_question *question, co
         resolver_fail(run, asker, question->wire, question->bytes, DNS_SERVER_FAILURE);
         return;
     }
-    resolver_answer(run, asker, made, made_bytes);
+    hand_over(run, asker, made, made_bytes);
     free(made);
 }
 

@@ -2,9 +2,8 @@
 /*
  * run/resolver.h: the name server that the program has, at an address of the stack's own: names
  * given by --hosts and the program's own are answered here, others are asked of the host's name
- * servers (or --dns), if
- * some rule could let a connection to what they name through. Owns its sockets in the stack, the
- * questions under way and the streams of programs that ask over TCP.
+ * servers (or --dns), if some rule could let a connection to what they name through. Owns its
+ * sockets in the stack, the questions under way and the streams of programs that ask over TCP.
  *
  *   a question                      becomes                                  by
  *   out of shape                    FORMERR, or NOTIMP                       resolver.c
@@ -86,9 +85,6 @@ struct resolver {
 /* A question has come: answers it, or has it asked. */
 void resolver_ask(struct run *run, const struct resolver_asker *asker, const uint8_t *wire,
                   size_t bytes);
-/* Hands an answer to whoever asked. */
-void resolver_answer(struct run *run, const struct resolver_asker *asker, const uint8_t *wire,
-                     size_t bytes);
 /* Answers the query WIRE with an error. */
 void resolver_fail(struct run *run, const struct resolver_asker *asker, const uint8_t *wire,
                    size_t bytes, enum dns_rcode rcode);
