@@ -46,7 +46,7 @@ static bool is_service(const char *name, uint16_t port)
             (service.port_first != port || service.port_last != port)) {
             return false;
         }
-        has_port = true;
+        has_port = has_port || service.has_port;
     }
     return has_port;
 }
