@@ -25,16 +25,19 @@ WARMUP_S = 0.5
 
 
 def cells(options):
-    """What is measured, in order: (mtu, family, test, streams)."""
+    """What is measured, in order: (mtu, family, test, streams, cores)."""
     for mtu in options.mtu:
         for family in (4, 6) if options.ipv6 else (4,):
             for test in options.tests:
                 if test in BULK:
                     for streams in options.streams:
-                        yield mtu, family, test, streams
-                elif mtu == options.mtu[0]:
+                        yield mtu, family, test, streams, "all"
+    for cores in options.cores:
+        for family in (4, 6) if options.ipv6 else (4,):
+            for test in options.tests:
+                if test in SMALL:
                     for at_once in options.at_once:
-                        yield mtu, family, test, at_once
+                        yield options.mtu[0], family, test, at_once, cores
 
 
 def start_client(lab, peer, test, family, options):
@@ -54,7 +57,7 @@ def start_client(lab, peer, test, family, options):
 
 
 def measure_bulk(lab, peer, cell, seconds):
-    _, family, test, streams = cell
+    _, family, test, streams, _ = cell
     shell, command, counter = start_client(
         lab, peer, test, family, {"t": seconds + WARMUP_S + 0.3, "P": streams})
     pids = peer.pids()
@@ -74,7 +77,7 @@ def measure_bulk(lab, peer, cell, seconds):
 
 
 def measure_small(lab, peer, cell, seconds):
-    _, family, test, at_once = cell
+    _, family, test, at_once, _ = cell
     shell, command, _ = start_client(lab, peer, test, family,
                                      {"t": seconds + WARMUP_S, "w": WARMUP_S, "P": at_once})
     pids = peer.pids()
@@ -96,14 +99,13 @@ def measure_small(lab, peer, cell, seconds):
 def measure(lab, peer, cell, options):
     if cell[1] == 6 and cell[2] in ("published", "crr-in") and not peer.publishes_ipv6:
         raise Trouble("publishes no IPv6 ports")
-    small = cell[2] in SMALL
-    if small and options.pin:
+    if cell[4] == "one":
         laboratory.pin({options.first_cpu})
     lab.set_send_buffer(peer.send_buffer)
     try:
-        return (measure_small if small else measure_bulk)(lab, peer, cell, options.seconds)
+        return (measure_small if cell[2] in SMALL else measure_bulk)(lab, peer, cell, options.seconds)
     finally:
-        if small and options.pin:
+        if cell[4] == "one":
             laboratory.pin(options.cpus)
 
 
@@ -145,7 +147,8 @@ def measure_cell(lab, alive, cell, options):
                 results[name].append(measure(lab, peer, cell, options))
             except (Trouble, OSError, ValueError) as trouble:
                 reasons[name] = str(trouble)
-    row = {"mtu": cell[0], "ip": cell[1], "test": cell[2], "streams": cell[3], "peers": {}}
+    row = {"mtu": cell[0], "ip": cell[1], "test": cell[2], "streams": cell[3], "cores": cell[4],
+           "peers": {}}
     for name in alive:
         if results[name]:
             row["peers"][name] = summarize(results[name])
@@ -206,7 +209,7 @@ def run(options):
     document = {"rows": [], "memory": {}, "missing": missing,
                 "versions": {c.name: c.version() for c in classes},
                 "congestion_control": options.cc, "seconds": options.seconds,
-                "runs": options.runs, "pinned": options.pin}
+                "runs": options.runs}
     with tempfile.TemporaryDirectory(prefix="berth-bench-") as folder:
         lab = Lab(shlex.quote(laboratory.built(LOAD)), folder, options.cc,
                   options.ipv6)

@@ -60,10 +60,7 @@ def failures(got):
     return sum(run.get("failed", 0) for run in got.get("runs", [])) if got else "-"
 
 
-def small_tables(document, names):
-    rows = [row for row in document["rows"] if row["test"] in SMALL]
-    if not rows:
-        return []
+def small_table(rows, names):
     lines = []
     for row in rows:
         for name in names:
@@ -72,11 +69,18 @@ def small_tables(document, names):
                           figure(got, "p50_us", "{:.0f}"), figure(got, "p99_us", "{:.0f}"),
                           figure(got, "cpu_us_each", "{:.1f}"), failures(got),
                           ratio(row, name, "per_second")])
-    where = "all on one core" if document["pinned"] else "not pinned"
-    return [f"Small exchanges, one after another or several at once, {where}; failed: of all runs, "
-            "those stuck for 5 s among them:",
-            table(["exchange", "through", "per second", "p50 µs", "p99 µs", "proxy's CPU µs each",
-                   "failed", "berth/this"], lines)]
+    return table(["exchange", "through", "per second", "p50 µs", "p99 µs", "proxy's CPU µs each",
+                  "failed", "berth/this"], lines)
+
+
+def small_tables(document, names):
+    tables = []
+    for cores, where in (("all", "on all processors"), ("one", "all of it on one processor")):
+        rows = [row for row in document["rows"] if row["test"] in SMALL and row["cores"] == cores]
+        if rows:
+            tables += [f"Small exchanges, one after another or several at once, {where}; failed: "
+                       "of all runs, those stuck for 5 s among them:", small_table(rows, names)]
+    return tables
 
 
 def memory_table(document, names):

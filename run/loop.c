@@ -5,10 +5,14 @@
 #include "run/loop.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <time.h>
 #include <unistd.h>
 
-#define EVENTS_MAX 256 /* read from the kernel at once */
+enum {
+    EVENTS_MAX = 256, /* read from the kernel at once */
+    LOOK_SHORT = 4,   /* of the last eight waits, so many were short: worth looking */
+};
 
 uint64_t loop_clock_ns(void)
 {
@@ -105,22 +109,55 @@ static int wait_ns(struct loop *loop, struct epoll_event *events, uint64_t timeo
                       is_forever ? -1 : (int)min_u64(timeout_ms, 60 * 1000));
 }
 
+/* Looks for what is ready until UNTIL_NS. The processor is left to whoever else can run: that may
+ * be who makes it ready. */
+static int look(const struct loop *loop, struct epoll_event *events, uint64_t until_ns)
+{
+    int count;
+
+    while ((count = epoll_wait(loop->fd, events, EVENTS_MAX, 0)) == 0 &&
+           loop_clock_ns() < until_ns) {
+        (void)sched_yield();
+    }
+    return count;
+}
+
+/* Waits until DEADLINE_NS for what is ready. */
+static int wait_until(struct loop *loop, struct epoll_event *events, uint64_t deadline_ns)
+{
+    uint64_t begun = loop_clock_ns();
+    uint64_t now = begun;
+    int count = 0;
+
+    if (deadline_ns > now && __builtin_popcount(loop->short_waits) >= LOOK_SHORT) {
+        count = look(loop, events, min_u64(deadline_ns, now + LOOP_LOOK_NS));
+        now = count == 0 ? loop_clock_ns() : now;
+    }
+    if (count == 0) {
+        uint64_t timeout = deadline_ns > now ? deadline_ns - now : 0;
+
+        count = wait_ns(loop, events, deadline_ns == LOOP_NEVER ? LOOP_NEVER : timeout);
+    }
+    loop->now_ns = loop_clock_ns();
+    if (deadline_ns > begun) {
+        bool was_short = loop->now_ns - begun < LOOP_LOOK_NS;
+
+        loop->short_waits = (uint8_t)(loop->short_waits << 1 | was_short);
+    }
+    return count;
+}
+
 void loop_wait(struct loop *loop, uint64_t until_ns)
 {
     struct epoll_event events[EVENTS_MAX];
-    uint64_t deadline = min_u64(until_ns, timers_next(&loop->timers));
-    uint64_t timeout = LOOP_NEVER;
     int count;
 
     if (loop_has_work(loop)) {
-        timeout = 0;
-    } else if (deadline != LOOP_NEVER) {
-        uint64_t now = loop_clock_ns();
-
-        timeout = deadline > now ? deadline - now : 0;
+        count = wait_ns(loop, events, 0);
+        loop->now_ns = loop_clock_ns();
+    } else {
+        count = wait_until(loop, events, min_u64(until_ns, timers_next(&loop->timers)));
     }
-    count = wait_ns(loop, events, timeout);
-    loop->now_ns = loop_clock_ns();
     for (int i = 0; i < count; i++) {
         struct loop_source *source = events[i].data.ptr;
 

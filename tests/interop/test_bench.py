@@ -41,7 +41,7 @@ def test_run():
         tap.skip("run", "namespaces or /dev/net/tun are not permitted here")
         return
     got = document("run", "--peers", "berth,veth", "--mtu", "1500", "--streams", "2", "--ipv6",
-                   "--at-once", "1,8")
+                   "--at-once", "1,8", "--cores", "one")
     rows = got.get("run", {}).get("rows", [])
     tap.is_equal("run: all measurements are there", len(rows), 18)
     empty = [f"{row['test']} IPv{row['ip']} {name}: {figures.get('trouble', figures)}"

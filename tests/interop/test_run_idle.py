@@ -22,6 +22,11 @@ hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 held = []
 for line in sys.stdin:
+    if line.startswith("talk"):
+        for _ in range(2000):
+            held[0].sendall(b"x")
+            held[0].recv(1)
+        line = "0"
     held += [socket.create_connection(('10.0.2.2', int(sys.argv[1]))) for _ in range(int(line))]
     print(len(held), flush=True)
 """
@@ -31,9 +36,15 @@ def start_listener():
     listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
     held = []
 
+    def answer(connection):
+        while byte := connection.recv(1):
+            connection.sendall(byte)
+
     def accept():
         while True:
             held.append(listener.accept()[0])
+            if len(held) == 1:
+                threading.Thread(target=answer, args=held, daemon=True).start()
 
     threading.Thread(target=accept, daemon=True).start()
     return listener.getsockname()[1]
@@ -49,8 +60,13 @@ def wakeups(pid):
         return [line for line in file if line.startswith("voluntary_ctxt_switches")]
 
 
-def hold(process, count):
-    process.stdin.write(f"{count}\n")
+def ticks(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        return file.read().rsplit(")", 1)[1].split()[11:13]
+
+
+def hold(process, what):
+    process.stdin.write(f"{what}\n")
     process.stdin.flush()
     return int(process.stdout.readline())
 
@@ -71,6 +87,12 @@ def main():
     before = wakeups(process.pid)
     time.sleep(2)
     tap.is_equal(f"{count} idle connections wake nobody", wakeups(process.pid), before)
+    hold(process, "talk")
+    time.sleep(1)
+    before, used = wakeups(process.pid), ticks(process.pid)
+    time.sleep(2)
+    tap.is_equal("nor does what was busy a second ago", wakeups(process.pid), before)
+    tap.is_equal("it takes no processor time", ticks(process.pid), used)
     with_few = resident(process.pid)
     count = hold(process, MANY) - FEW
     each = (resident(process.pid) - with_few) / count
