@@ -261,6 +261,5 @@ void scale_wait(uint32_t number)
     must(stats.tcp_time_wait == number ? 0 : BERTH_E_STATE, "TIME-WAIT ended early");
     printf("{\"waiting\": %u, \"resident_each\": %.1f, \"record_each\": %.1f}\n", number,
            (double)(after - before) / number,
-           sizeof(struct tcp_time_wait) + 2 * TIME_WAIT_V4_BYTES +
-               table_share((number + 1) / 2) / 2);
+           sizeof(struct tcp_time_wait) + table_share((number + 1) / 2) / 2);
 }

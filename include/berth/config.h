@@ -67,9 +67,7 @@ struct berth_limits {
                             a handshake: that stays half-open */
     uint32_t tcp_half_open; /* records of SYNs to listeners that were answered, all listeners. Then
                                as `syn_cookies` says */
-    uint32_t
-        tcp_time_wait; /* TIME-WAIT records, 1 and more; 48 bytes each, IPv6 72. Then the oldest
-                               goes */
+    uint32_t tcp_time_wait; /* TIME-WAIT records, 1 and more; 48 bytes each. Then the oldest goes */
     uint32_t tcp_listeners; /* berth_tcp_listen fails with BERTH_E_LIMIT */
     uint32_t tcp_held;      /* SYNs held for their owner. Then new SYNs are dropped: no cookie
                                   goes out before the owner has decided */

@@ -31,6 +31,19 @@ static inline uint64_t load_u64(const void *at)
     return value;
 }
 
+static inline uint32_t load_u24(const void *at)
+{
+    uint32_t value = 0;
+    memcpy(&value, at, 3);
+    return value;
+}
+
+/* VALUE is below 2^24. */
+static inline void store_u24(void *at, uint32_t value)
+{
+    memcpy(at, &value, 3);
+}
+
 static inline void store_be16(void *at, uint16_t value)
 {
     value = __builtin_bswap16(value);

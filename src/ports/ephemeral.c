@@ -243,20 +243,44 @@ bool ports_take(struct ports *ports, const struct ports_use *use, uint16_t port)
     return true;
 }
 
-void ports_give(struct ports *ports, const struct ports_use *use, uint16_t port)
+uint32_t ports_number(const struct ports *ports, const struct ports_use *use, uint16_t port)
 {
     if (!has_port(ports, port)) {
-        return;
+        return 0;
     }
     uint32_t i = (uint32_t)port - ports->limits.ephemeral_first;
-    struct ports_endpoint *endpoint = find_endpoint(ports, use, hash_of(ports, use));
+    const struct ports_endpoint *endpoint = find_endpoint(ports, use, hash_of(ports, use));
 
-    if (endpoint == NULL || !is_taken(ports, endpoint, i)) {
-        return;
-    }
+    return endpoint != NULL && is_taken(ports, endpoint, i)
+               ? pool_index(&ports->endpoints, endpoint) + 1
+               : 0;
+}
+
+bool ports_is_number_of(const struct ports *ports, uint32_t number, const struct ports_use *use)
+{
+    const struct ports_endpoint *endpoint = pool_at(&ports->endpoints, number - 1);
+
+    return is_same(&endpoint->use, use);
+}
+
+void ports_give_by_number(struct ports *ports, uint32_t number, uint16_t port)
+{
+    struct ports_endpoint *endpoint = pool_at(&ports->endpoints, number - 1);
+    uint32_t i = (uint32_t)port - ports->limits.ephemeral_first;
+
+    BERTH_CHECK(has_port(ports, port) && is_taken(ports, endpoint, i));
     remove_port(ports, endpoint, i);
     if (endpoint->taken == 0) {
         remove_endpoint(ports, endpoint);
+    }
+}
+
+void ports_give(struct ports *ports, const struct ports_use *use, uint16_t port)
+{
+    uint32_t number = ports_number(ports, use, port);
+
+    if (number != 0) {
+        ports_give_by_number(ports, number, port);
     }
 }
 

@@ -80,6 +80,12 @@ int ports_pick(struct ports *ports, const struct ports_use *use, uint16_t *out);
 bool ports_take(struct ports *ports, const struct ports_use *use, uint16_t port);
 /* Gives PORT back; nothing happens where it was not taken. */
 void ports_give(struct ports *ports, const struct ports_use *use, uint16_t port);
+/* While PORT is taken for USE, its number stands for USE: who keeps that needs no addresses. From 1
+ * to the limit of endpoints; 0: PORT is not taken. */
+uint32_t ports_number(const struct ports *ports, const struct ports_use *use, uint16_t port);
+bool ports_is_number_of(const struct ports *ports, uint32_t number, const struct ports_use *use);
+/* Gives PORT back, which is taken for the use of NUMBER. */
+void ports_give_by_number(struct ports *ports, uint32_t number, uint16_t port);
 /* How many ports of the range are taken towards USE's endpoint. */
 uint32_t ports_taken(const struct ports *ports, const struct ports_use *use);
 

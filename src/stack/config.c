@@ -15,6 +15,7 @@
 #define HEADERS_BYTES_MAX 120 /* of a super-segment: IPv6 40 and TCP 60, and room */
 #define SYSTEM_PORT_LAST  1023
 #define RECORDS_MAX       16777216 /* of one kind: far beyond use, and no sum of sizes wraps */
+#define NUMBERS_MAX       16777215 /* of those that TIME-WAIT has in three bytes, 0 being none */
 
 static void init_limits(struct berth_limits *limits)
 {
@@ -133,7 +134,7 @@ static const struct member members[] = {
     MEMBER(limits.buffers_reserved, 0, 1000000),
     MEMBER(limits.tcp_connections, 0, RECORDS_MAX),
     MEMBER(limits.tcp_half_open, 0, RECORDS_MAX),
-    MEMBER(limits.tcp_time_wait, 1, RECORDS_MAX),
+    MEMBER(limits.tcp_time_wait, 1, NUMBERS_MAX),
     MEMBER(limits.tcp_listeners, 0, RECORDS_MAX),
     MEMBER(limits.tcp_held, 0, RECORDS_MAX),
     MEMBER(limits.tcp_fast_open_servers, 0, RECORDS_MAX),
@@ -150,7 +151,7 @@ static const struct member members[] = {
     MEMBER(limits.addresses, 1, 65536),
     MEMBER(limits.routes, 0, 65536),
     MEMBER(limits.binds, 0, RECORDS_MAX),
-    MEMBER(limits.port_endpoints, 0, RECORDS_MAX),
+    MEMBER(limits.port_endpoints, 0, NUMBERS_MAX),
     MEMBER(limits.rules, 0, 1000000),
     MEMBER(limits.rule_bytes, 0, (uint32_t)1 << 30),
     MEMBER(limits.names, 0, RECORDS_MAX),

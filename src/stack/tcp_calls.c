@@ -119,7 +119,7 @@ int berth_tcp_connect(struct berth *berth, const struct berth_endpoint *local,
     /* A TIME-WAIT of the same four-tuple holds its port; tcp_connect may reopen it (RFC 6191). */
     struct tcp_pair pair = tcp_pair(&berth->tcp, &from, remote);
     struct tcp_time_wait *wait = from.port != 0 ? tcp_find_time_wait(&berth->tcp, &pair) : NULL;
-    error = wait != NULL && wait->owns_port ? 0 : take_port(berth, remote, &from);
+    error = wait != NULL && wait_has_port(wait) ? 0 : take_port(berth, remote, &from);
     if (error != 0) {
         return error;
     }

@@ -219,7 +219,7 @@ int tcp_connect(struct tcp *tcp, const struct berth_endpoint *local,
                  (wait != NULL && !wait->timestamps);
     struct tcp_conn *conn = taken ? NULL : tcp_conn_new(tcp, &pair);
     if (conn == NULL) {
-        if (owns_port && (wait == NULL || !wait->owns_port)) {
+        if (owns_port && (wait == NULL || !wait_has_port(wait))) {
             struct ports_use use = {
                 .local = local->address, .remote = *remote, .protocol = BERTH_TCP};
             ports_give(tcp->ports, &use, local->port);
@@ -228,7 +228,9 @@ int tcp_connect(struct tcp *tcp, const struct berth_endpoint *local,
     }
     if (wait != NULL) { /* RFC 6191 2: a newer timestamp tells old from new */
         tcp_time_wait_reopen(tcp, wait);
-        wait->owns_port = wait->owns_port && !owns_port; /* else it is the new connection's now */
+        if (owns_port) { /* its port is the new connection's now */
+            wait_set_number(wait, WAIT_PORT, 0);
+        }
         tcp_time_wait_end(tcp, wait);
     }
     conn->state = BERTH_TCP_SYN_SENT;

@@ -64,8 +64,8 @@ struct tcp {
     uint32_t segment_bytes_max;
     uint32_t reorder_per_connection;
     struct pool conns;
-    struct pool syns;          /* half-open passive connections: half.c */
-    struct pool time_waits[2]; /* of IPv4, of IPv6: timewait.h */
+    struct pool syns;       /* half-open passive connections: half.c */
+    struct pool time_waits; /* timewait.h */
     struct pool listeners;
     struct pool options;
     struct pool sent_records;
@@ -87,7 +87,6 @@ struct tcp {
     struct list ready;         /* connections that may have something to send */
     uint32_t time_wait_oldest; /* numbers (timewait.h); 0: none */
     uint32_t time_wait_newest;
-    uint32_t time_wait_max;
     struct hash_key table_key;
     struct tcp_pair pair_last;   /* its hash is right: segments come in bursts */
     uint32_t recent[TCP_RECENT]; /* connections that segments came for, index + 1: conn.c */

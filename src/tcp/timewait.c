@@ -18,80 +18,79 @@
 
 void tcp_time_wait_init(struct tcp *tcp, struct arena *arena, uint32_t count)
 {
-    uint32_t bytes = sizeof(struct tcp_time_wait);
+    BERTH_CHECK(count <= WAIT_NUMBER_MAX);
     tcp->time_wait_timer.kind = TCP_TIMER_TIME_WAIT;
-    tcp->time_wait_max = count;
-    pool_init(&tcp->time_waits[0], arena, count, bytes + 2 * TIME_WAIT_V4_BYTES);
-    pool_init(&tcp->time_waits[1], arena, count, bytes + 2 * TIME_WAIT_V6_BYTES);
+    pool_init(&tcp->time_waits, arena, count, sizeof(struct tcp_time_wait));
     table_init(&tcp->time_wait_table, arena, (count + 1) / 2); /* two a chain: 4 bytes each */
 }
 
 static struct tcp_time_wait *wait_at(const struct tcp *tcp, uint32_t number)
 {
-    return pool_at(&tcp->time_waits[(number - 1) & 1U], (number - 1) >> 1);
+    return pool_at(&tcp->time_waits, number - 1);
 }
 
 static uint32_t number_of(const struct tcp *tcp, const struct tcp_time_wait *wait)
 {
-    return (pool_index(&tcp->time_waits[wait->is_v6], wait) << 1 | wait->is_v6) + 1;
+    return pool_index(&tcp->time_waits, wait) + 1;
 }
 
-/* Addresses as the record has them: the last bytes of the 16, which of IPv4 are all there is. */
-static uint32_t address_bytes(bool is_v6)
+static bool is_between(const struct tcp *tcp, const struct tcp_time_wait *wait,
+                       const struct tcp_pair *pair)
 {
-    return is_v6 ? TIME_WAIT_V6_BYTES : TIME_WAIT_V4_BYTES;
-}
-
-static const uint8_t *tail_of(const struct berth_address *address, bool is_v6)
-{
-    return address->bytes + sizeof address->bytes - address_bytes(is_v6);
-}
-
-static struct berth_endpoint end_of(const struct tcp_time_wait *wait, bool remote)
-{
-    uint32_t bytes = address_bytes(wait->is_v6);
-    struct berth_endpoint end = {.address = berth_address_v4(0),
-                                 .port = remote ? wait->remote_port : wait->local_port};
-    memcpy(end.address.bytes + sizeof end.address.bytes - bytes,
-           wait->addresses + (remote ? bytes : 0), bytes);
-    return end;
-}
-
-static struct tcp_pair pair_of(struct tcp *tcp, const struct tcp_time_wait *wait)
-{
-    struct berth_endpoint local = end_of(wait, false);
-    struct berth_endpoint remote = end_of(wait, true);
-    return tcp_pair(tcp, &local, &remote);
-}
-
-static bool is_between(const struct tcp_time_wait *wait, const struct tcp_pair *pair, bool is_v6)
-{
-    uint32_t bytes = address_bytes(is_v6);
-    return wait->is_v6 == is_v6 && wait->remote_port == pair->remote.port &&
-           wait->local_port == pair->local.port &&
-           memcmp(wait->addresses, tail_of(&pair->local.address, is_v6), bytes) == 0 &&
-           memcmp(wait->addresses + bytes, tail_of(&pair->remote.address, is_v6), bytes) == 0;
+    if (wait->hash != (uint32_t)pair->hash || wait->ts_offset != (uint32_t)(pair->hash >> 32) ||
+        wait->remote_port != pair->remote.port || wait->local_port != pair->local.port) {
+        return false;
+    }
+    struct ports_use use = {
+        .local = pair->local.address, .remote = pair->remote, .protocol = BERTH_TCP};
+    return !wait_has_port(wait) ||
+           ports_is_number_of(tcp->ports, wait_number(wait, WAIT_PORT), &use);
 }
 
 struct tcp_time_wait *tcp_find_time_wait(const struct tcp *tcp, const struct tcp_pair *pair)
 {
-    bool is_v6 = !address_is_v4(&pair->remote.address);
     uint32_t at = *table_head(&tcp->time_wait_table, (uint32_t)pair->hash);
     while (at != 0) {
         struct tcp_time_wait *wait = wait_at(tcp, at);
-        if (is_between(wait, pair, is_v6)) {
+        if (is_between(tcp, wait, pair)) {
             return wait;
         }
-        at = wait->hash_next;
+        at = wait_number(wait, WAIT_HASH_NEXT);
     }
     return NULL;
+}
+
+static void table_add(struct tcp *tcp, struct tcp_time_wait *wait)
+{
+    uint32_t *head = table_head(&tcp->time_wait_table, wait->hash);
+    wait_set_number(wait, WAIT_HASH_NEXT, *head);
+    *head = number_of(tcp, wait);
+}
+
+static void table_remove(struct tcp *tcp, struct tcp_time_wait *wait)
+{
+    uint32_t *head = table_head(&tcp->time_wait_table, wait->hash);
+    uint32_t next = wait_number(wait, WAIT_HASH_NEXT);
+    uint32_t self = number_of(tcp, wait);
+    if (*head == self) {
+        *head = next;
+        return;
+    }
+    struct tcp_time_wait *before = wait_at(tcp, *head);
+    while (wait_number(before, WAIT_HASH_NEXT) != self) {
+        BERTH_CHECK(wait_number(before, WAIT_HASH_NEXT) != 0);
+        before = wait_at(tcp, wait_number(before, WAIT_HASH_NEXT));
+    }
+    wait_set_number(before, WAIT_HASH_NEXT, next);
 }
 
 /* CONN stands: what its four-tuple was before is over. A SYN that only turned out to be old has
  * left it alone (RFC 9293 3.6.1, MAY-2). */
 void tcp_time_wait_overcome(struct tcp *tcp, const struct tcp_conn *conn)
 {
-    struct tcp_pair pair = {.local = conn->local, .remote = conn->remote, .hash = conn->hash};
+    struct tcp_pair pair = {.local = conn->local,
+                            .remote = conn->remote,
+                            .hash = (uint64_t)conn->ts_offset << 32 | conn->hash};
     struct tcp_time_wait *wait = tcp_find_time_wait(tcp, &pair);
     if (wait != NULL) {
         tcp_time_wait_end(tcp, wait);
@@ -100,24 +99,31 @@ void tcp_time_wait_overcome(struct tcp *tcp, const struct tcp_conn *conn)
 
 /* ---- Their order ---------------------------------------------------------------------------- */
 
+/* OLDER and NEWER are neighbours; 0: there is none on that side. */
+static void order_link(struct tcp *tcp, uint32_t older, uint32_t newer)
+{
+    if (older != 0) {
+        wait_set_number(wait_at(tcp, older), WAIT_NEWER, newer);
+    } else {
+        tcp->time_wait_oldest = newer;
+    }
+    if (newer != 0) {
+        wait_set_number(wait_at(tcp, newer), WAIT_OLDER, older);
+    } else {
+        tcp->time_wait_newest = older;
+    }
+}
+
 static void order_remove(struct tcp *tcp, struct tcp_time_wait *wait)
 {
-    uint32_t *before =
-        wait->older != 0 ? &wait_at(tcp, wait->older)->newer : &tcp->time_wait_oldest;
-    uint32_t *behind =
-        wait->newer != 0 ? &wait_at(tcp, wait->newer)->older : &tcp->time_wait_newest;
-    *before = wait->newer;
-    *behind = wait->older;
+    order_link(tcp, wait_number(wait, WAIT_OLDER), wait_number(wait, WAIT_NEWER));
 }
 
 static void order_add(struct tcp *tcp, struct tcp_time_wait *wait)
 {
     uint32_t self = number_of(tcp, wait);
-    uint32_t last = tcp->time_wait_newest;
-    wait->older = last;
-    wait->newer = 0;
-    *(last != 0 ? &wait_at(tcp, last)->newer : &tcp->time_wait_oldest) = self;
-    tcp->time_wait_newest = self;
+    order_link(tcp, tcp->time_wait_newest, self);
+    order_link(tcp, self, 0);
 }
 
 /* The first tick that begins at or after NS. */
@@ -166,21 +172,12 @@ void tcp_time_wait_timeout(struct tcp *tcp)
 
 void tcp_time_wait_end(struct tcp *tcp, struct tcp_time_wait *wait)
 {
-    struct tcp_pair pair = pair_of(tcp, wait);
-    uint32_t *link = table_head(&tcp->time_wait_table, (uint32_t)pair.hash);
-    uint32_t self = number_of(tcp, wait);
-    while (*link != self) {
-        BERTH_CHECK(*link != 0);
-        link = &wait_at(tcp, *link)->hash_next;
-    }
-    *link = wait->hash_next;
-    if (wait->owns_port) {
-        struct ports_use use = {
-            .local = pair.local.address, .remote = pair.remote, .protocol = BERTH_TCP};
-        ports_give(tcp->ports, &use, pair.local.port);
+    table_remove(tcp, wait);
+    if (wait_has_port(wait)) {
+        ports_give_by_number(tcp->ports, wait_number(wait, WAIT_PORT), wait->local_port);
     }
     order_remove(tcp, wait);
-    pool_give(&tcp->time_waits[wait->is_v6], wait);
+    pool_give(&tcp->time_waits, wait);
     tcp->stats->tcp_time_wait--;
 }
 
@@ -192,14 +189,15 @@ void tcp_time_wait_reopen(struct tcp *tcp, const struct tcp_time_wait *wait)
     tcp->reopen_iss = wait->snd_nxt + 65537;
 }
 
-static void send_ack(struct tcp *tcp, const struct tcp_time_wait *wait)
+/* WAIT stands between the ends LOCAL and REMOTE. */
+static void send_ack(struct tcp *tcp, const struct tcp_time_wait *wait,
+                     const struct berth_address *local, const struct berth_address *remote)
 {
-    struct tcp_pair pair = pair_of(tcp, wait);
-    struct wire_packet out = {.source = pair.local.address,
-                              .destination = pair.remote.address,
-                              .source_port = pair.local.port,
-                              .destination_port = pair.remote.port,
-                              .version = wait->is_v6 ? 6 : 4,
+    struct wire_packet out = {.source = *local,
+                              .destination = *remote,
+                              .source_port = wait->local_port,
+                              .destination_port = wait->remote_port,
+                              .version = address_is_v4(remote) ? 4 : 6,
                               .protocol = WIRE_TCP,
                               .hop_limit = wait->hop_limit,
                               .traffic_class = (uint8_t)(wait->dscp << 2),
@@ -210,56 +208,62 @@ static void send_ack(struct tcp *tcp, const struct tcp_time_wait *wait)
     out.tcp.window = wait->window;
     if (wait->timestamps) {
         out.tcp.options = WIRE_OPTION_TIMESTAMPS;
-        out.tcp.tsval = (uint32_t)(tcp->now_ns / NS_PER_MS) + (uint32_t)(pair.hash >> 32);
+        out.tcp.tsval = (uint32_t)(tcp->now_ns / NS_PER_MS) + wait->ts_offset;
         out.tcp.tsecr = wait->ts_recent;
     }
     (void)tcp_reply(tcp,
                     &out); /* not sent is lost, as it might be on the way: the peer asks again */
 }
 
-static struct tcp_time_wait *record_new(struct tcp *tcp, bool is_v6)
+static struct tcp_time_wait *record_new(struct tcp *tcp)
 {
-    if (tcp->stats->tcp_time_wait >= tcp->time_wait_max) {
+    if (tcp->stats->tcp_time_wait >= tcp->time_waits.count) {
         tcp_time_wait_end(tcp, wait_at(tcp, tcp->time_wait_oldest));
     }
-    struct tcp_time_wait *wait = pool_take(&tcp->time_waits[is_v6 ? 1 : 0]);
-    BERTH_CHECK(wait != NULL); /* each pool has as many as there may be */
+    struct tcp_time_wait *wait = pool_take(&tcp->time_waits);
+    BERTH_CHECK(wait != NULL);
     return wait;
+}
+
+/* The number of CONN's local port, which the record has from now on. */
+static uint32_t take_port(struct tcp *tcp, struct tcp_conn *conn)
+{
+    if (!conn_has(conn, CONN_OWNS_PORT)) {
+        return 0;
+    }
+    struct ports_use use = {
+        .local = conn->local.address, .remote = conn->remote, .protocol = BERTH_TCP};
+    conn_clear(conn, CONN_OWNS_PORT);
+    return ports_number(tcp->ports, &use, conn->local.port);
 }
 
 /* CONN has seen and sent everything: a record takes its place, and an ACK that it still owed goes
  * out. */
 void tcp_time_wait_enter(struct tcp *tcp, struct tcp_conn *conn)
 {
-    bool is_v6 = !address_is_v4(&conn->remote.address);
-    uint32_t bytes = address_bytes(is_v6);
     /* The FIN may stand just behind a window that is full. */
     uint32_t offered = seq_gt(conn->rcv_adv, conn->rcv_nxt) ? conn->rcv_adv - conn->rcv_nxt : 0;
     uint32_t window = offered >> conn->rcv_wscale;
-    struct tcp_time_wait *wait = record_new(tcp, is_v6);
-    *wait = (struct tcp_time_wait){.snd_nxt = conn->snd_nxt,
-                                   .rcv_nxt = conn->rcv_nxt,
-                                   .ts_recent = conn->ts_recent,
-                                   .ace = (uint32_t)tcp_accecn_flags(conn) >> ACE_SHIFT & 7U,
-                                   .is_v6 = is_v6,
-                                   .window = (uint16_t)min_u32(window, 65535),
+    struct tcp_time_wait *wait = record_new(tcp);
+    *wait = (struct tcp_time_wait){.window = (uint16_t)min_u32(window, 65535),
                                    .hop_limit = conn->hop_limit,
                                    .dscp = conn->dscp & 0x3fU,
                                    .timestamps = conn_has(conn, CONN_TIMESTAMPS),
-                                   .owns_port = conn_has(conn, CONN_OWNS_PORT),
+                                   .snd_nxt = conn->snd_nxt,
+                                   .rcv_nxt = conn->rcv_nxt,
+                                   .ts_recent = conn->ts_recent,
+                                   .ace = (uint32_t)tcp_accecn_flags(conn) >> ACE_SHIFT & 7U,
+                                   .hash = conn->hash,
+                                   .ts_offset = conn->ts_offset,
                                    .local_port = conn->local.port,
                                    .remote_port = conn->remote.port};
-    memcpy(wait->addresses, tail_of(&conn->local.address, is_v6), bytes);
-    memcpy(wait->addresses + bytes, tail_of(&conn->remote.address, is_v6), bytes);
-    uint32_t *head = table_head(&tcp->time_wait_table, conn->hash);
-    wait->hash_next = *head;
-    *head = number_of(tcp, wait);
+    wait_set_number(wait, WAIT_PORT, take_port(tcp, conn));
+    table_add(tcp, wait);
     tcp->stats->tcp_time_wait++;
     start_clock(tcp, wait);
     if (conn_has(conn, CONN_ACK_NOW | CONN_ACK_DELAYED)) {
-        send_ack(tcp, wait);
+        send_ack(tcp, wait, &conn->local.address, &conn->remote.address);
     }
-    conn_clear(conn, CONN_OWNS_PORT); /* the record has it now */
     tcp_conn_end(tcp, conn, 0);
 }
 
@@ -267,15 +271,14 @@ void tcp_time_wait_check(const struct tcp *tcp)
 {
     uint32_t before = 0;
     uint32_t count = 0;
-    for (uint32_t at = tcp->time_wait_oldest; at != 0; at = wait_at(tcp, at)->newer) {
+    for (uint32_t at = tcp->time_wait_oldest; at != 0; count++) {
         const struct tcp_time_wait *wait = wait_at(tcp, at);
-        BERTH_CHECK(wait->older == before && number_of(tcp, wait) == at);
+        BERTH_CHECK(wait_number(wait, WAIT_OLDER) == before);
         before = at;
-        count++;
+        at = wait_number(wait, WAIT_NEWER);
     }
     BERTH_CHECK(before == tcp->time_wait_newest && count == tcp->stats->tcp_time_wait);
-    BERTH_CHECK(tcp->time_waits[0].used + tcp->time_waits[1].used == count);
-    BERTH_CHECK(count <= tcp->time_wait_max);
+    BERTH_CHECK(tcp->time_waits.used == count);
 }
 
 /* ---- Segments ------------------------------------------------------------------------------- */
@@ -315,7 +318,7 @@ enum berth_drop tcp_on_time_wait(struct tcp *tcp, struct tcp_time_wait *wait,
     }
     if ((segment->flags & (WIRE_FIN | WIRE_SYN)) != 0 || packet->payload_bytes > 0 ||
         segment->seq != wait->rcv_nxt) {
-        send_ack(tcp, wait);
+        send_ack(tcp, wait, &packet->destination, &packet->source);
     }
     return BERTH_DROP_TCP_STATE;
 }

@@ -423,6 +423,16 @@ static void learn(struct talk *talk, const struct wire_packet *packet)
     talk->last_tsecr = packet->tcp.tsecr;
 }
 
+/* From which address a segment goes, and to which, is asked where there are several; but it never
+ * goes to the stack itself. */
+static void check_ends(const struct talk *talk, const struct wire_packet *packet)
+{
+    struct berth_address stack = talk_stack(talk);
+    assert_false(berth_address_is_equal(&packet->destination, &stack));
+    assert_int_equal(packet->source_port, talk->port);
+    assert_int_equal(packet->destination_port, talk->peer_port);
+}
+
 static bool is_match(const struct talk *talk, const struct parsed *want,
                      const struct wire_packet *packet)
 {
@@ -457,6 +467,7 @@ void talk_out(struct talk *talk, const char *segment)
         show(talk, &packet, segment);
         fail_msg("another segment than expected: %s", segment);
     }
+    check_ends(talk, &packet);
     check_options(talk, &want, &packet.tcp);
     uint32_t syn = (packet.tcp.flags & WIRE_SYN) != 0 ? 1 : 0;
     check_payload(&packet, packet.tcp.seq + syn - talk->iss);

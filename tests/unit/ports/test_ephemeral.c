@@ -256,6 +256,35 @@ static void outside_the_range_nothing_is_kept(void **state)
     space_done(&space);
 }
 
+/* A number stands for its use as long as a port is taken; it gives back that port and no other. */
+static void a_number_stands_for_its_use(void **state)
+{
+    struct ports_use use = use_of("fd00::1", "2001:db8::1", 443);
+    struct ports_use other = use_of("fd00::1", "2001:db8::2", 443);
+
+    (void)state;
+    make(2, 50000, 50099);
+    assert_int_equal(ports_number(&space.ports, &use, 50000), 0);
+    for (uint16_t i = 0; i < 40; i++) { /* in the record itself, and in a bitmap */
+        assert_true(ports_take(&space.ports, &use, (uint16_t)(50000 + 2 * i)));
+    }
+    assert_true(ports_take(&space.ports, &other, 50000));
+    uint32_t number = ports_number(&space.ports, &use, 50000);
+    assert_in_range(number, 1, 2);
+    assert_true(ports_is_number_of(&space.ports, number, &use));
+    assert_false(ports_is_number_of(&space.ports, number, &other));
+    for (uint16_t i = 0; i < 40; i++) {
+        assert_int_equal(ports_number(&space.ports, &use, (uint16_t)(50001 + 2 * i)), 0);
+        assert_int_equal(ports_number(&space.ports, &use, (uint16_t)(50000 + 2 * i)), number);
+        ports_give_by_number(&space.ports, number, (uint16_t)(50000 + 2 * i));
+        assert_int_equal(ports_taken(&space.ports, &use), 39 - i);
+    }
+    assert_int_equal(ports_number(&space.ports, &use, 49999), 0);
+    assert_int_equal(ports_taken(&space.ports, &other), 1);
+    assert_int_equal(space.ports.endpoints.used, 1);
+    space_done(&space);
+}
+
 static void a_seed_repeats_its_choices(void **state)
 {
     struct ports_use use = use_of("fd00::1", "2001:db8::1", 443);
@@ -284,6 +313,7 @@ int main(void)
         cmocka_unit_test(choices_do_not_follow_each_other),
         cmocka_unit_test(a_random_life_agrees_with_a_model),
         cmocka_unit_test(outside_the_range_nothing_is_kept),
+        cmocka_unit_test(a_number_stands_for_its_use),
         cmocka_unit_test(a_seed_repeats_its_choices),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

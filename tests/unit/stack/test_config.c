@@ -148,7 +148,7 @@ static void ranges_of_limits(void **state)
     PASSES(limits.buffer_bytes, 131072);
     REFUSED(limits.buffer_bytes, 131073);
     RANGE(limits.tcp_connections, 0U, 1U << 24);
-    RANGE(limits.tcp_time_wait, 1U, 1U << 24);
+    RANGE(limits.tcp_time_wait, 1U, (1U << 24) - 1);
     RANGE(limits.tcp_listeners, 0U, 1U << 24);
     RANGE(limits.tcp_held, 0U, 1U << 24);
     RANGE(limits.tcp_sent_records, 0U, 1U << 24);
@@ -162,7 +162,7 @@ static void ranges_of_limits(void **state)
     RANGE(limits.addresses, 1U, 65536U);
     RANGE(limits.routes, 0U, 65536U);
     RANGE(limits.binds, 0U, 1U << 24);
-    RANGE(limits.port_endpoints, 0U, 1U << 24);
+    RANGE(limits.port_endpoints, 0U, (1U << 24) - 1);
     RANGE(limits.rules, 0U, 1000000U);
     RANGE(limits.rule_bytes, 0U, 1U << 30);
     RANGE(limits.contacts, 0U, 1U << 24);

@@ -429,6 +429,64 @@ static void time_wait_reopens(void **state)
     pair_done(&pair);
 }
 
+static void open_and_close(struct pair *pair, berth_id listener, const struct berth_endpoint *from,
+                           const struct berth_endpoint *at)
+{
+    struct ends ends;
+
+    assert_int_equal(berth_tcp_connect(pair->side[0], from, at, NULL, &ends.a), 0);
+    pair_run(pair, pair->now_ns + NS_PER_S);
+    assert_int_equal(berth_tcp_accept(pair->side[1], listener, NULL, &ends.b), 0);
+    assert_int_equal(berth_tcp_close(pair->side[0], ends.a), 0);
+    pair_run(pair, pair->now_ns + NS_PER_S);
+    assert_int_equal(berth_tcp_close(pair->side[1], ends.b), 0);
+    pair_run(pair, pair->now_ns + NS_PER_S);
+}
+
+/* Every port of the range is a TIME-WAIT's: none is left towards that end, until they are over. Two
+ * of them are reopened first, by name: their ports stay taken. */
+static void time_wait_holds_its_port(bool v6)
+{
+    struct berth_config config;
+    struct pair pair;
+    berth_id listener;
+    berth_id none;
+
+    berth_config_init(&config);
+    config.ephemeral_first = 50000;
+    config.ephemeral_last = 50003;
+    config.tcp.time_wait_ns = 60 * NS_PER_S;
+    pair_init(&pair, &config);
+    struct berth_endpoint at = pair_endpoint(1, v6, 8080);
+    assert_int_equal(berth_tcp_listen(pair.side[1], &at, 16, NULL, &listener), 0);
+    for (int life = 0; life < 2; life++) {
+        for (int i = 0; i < 4; i++) {
+            open_and_close(&pair, listener, NULL, &at);
+        }
+        for (uint16_t port = 50001; port < 50003; port++) {
+            struct berth_endpoint from = pair_endpoint(0, v6, port);
+            open_and_close(&pair, listener, &from, &at);
+        }
+        assert_int_equal(berth_tcp_connect(pair.side[0], NULL, &at, NULL, &none), BERTH_E_NO_PORT);
+        pair_run(&pair, pair.now_ns + 70 * NS_PER_S);
+    }
+    assert_int_equal(berth_tcp_close(pair.side[1], listener), 0);
+    assert_clean(&pair);
+    pair_done(&pair);
+}
+
+static void time_wait_holds_its_port_v4(void **state)
+{
+    (void)state;
+    time_wait_holds_its_port(false);
+}
+
+static void time_wait_holds_its_port_v6(void **state)
+{
+    (void)state;
+    time_wait_holds_its_port(true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -447,6 +505,8 @@ int main(void)
         cmocka_unit_test(idle_for_a_day_still_answers),
         cmocka_unit_test(simultaneous_open),
         cmocka_unit_test(time_wait_reopens),
+        cmocka_unit_test(time_wait_holds_its_port_v4),
+        cmocka_unit_test(time_wait_holds_its_port_v6),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
