@@ -27,12 +27,13 @@ def once(what, number):
     return json.loads(done.stdout)
 
 
-STEPS = ("a data segment in order arrives", "its ACK leaves", "a data segment leaves",
-         "its ACK arrives")
+STEPS = ("a data segment in order arrives, its ACK is delayed", "the next one, its ACK is due",
+         "the ACK leaves", "a data segment leaves", "its ACK arrives")
+AREAS = ("front", "back", "work")  # of a connection's memory: src/tcp/conn.h, work.h
 
 
 def lines():
-    """Of each step: the cache lines touched of a connection's record, and of its record of work."""
+    """Of each step, and of each connection that took it: the cache lines touched of each record."""
     with tempfile.NamedTemporaryFile("r", suffix=".trace") as trace:
         done = subprocess.run(["valgrind", "--tool=lackey", "--trace-mem=yes", f"--log-file={trace.name}",
                                lab.built(PROGRAM), "lines"], capture_output=True, text=True, timeout=600)
@@ -44,8 +45,6 @@ def lines():
 
 def read_trace(trace, at):
     marks = {at["marks"] + 64 * step: step for step in range(len(STEPS) + 1)}
-    areas = {"conn": (at["conns"], at["count"] * at["conn_bytes"]),
-             "work": (at["works"], at["count"] * at["work_bytes"])}
     step, touched, counts = 0, {}, {}
     for line in trace:
         if not line.startswith((" L ", " S ", " M ")):
@@ -54,15 +53,16 @@ def read_trace(trace, at):
         place = int(place, 16)
         if place in marks and line[1] == "S":
             if step:
-                for name in areas:
+                for name in AREAS:
                     counts.setdefault((step, name), []).append(len(touched.get(name, ())))
             step, touched = marks[place], {}
             continue
-        for name, (begin, length) in areas.items():
+        for name in AREAS:
+            begin, length = at[name]
             if step and begin <= place < begin + length:
                 touched.setdefault(name, set()).update(
                     range(place // 64, (place + int(size) - 1) // 64 + 1))
-    return [{"step": STEPS[step - 1], **{name: statistics.mean(counts[step, name]) for name in areas}}
+    return [{"step": STEPS[step - 1], **{name: counts[step, name] for name in AREAS}}
             for step in range(1, len(STEPS) + 1)]
 
 
@@ -109,9 +109,10 @@ def text(document):
         table(head, cells)]
     if document["lines"]:
         parts += ["Cache lines of a connection's memory that a segment touches (valgrind's lackey; the mean of 8 "
-                  "connections in a row, since records do not begin with lines):",
-                  table(["", "its record", "its record of work"],
-                        [[got["step"], f"{got['conn']:.1f}", f"{got['work']:.1f}"] for got in document["lines"]])]
+                  "connections in a row, since not all records begin with a line):",
+                  table(["", "of its record: the front", "the back", "its record of work"],
+                        [[got["step"], *(f"{statistics.mean(got[name]):.1f}" for name in AREAS)]
+                         for got in document["lines"]])]
     return "\n\n".join(parts)
 
 

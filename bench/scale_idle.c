@@ -234,8 +234,8 @@ void scale_idle(uint32_t number)
            "\"resident_mib\": %.1f, \"opened_per_s\": %.0f, \"alone_per_s\": %.0f, "
            "\"beside_per_s\": %.0f}\n",
            number, ACTIVE, (double)(after - before) / number,
-           sizeof(struct tcp_conn) + table_share(number + ACTIVE), (double)after / 1048576,
-           number / seconds, alone, beside);
+           sizeof(struct tcp_conn) + sizeof(struct tcp_back) + table_share(number + ACTIVE),
+           (double)after / 1048576, number / seconds, alone, beside);
 }
 
 void scale_wait(uint32_t number)

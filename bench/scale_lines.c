@@ -2,8 +2,9 @@
 /*
  * Which cache lines of a connection a segment touches, for valgrind's lackey to tell: eight
  * connections, one after the other in the pool, each gets data in order and acknowledges it, sends
- * data and is acknowledged. Stores to `marks` in between say what is under way; the addresses that
- * the trace is to be searched for are printed. bench/area_scale.py reads both.
+ * data and is acknowledged, long after they were opened. Stores to `marks` in between say what is
+ * under way; the addresses that the trace is to be searched for are printed. bench/area_scale.py
+ * reads both.
  */
 #include "scale.h"
 
@@ -15,8 +16,9 @@
 #define CONNECTIONS 8U
 #define MSS         1448U
 #define WSCALE      7
+#define TURNS       20U /* of which the last counts: by then no ACK goes out early any more */
 
-enum step { NOTHING, DATA_IN, ACK_OUT, DATA_OUT, ACK_IN, STEPS };
+enum step { NOTHING, DATA_IN_DELAYED, DATA_IN_DUE, ACK_OUT, DATA_OUT, ACK_IN, STEPS };
 
 static volatile uint64_t marks[STEPS * 8]; /* a line each */
 
@@ -60,29 +62,38 @@ static void drain_events(struct peer *peer)
     }
 }
 
-/* Each step twice: what only the first of its kind touches is not the ordinary case. */
-static void converse(struct peer *peer, berth_id id, bool is_counted)
+static void give_data(struct peer *peer, uint32_t *seq, enum step step)
+{
+    struct wire_packet data = segment(peer, *seq, MSS);
+
+    drain_events(peer);
+    mark(step);
+    peer_give(peer, &data);
+    mark(NOTHING);
+    *seq += MSS;
+}
+
+static void take_segments(struct peer *peer, enum step step)
+{
+    mark(step);
+    peer_take_all(peer);
+    mark(NOTHING);
+}
+
+/* Two segments in, of which the second is acknowledged; one out, which is acknowledged. */
+static void converse(struct peer *peer, berth_id id, uint32_t *seq, bool is_counted)
 {
     static uint8_t bytes[2 * MSS];
-    static uint32_t seq;
     size_t moved;
 
-    seq = is_counted ? seq : PEER_ISS + 1;
-    struct wire_packet data = segment(peer, seq, MSS);
-    drain_events(peer);
-    mark(is_counted ? DATA_IN : NOTHING);
-    peer_give(peer, &data);
-    mark(is_counted ? ACK_OUT : NOTHING);
-    peer_take_all(peer);
-    mark(NOTHING);
-    seq += MSS;
-    must(berth_tcp_read(peer->berth, id, bytes, MSS, &moved), "berth_tcp_read");
+    give_data(peer, seq, is_counted ? DATA_IN_DELAYED : NOTHING);
+    give_data(peer, seq, is_counted ? DATA_IN_DUE : NOTHING);
+    take_segments(peer, is_counted ? ACK_OUT : NOTHING);
+    must(berth_tcp_read(peer->berth, id, bytes, 2 * MSS, &moved), "berth_tcp_read");
     must(berth_tcp_write(peer->berth, id, bytes, MSS, &moved), "berth_tcp_write");
-    mark(is_counted ? DATA_OUT : NOTHING);
-    peer_take_all(peer);
-    mark(NOTHING);
+    take_segments(peer, is_counted ? DATA_OUT : NOTHING);
     peer->ack += MSS;
-    struct wire_packet ack = segment(peer, seq, 0);
+    struct wire_packet ack = segment(peer, *seq, 0);
     mark(is_counted ? ACK_IN : NOTHING);
     peer_give(peer, &ack);
     mark(NOTHING);
@@ -102,11 +113,14 @@ void scale_lines(void)
     must(berth_tcp_listen(peer.berth, &at, 8, NULL, &listener), "berth_tcp_listen");
     for (uint16_t i = 0; i < CONNECTIONS; i++) {
         berth_id id = open_one(&peer, listener, (uint16_t)(4000 + i));
-        converse(&peer, id, false);
-        converse(&peer, id, true);
+        uint32_t seq = PEER_ISS + 1;
+        for (uint32_t turn = 0; turn < TURNS; turn++) {
+            converse(&peer, id, &seq, turn == TURNS - 1);
+        }
     }
-    printf("{\"marks\": %zu, \"conns\": %zu, \"conn_bytes\": %zu, \"works\": %zu, \"work_bytes\": "
-           "%zu, \"count\": %u}\n",
-           (size_t)marks, (size_t)peer.berth->tcp.conns.items, sizeof(struct tcp_conn),
-           (size_t)peer.berth->tcp.works.items, sizeof(struct tcp_work), CONNECTIONS);
+    const struct tcp *tcp = &peer.berth->tcp;
+    printf("{\"marks\": %zu, \"front\": [%zu, %zu], \"back\": [%zu, %zu], \"work\": [%zu, %zu]}\n",
+           (size_t)marks, (size_t)tcp->conns.items, CONNECTIONS * sizeof(struct tcp_conn),
+           (size_t)tcp->backs.items, CONNECTIONS * sizeof(struct tcp_back),
+           (size_t)tcp->works.items, CONNECTIONS * sizeof(struct tcp_work));
 }

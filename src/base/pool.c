@@ -6,14 +6,14 @@
 
 #include <string.h>
 
-#define CACHE_LINE     64
-#define ITEM_ALIGNMENT 8
+#define CACHE_LINE 64U
 
 void pool_init(struct pool *pool, struct arena *arena, uint32_t count, uint32_t item_bytes)
 {
     BERTH_CHECK(item_bytes >= sizeof(uint32_t) && item_bytes % sizeof(uint32_t) == 0);
     *pool = (struct pool){.item_bytes = item_bytes, .count = count};
-    uint32_t alignment = item_bytes % CACHE_LINE == 0 ? CACHE_LINE : ITEM_ALIGNMENT;
+    uint32_t divisor = item_bytes & (~item_bytes + 1); /* the greatest power of two */
+    uint32_t alignment = divisor < CACHE_LINE ? divisor : CACHE_LINE;
     pool->items = arena_take(arena, count, item_bytes, alignment);
 }
 

@@ -23,8 +23,8 @@ struct pool {
     uint32_t used;  /* records taken now */
 };
 
-/* Cuts COUNT records of ITEM_BYTES (at least 4, a multiple of 4) from ARENA. They are aligned to 64
- * or 8 where ITEM_BYTES is a multiple of it, else to 4. */
+/* Cuts COUNT records of ITEM_BYTES (at least 4, a multiple of 4) from ARENA. They are aligned to
+ * the greatest power of two that divides ITEM_BYTES, at most to 64. */
 void pool_init(struct pool *pool, struct arena *arena, uint32_t count, uint32_t item_bytes);
 /* A record, its bytes as they were left; NULL when all are taken. */
 void *pool_take(struct pool *pool);

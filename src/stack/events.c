@@ -8,11 +8,11 @@
 static void of_conn(struct berth *berth, struct event_node *node, struct berth_event *out)
 {
     struct tcp_conn *conn = CONTAINER_OF(node, struct tcp_conn, event);
-    out->id = stack_id(BERTH_KIND_TCP, conn->generation, tcp_conn_index(&berth->tcp, conn));
-    out->user = conn->user;
+    out->id = stack_id(BERTH_KIND_TCP, conn->back->generation, tcp_conn_index(&berth->tcp, conn));
+    out->user = conn->back->user;
     bool soft =
         (out->bits & (BERTH_EVENT_CLOSED | BERTH_EVENT_SOFT_ERROR)) == BERTH_EVENT_SOFT_ERROR;
-    out->error = soft ? conn->soft_error : conn->error;
+    out->error = soft ? conn->back->soft_error : conn->back->error;
 }
 
 static void of_listener(struct berth *berth, struct event_node *node, struct berth_event *out)

@@ -25,14 +25,17 @@ static struct tcp_listener *listener_of(const struct berth *berth, berth_id id)
 
 static berth_id id_of(const struct berth *berth, const struct tcp_conn *conn)
 {
-    return stack_id(BERTH_KIND_TCP, conn->generation, tcp_conn_index(&berth->tcp, conn));
+    return stack_id(BERTH_KIND_TCP, conn->back->generation, tcp_conn_index(&berth->tcp, conn));
 }
 
 /* A connection that the caller owns: not one that waits to be accepted. */
 static struct tcp_conn *owned(const struct berth *berth, berth_id id)
 {
     struct tcp_conn *conn = conn_of(berth, id);
-    return conn != NULL && !conn_has(conn, CONN_ORPHAN) && conn->listener == 0 ? conn : NULL;
+    if (conn == NULL || conn_has(conn, CONN_ORPHAN)) {
+        return NULL;
+    }
+    return conn_has(conn, CONN_UNOWNED) && conn->back->listener != 0 ? NULL : conn;
 }
 
 int berth_tcp_listen(struct berth *berth, const struct berth_endpoint *local, uint32_t backlog,
@@ -129,7 +132,7 @@ int berth_tcp_connect(struct berth *berth, const struct berth_endpoint *local,
     if (error != 0) {
         return error;
     }
-    conn->user = user;
+    conn->back->user = user;
     *out = id_of(berth, conn);
     return 0;
 }

@@ -9,7 +9,7 @@
 static struct tcp_conn *held_of(const struct berth *berth, berth_id id)
 {
     struct tcp_conn *conn = tcp_conn_of(&berth->tcp, stack_id_index(id), stack_id_generation(id));
-    bool held = conn != NULL && !conn_has(conn, CONN_ORPHAN) && conn->listener == 0 &&
+    bool held = conn != NULL && !conn_has(conn, CONN_ORPHAN) && conn->back->listener == 0 &&
                 (conn_has(conn, CONN_HELD) || conn->state == BERTH_TCP_CLOSED);
     return held ? conn : NULL;
 }
@@ -17,11 +17,11 @@ static struct tcp_conn *held_of(const struct berth *berth, berth_id id)
 /* A rule with a limit allows or asks: where it denies, the limit does. */
 static enum berth_reason reason_of(const struct tcp_conn *conn)
 {
-    if (conn->rule < 0) {
+    if (conn->back->rule < 0) {
         return BERTH_REASON_NO_RULE;
     }
-    return conn->rule_limited && conn->rule_action == BERTH_DENY ? BERTH_REASON_BY_LIMIT
-                                                                 : BERTH_REASON_BY_RULE;
+    return conn->back->rule_limited && conn->back->rule_action == BERTH_DENY ? BERTH_REASON_BY_LIMIT
+                                                                             : BERTH_REASON_BY_RULE;
 }
 
 int stack_held_tcp(const struct berth *berth, berth_id id, struct berth_held *out)
@@ -33,13 +33,13 @@ int stack_held_tcp(const struct berth *berth, berth_id id, struct berth_held *ou
     *out = (struct berth_held){.protocol = BERTH_TCP,
                                .local = conn->local,
                                .remote = conn->remote,
-                               .verdict = {.action = (enum berth_action)conn->rule_action,
-                                           .log = conn->rule_log,
-                                           .needs_process = conn->rule_needs_process,
-                                           .by_name = conn->rule_by_name,
-                                           .limited = conn->rule_limited,
+                               .verdict = {.action = (enum berth_action)conn->back->rule_action,
+                                           .log = conn->back->rule_log,
+                                           .needs_process = conn->back->rule_needs_process,
+                                           .by_name = conn->back->rule_by_name,
+                                           .limited = conn->back->rule_limited,
                                            .reason = (uint8_t)reason_of(conn),
-                                           .rule = conn->rule}};
+                                           .rule = conn->back->rule}};
     return 0;
 }
 
@@ -61,7 +61,7 @@ int stack_held_tcp_end(struct berth *berth, berth_id id, int reason)
                                    .source_port = conn->remote.port,
                                    .destination_port = conn->local.port,
                                    .protocol = WIRE_TCP,
-                                   .tcp_seq = conn->irs,
+                                   .tcp_seq = conn->back->irs,
                                    .has_tcp_seq = true};
         ip_send_unreachable_quote(&berth->ip, &quote, (enum berth_unreachable)reason,
                                   berth->now_ns);

@@ -47,7 +47,7 @@ static enum wire_ecn codepoint(const struct wire_packet *packet)
 
 void tcp_accecn_begin(const struct tcp *tcp, struct tcp_conn *conn)
 {
-    struct tcp_ecn *ecn = &conn->ledger->ecn;
+    struct tcp_ecn *ecn = &conn->back->ledger->ecn;
     ecn->cep_in = CEP_INITIAL;
     ecn->cep_told = CEP_INITIAL;
     ecn->received[WIRE_ECT0 - 1] = 1;
@@ -58,7 +58,7 @@ void tcp_accecn_begin(const struct tcp *tcp, struct tcp_conn *conn)
 
 uint16_t tcp_accecn_handshake_flags(const struct tcp_conn *conn)
 {
-    return ace_flags(handshake_codes[conn->ledger->ecn.handshake]);
+    return ace_flags(handshake_codes[conn->back->ledger->ecn.handshake]);
 }
 
 /* What the peer says of how our SYN, or SYN,ACK, came: it was sent Not-ECT. Anything else is a path
@@ -67,14 +67,14 @@ static void take_handshake_code(struct tcp_conn *conn, uint32_t code)
 {
     bool mangled = code == handshake_codes[WIRE_ECT0] || code == handshake_codes[WIRE_ECT1] ||
                    code == handshake_codes[WIRE_CE];
-    conn->ledger->ecn.ect = conn->ledger->ecn.ect && !mangled;
-    conn->ledger->ecn.shocked = code == handshake_codes[WIRE_CE];
+    conn->back->ledger->ecn.ect = conn->back->ledger->ecn.ect && !mangled;
+    conn->back->ledger->ecn.shocked = code == handshake_codes[WIRE_CE];
 }
 
 /* A SYN,ACK that confirms AccECN, the first or another (3.2.2.1, 3.2.2.2). */
 void tcp_accecn_on_syn_ack(struct tcp_conn *conn, const struct wire_packet *packet)
 {
-    struct tcp_ecn *ecn = &conn->ledger->ecn;
+    struct tcp_ecn *ecn = &conn->back->ledger->ecn;
     ecn->handshake = (uint8_t)(codepoint(packet) & 3U);
     ecn->answer = true;
     if (ecn->handshake == WIRE_CE && !ecn->syn_counted) {
@@ -98,13 +98,14 @@ void tcp_accecn_on_handshake_ack(struct tcp_conn *conn, const struct wire_packet
         return;
     }
     if (code == 0) {
-        conn->ledger->ecn.deaf = true;
-        conn->ledger->ecn.ect = false;
+        conn->back->ledger->ecn.deaf = true;
+        conn->back->ledger->ecn.ect = false;
         return;
     }
     take_handshake_code(conn, code);
-    conn->ledger->ecn.cep_told = (uint8_t)(CEP_INITIAL + (conn->ledger->ecn.shocked ? 1 : 0));
-    conn->ledger->ecn.marks_told += conn->ledger->ecn.shocked ? 1 : 0;
+    conn->back->ledger->ecn.cep_told =
+        (uint8_t)(CEP_INITIAL + (conn->back->ledger->ecn.shocked ? 1 : 0));
+    conn->back->ledger->ecn.marks_told += conn->back->ledger->ecn.shocked ? 1 : 0;
 }
 
 /* ---- As receiver ---------------------------------------------------------------------------- */
@@ -123,7 +124,7 @@ static void count_bytes(struct tcp_ecn *ecn, enum wire_ecn code, uint32_t bytes)
  * pieces came alike, one ACK at its end. */
 bool tcp_accecn_on_segment(struct tcp_conn *conn, const struct wire_packet *packet)
 {
-    struct tcp_ecn *ecn = &conn->ledger->ecn;
+    struct tcp_ecn *ecn = &conn->back->ledger->ecn;
     bool is_marked = codepoint(packet) == WIRE_CE;
     bool changed = is_marked && !ecn->came_marked && packet->payload_bytes > 0;
     bool has_data = packet->payload_bytes > 0 || conn->rcv_nxt != conn->rcv_acked;
@@ -140,13 +141,15 @@ bool tcp_accecn_on_segment(struct tcp_conn *conn, const struct wire_packet *pack
 
 uint16_t tcp_accecn_flags(const struct tcp_conn *conn)
 {
-    return conn->ledger->ecn.mode == TCP_ECN_ACCURATE ? ace_flags(conn->ledger->ecn.cep_in) : 0;
+    return conn->back->ledger->ecn.mode == TCP_ECN_ACCURATE
+               ? ace_flags(conn->back->ledger->ecn.cep_in)
+               : 0;
 }
 
 /* The ACE field of a segment on its way out. */
 void tcp_accecn_acknowledge(struct tcp_conn *conn, struct wire_packet *packet)
 {
-    struct tcp_ecn *ecn = &conn->ledger->ecn;
+    struct tcp_ecn *ecn = &conn->back->ledger->ecn;
     bool pure = packet->payload_bytes == 0 && packet->tcp.sack_count == 0;
     packet->tcp.flags |=
         ecn->answer && pure ? tcp_accecn_handshake_flags(conn) : tcp_accecn_flags(conn);
@@ -176,7 +179,7 @@ static void put_counters(const struct tcp_ecn *ecn, struct wire_tcp *out)
  * due any more where it seems to be the reason for losses (3.2.3.2.2). */
 void tcp_accecn_option(const struct tcp_conn *conn, struct wire_tcp *out)
 {
-    const struct tcp_ecn *ecn = &conn->ledger->ecn;
+    const struct tcp_ecn *ecn = &conn->back->ledger->ecn;
     if (!tcp_accecn_is_due(conn)) {
         return;
     }
@@ -192,7 +195,7 @@ void tcp_accecn_option(const struct tcp_conn *conn, struct wire_tcp *out)
 /* On the SYN,ACK, all counters, the first time only. */
 void tcp_accecn_syn_option(const struct tcp_conn *conn, struct wire_tcp *out)
 {
-    const struct tcp_ecn *ecn = &conn->ledger->ecn;
+    const struct tcp_ecn *ecn = &conn->back->ledger->ecn;
     bool first = conn->work->backoff == 0 && !ecn->again;
     if (ecn->mode == TCP_ECN_ACCURATE && !ecn->no_option && first) {
         put_counters(ecn, out);
@@ -204,8 +207,8 @@ void tcp_accecn_syn_option(const struct tcp_conn *conn, struct wire_tcp *out)
 /* The first data segment, which carried an option, may be lost because of it. */
 void tcp_accecn_on_loss(struct tcp_conn *conn)
 {
-    if (conn_has(conn, CONN_ACTIVE) && conn->snd_una == conn->iss + 1) {
-        conn->ledger->ecn.no_option = true;
+    if (conn_has(conn, CONN_ACTIVE) && conn->snd_una == conn->back->iss + 1) {
+        conn->back->ledger->ecn.no_option = true;
     }
 }
 
@@ -234,7 +237,7 @@ static uint32_t safe_marks(uint32_t marks, uint32_t segments)
 static uint32_t count_marks(struct tcp_conn *conn, const struct wire_packet *packet,
                             uint32_t delivered)
 {
-    struct tcp_ecn *ecn = &conn->ledger->ecn;
+    struct tcp_ecn *ecn = &conn->back->ledger->ecn;
     uint32_t mss = conn->mss;
     uint32_t segments = (delivered + mss - 1) / mss;
     uint32_t eighths = 8 * min_u32(segments, 31);
@@ -263,7 +266,7 @@ bool tcp_accecn_is_told(struct tcp_conn *conn, const struct wire_packet *packet,
         return false;
     }
     uint32_t marks = count_marks(conn, packet, acked->delivered);
-    conn->ledger->ecn.cep_told = (uint8_t)(conn->ledger->ecn.cep_told + marks);
-    conn->ledger->ecn.marks_told += marks;
-    return marks > 0 && !conn->ledger->ecn.deaf;
+    conn->back->ledger->ecn.cep_told = (uint8_t)(conn->back->ledger->ecn.cep_told + marks);
+    conn->back->ledger->ecn.marks_told += marks;
+    return marks > 0 && !conn->back->ledger->ecn.deaf;
 }

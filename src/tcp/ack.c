@@ -129,7 +129,7 @@ static void control_congestion(struct tcp *tcp, struct tcp_conn *conn,
         tcp_tune_sent(conn);
         return;
     }
-    if (acked->bytes == 0 || is_told || conn->ledger->ecn.reducing ||
+    if (acked->bytes == 0 || is_told || conn->back->ledger->ecn.reducing ||
         conn_has(conn, CONN_RECOVERY)) {
         return;
     }
@@ -167,7 +167,7 @@ enum berth_drop tcp_on_ack(struct tcp *tcp, struct tcp_conn *conn, const struct 
     if (has_ecn) {
         tcp_ecn_react(tcp, conn, &acked, is_told);
     }
-    if (acked.bytes > 0 && conn->path != 0) {
+    if (acked.bytes > 0 && conn->back->path != 0) {
         tcp_pmtu_sync(tcp, conn);
     }
     bool opened = conn->snd_wnd > window_before && conn_has(conn, CONN_PERSIST);

@@ -7,7 +7,7 @@
 int tcp_shutdown(struct tcp *tcp, struct tcp_conn *conn)
 {
     if (conn->state == BERTH_TCP_CLOSED) {
-        return conn->error != 0 ? conn->error : BERTH_E_CLOSED;
+        return conn->back->error != 0 ? conn->back->error : BERTH_E_CLOSED;
     }
     if (conn->state == BERTH_TCP_LISTEN) {
         return BERTH_E_STATE;
@@ -45,7 +45,7 @@ void tcp_close(struct tcp *tcp, struct tcp_conn *conn)
 {
     bool unread = conn->receive_bytes > 0 || conn->work->reorder_count > 0;
     bool early = conn->state == BERTH_TCP_SYN_SENT || conn->state == BERTH_TCP_LISTEN;
-    if (conn->state == BERTH_TCP_CLOSED || unread || early || conn->options->linger_ns == 0) {
+    if (conn->state == BERTH_TCP_CLOSED || unread || early || conn->back->options->linger_ns == 0) {
         tcp_abort(tcp, conn);
         return;
     }
@@ -58,7 +58,8 @@ void tcp_close(struct tcp *tcp, struct tcp_conn *conn)
         tcp_conn_ready(tcp, conn);
     }
     if (conn_is_lingering(conn)) {
-        tcp_work_need(tcp, conn)->idle_ns = add_sat_u64(tcp->now_ns, conn->options->linger_ns);
+        tcp_work_need(tcp, conn)->idle_ns =
+            add_sat_u64(tcp->now_ns, conn->back->options->linger_ns);
         tcp_timer_by(tcp, conn, conn->work->idle_ns);
     } else {
         tcp_timer_idle(tcp, conn);

@@ -99,19 +99,20 @@ static void table_remove(struct tcp *tcp, struct tcp_conn *conn)
 }
 
 /* A connection in state CLOSED that nobody knows yet, in memory of the caller's. */
-void tcp_conn_init(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_pair *pair,
-                   struct tcp_work *work)
+void tcp_conn_init(struct tcp *tcp, struct tcp_conn *conn, struct tcp_back *back,
+                   const struct tcp_pair *pair, struct tcp_work *work)
 {
     memset(conn, 0, tcp->conns.item_bytes); /* by the library: in place it is a word a step */
+    memset(back, 0, tcp->backs.item_bytes);
+    conn->back = back;
     conn->local = pair->local;
     conn->remote = pair->remote;
     conn->work = work;
-    conn->ledger = (struct tcp_ledger *)&tcp_no_ledger;
+    back->ledger = (struct tcp_ledger *)&tcp_no_ledger;
     conn->hash = (uint32_t)pair->hash;
     conn->ts_offset = (uint32_t)(pair->hash >> 32);
-    conn->timer.kind = TCP_TIMER_CONN;
+    back->timer.kind = TCP_TIMER_CONN;
     conn->event.kind = BERTH_KIND_TCP;
-    conn->ack_ns = BERTH_NEVER;
     conn->heard_tick = conn_tick(tcp->now_ns);
     conn_quicken(conn);
     tcp_options_inherit(tcp, conn, &tcp->defaults);
@@ -125,10 +126,11 @@ struct tcp_conn *tcp_conn_new(struct tcp *tcp, const struct tcp_pair *pair)
     if (conn == NULL) {
         return NULL;
     }
-    uint32_t generation = conn->generation;
+    struct tcp_back *back = pool_at(&tcp->backs, pool_index(&tcp->conns, conn));
+    uint32_t generation = back->generation;
     tcp_work_begin(tcp, conn);
-    tcp_conn_init(tcp, conn, pair, conn->work);
-    conn->generation = generation + 1;
+    tcp_conn_init(tcp, conn, back, pair, conn->work);
+    back->generation = generation + 1;
     table_add(tcp, conn);
     tcp->stats->tcp_connections++;
     return conn;
@@ -140,11 +142,11 @@ void tcp_conn_free(struct tcp *tcp, struct tcp_conn *conn)
     tcp_work_end(tcp, conn);
     tcp_ledger_end(tcp, conn);
     tcp_receive_clear(tcp, conn);
-    timer_clear(tcp->timers, &conn->timer);
+    timer_clear(tcp->timers, &conn->back->timer);
     event_forget(&conn->event);
-    list_remove(&conn->ready);
-    tcp_options_release(tcp, &conn->options);
-    conn->generation++;
+    tcp_conn_unready(tcp, conn);
+    tcp_options_release(tcp, &conn->back->options);
+    conn->back->generation++;
     pool_give(&tcp->conns, conn);
 }
 
@@ -161,11 +163,11 @@ static void give_port(struct tcp *tcp, struct tcp_conn *conn)
 /* Takes CONN out of its listener's count and queue. */
 static void leave_listener(struct tcp *tcp, struct tcp_conn *conn)
 {
-    if (conn->listener != 0) {
-        struct tcp_listener *listener = pool_at(&tcp->listeners, conn->listener - 1);
+    if (conn->back->listener != 0) {
+        struct tcp_listener *listener = pool_at(&tcp->listeners, conn->back->listener - 1);
         list_remove(&conn->event.node);
         listener->pending--;
-        conn->listener = 0;
+        conn->back->listener = 0;
     }
 }
 
@@ -178,7 +180,7 @@ void tcp_conn_end(struct tcp *tcp, struct tcp_conn *conn, int error)
     if (conn_is_synchronised(conn)) {
         tcp->stats->tcp_closed++;
     }
-    if (conn->fast_early || conn->fast_asked) {
+    if (conn->back->fast_early || conn->back->fast_asked) {
         tcp_fast_end(tcp, conn, error);
     }
     if (conn_has(conn, CONN_HELD)) {
@@ -189,12 +191,11 @@ void tcp_conn_end(struct tcp *tcp, struct tcp_conn *conn, int error)
     table_remove(tcp, conn);
     give_port(tcp, conn);
     conn->state = BERTH_TCP_CLOSED;
-    conn->error = (int8_t)error;
-    conn->ack_ns = BERTH_NEVER;
-    timer_clear(tcp->timers, &conn->timer);
+    conn->back->error = (int8_t)error;
+    timer_clear(tcp->timers, &conn->back->timer);
     tcp_work_end(tcp, conn);
-    list_remove(&conn->ready);
-    bool unaccepted = conn->listener != 0;
+    tcp_conn_unready(tcp, conn);
+    bool unaccepted = conn->back->listener != 0;
     leave_listener(tcp, conn);
     if (unaccepted || conn_has(conn, CONN_ORPHAN)) {
         tcp_conn_free(tcp, conn);
@@ -203,13 +204,6 @@ void tcp_conn_end(struct tcp *tcp, struct tcp_conn *conn, int error)
     conn_clear(conn, CONN_UNOWNED);
     event_note(tcp->events, &conn->event,
                BERTH_EVENT_CLOSED | BERTH_EVENT_READABLE | BERTH_EVENT_WRITABLE);
-}
-
-void tcp_conn_ready(struct tcp *tcp, struct tcp_conn *conn)
-{
-    if (!list_has(&conn->ready)) {
-        list_add_last(&tcp->ready, &conn->ready);
-    }
 }
 
 /* Bits for a connection that nobody has accepted yet wait in it until somebody does. */
@@ -227,7 +221,7 @@ void tcp_conn_note(struct tcp *tcp, struct tcp_conn *conn, uint32_t bits)
 
 void tcp_conn_soft_error(struct tcp *tcp, struct tcp_conn *conn, int error)
 {
-    conn->soft_error = (int8_t)error;
+    conn->back->soft_error = (int8_t)error;
     tcp_work_need(tcp, conn)->soft_error_ns = tcp->now_ns;
     tcp_conn_note(tcp, conn, BERTH_EVENT_SOFT_ERROR);
 }
@@ -238,7 +232,7 @@ struct tcp_conn *tcp_conn_of(const struct tcp *tcp, uint32_t index, uint32_t gen
         return NULL;
     }
     struct tcp_conn *conn = pool_at(&tcp->conns, index);
-    bool same = ((conn->generation ^ generation) & TCP_GENERATION_MASK) == 0;
+    bool same = ((conn->back->generation ^ generation) & TCP_GENERATION_MASK) == 0;
     return same && (generation & 1U) != 0 ? conn : NULL; /* odd: alive */
 }
 
@@ -281,13 +275,14 @@ static void check_queues(const struct tcp_conn *conn)
     for (const struct berth_buffer *at = conn->work->send_first; at != NULL; at = at->next) {
         queued += at->bytes;
     }
-    uint32_t una = conn->snd_una == conn->iss ? conn->iss + 1 : conn->snd_una;
+    uint32_t una = conn->snd_una == conn->back->iss ? conn->back->iss + 1 : conn->snd_una;
     if (conn_has(conn, CONN_FIN_QUEUED) && una == conn->snd_end + 1) {
         una = conn->snd_end;
     }
     BERTH_CHECK(queued == conn->snd_end - una);
     uint32_t waiting = 0;
-    for (const struct berth_buffer *at = conn->receive_first; at != NULL; at = at->next) {
+    for (const struct berth_buffer *at = conn->receive_last; at != NULL;
+         at = at->next == conn->receive_last ? NULL : at->next) {
         waiting += at->bytes;
     }
     BERTH_CHECK(waiting == conn->receive_bytes);
@@ -319,9 +314,12 @@ void tcp_conn_check(const struct tcp_conn *conn)
     tcp_work_check(conn);
     BERTH_CHECK(seq_leq(conn->snd_una, conn->snd_nxt));
     BERTH_CHECK(seq_leq(conn->snd_nxt, conn->snd_end + 1));
+    BERTH_CHECK(conn->back->listener == 0 || conn_has(conn, CONN_UNOWNED));
     if (conn->state >= BERTH_TCP_ESTABLISHED) {
         BERTH_CHECK(seq_leq(conn->rcv_nxt, conn->rcv_adv + 1));
         BERTH_CHECK(!conn_has(conn, CONN_URGENT_IN) || (int32_t)tcp_urgent_left(conn) > 0);
+        bool delayed = conn_has(conn, CONN_ACK_DELAYED | CONN_ACK_TIMED);
+        BERTH_CHECK(!delayed || timer_is_set(&conn->back->timer));
         check_sent(conn);
         check_queues(conn);
         check_reorder(conn);
@@ -335,9 +333,9 @@ void tcp_check(const struct tcp *tcp)
     tcp_time_wait_check(tcp);
     for (uint32_t i = 0; i < tcp->conns.fresh; i++) {
         const struct tcp_conn *conn = pool_at(&tcp->conns, i);
-        if ((conn->generation & 1U) != 0) {
+        if ((conn->back->generation & 1U) != 0) {
             works += conn_is_at_rest(conn) ? 0 : 1;
-            ledgers += conn->ledger != &tcp_no_ledger ? 1 : 0;
+            ledgers += conn->back->ledger != &tcp_no_ledger ? 1 : 0;
             tcp_conn_check(conn);
         }
     }

@@ -46,7 +46,7 @@
 
 enum tcp_conn_flag {
     CONN_ACK_NOW = 1 << 0,      /* an ACK is owed at once */
-    CONN_ACK_DELAYED = 1 << 1,  /* an ACK is owed by ack_ns */
+    CONN_ACK_DELAYED = 1 << 1,  /* an ACK is owed by ack_tick */
     CONN_SYN_NOW = 1 << 2,      /* SYN or SYN,ACK is to be (re)sent */
     CONN_RST_NOW = 1 << 3,      /* a RST is to be sent, then the record is freed */
     CONN_PROBE_NOW = 1 << 4,    /* a keep-alive or window probe is to be sent */
@@ -75,12 +75,16 @@ enum tcp_conn_flag {
     CONN_FAST_NOW = 1 << 26, /* the first retransmission of a recovery asks no cwnd (RFC 6675 5) */
     CONN_URGENT_OUT = 1 << 27, /* up to snd_up not all is acknowledged: segments point there */
     CONN_URGENT_IN = 1 << 28,  /* up to rcv_up not all is read: "urgent mode" */
-    CONN_ECN = 1 << 29         /* marks are told of: ecn.c */
+    CONN_ECN = 1 << 29,        /* marks are told of: ecn.c */
+    CONN_ACK_TIMED = 1 << 30   /* the timer fires no later than a delayed ACK would be due */
 };
 
-/* Lines of 64 bytes, by who asks: a segment that arrives; besides, what it wakes (the links); a
- * segment that leaves, and the owner's calls; what is seldom asked. What is only known while
- * something is under way is in `work`. */
+/*
+ * What a connection always has is two records of one index. The front is three lines of 64 bytes,
+ * in which they begin: all that a data segment in order asks. The back is what is asked by segments
+ * that leave, by ACKs of what left, by the owner's calls, or seldom; in this order. What is only
+ * known while something is under way is in `work`.
+ */
 struct tcp_conn {
     uint32_t hash_next; /* index + 1; the pool's while free */
     /* identity: conn.c */
@@ -120,17 +124,16 @@ struct tcp_conn {
     uint32_t snd_wnd_max;
     uint32_t heard_tick;   /* the peer last sent anything: conn_tick_ns */
     struct tcp_work *work; /* work.c; never NULL: tcp_no_work at rest */
-    /* ---- 128 ---- */
-    struct berth_buffer *receive_first;
-    struct berth_buffer *receive_last;
-    struct tcp_counts counts; /* count.c */
-    uint64_t ack_ns;          /* deadline of the delayed ACK */
+    /* ---- 128 ---- the queue, and whom a segment wakes */
+    struct tcp_back *back;             /* never NULL */
+    struct berth_buffer *receive_last; /* its next is the first; NULL: nothing is queued */
+    struct tcp_counts counts;          /* count.c */
+    uint32_t ack_tick;                 /* CONN_ACK_DELAYED: its deadline, of timers_tick_of */
+    struct tcp_turn ready;             /* ready.c */
     struct event_node event;
-    /* ---- 192 ---- */
-    struct list_node ready;
-    struct timer timer;
-    struct tcp_tune tune;
-    /* ---- 256 ---- */
+};
+
+struct tcp_back {
     const struct tcp_options *options; /* options.c */
     struct tcp_ledger *ledger;         /* never NULL: tcp_no_ledger where there is nothing in it */
     struct tcp_totals totals;
@@ -153,18 +156,19 @@ struct tcp_conn {
     bool rule_by_name : 1;
     bool rule_limited : 1;
     uint8_t rule_action : 2; /* enum berth_action */
-    uint32_t iss;
-    uint32_t irs;  /* the peer's */
+    struct tcp_tune tune;
     uint32_t srtt; /* in units of RTT_UNIT_SHIFT: rtt.c, as the next three */
     uint32_t rttvar;
     uint32_t min_rtt;    /* 0: none yet */
     uint32_t min_rtt_at; /* in units of tcp_coarse */
-    uint16_t mss_peer;   /* as the peer announced */
-    int8_t error;        /* how it ended: enum berth_error */
-    int8_t soft_error;   /* the last that did not end it */
-    /* ---- 320 ---- */
+    uint32_t iss;
+    uint32_t irs; /* the peer's */
+    struct timer timer;
     void *user;
-    uint32_t generation;
+    uint32_t generation;    /* kept across lives */
+    uint16_t mss_peer;      /* as the peer announced */
+    int8_t error;           /* how it ended: enum berth_error */
+    int8_t soft_error;      /* the last that did not end it */
     struct cc_rest cc_rest; /* while at rest: its congestion control */
     uint32_t sent_tick;     /* while at rest: we last sent data */
     uint32_t listener;      /* index + 1 */
@@ -172,17 +176,17 @@ struct tcp_conn {
         int32_t rule;           /* the verdict's rule, for held ones */
         uint32_t fast_listener; /* fast_early: whose, index + 1; 0: it has gone */
     };
-    uint32_t spent[3]; /* by enum tcp_busy, less one: count.c */
+    uint32_t spent[3];      /* by enum tcp_busy, less one: count.c */
+    uint32_t acked_high;    /* how often snd_una has come past 2^32 */
+    uint32_t received_high; /* the same of rcv_nxt */
 };
 
-/* With its timer in it, and what the four-tuple table has of it (8 bytes at most, 4 where the limit
- * is a power of two), an idle connection takes 384 bytes. */
-_Static_assert(sizeof(struct tcp_conn) == 376, "an idle connection takes 384 bytes with its table");
+/* With its timer in it, and what the four-tuple table has of it: 8 bytes at most, 4 where the limit
+ * is a power of two. */
+_Static_assert(sizeof(struct tcp_conn) + sizeof(struct tcp_back) == 368, "idle: 376 bytes");
+_Static_assert(sizeof(struct tcp_conn) == 192, "three lines");
 _Static_assert(offsetof(struct tcp_conn, rcv_nxt) == 64, "who, and how it stands");
-_Static_assert(offsetof(struct tcp_conn, receive_first) == 128, "numbers");
-_Static_assert(offsetof(struct tcp_conn, ready) == 192, "the queue, and its owner's event");
-_Static_assert(offsetof(struct tcp_conn, options) == 256, "links");
-_Static_assert(offsetof(struct tcp_conn, user) == 320, "what leaves");
+_Static_assert(offsetof(struct tcp_conn, back) == 128, "numbers");
 
 struct tcp_listener {
     uint32_t pool_link;
@@ -271,28 +275,43 @@ static inline uint64_t conn_tick_ns(uint32_t tick, uint64_t now_ns)
 
 static inline uint64_t conn_srtt_ns(const struct tcp_conn *conn)
 {
-    return (uint64_t)conn->srtt << RTT_UNIT_SHIFT;
+    return (uint64_t)conn->back->srtt << RTT_UNIT_SHIFT;
 }
 static inline uint64_t conn_rttvar_ns(const struct tcp_conn *conn)
 {
-    return (uint64_t)conn->rttvar << RTT_UNIT_SHIFT;
+    return (uint64_t)conn->back->rttvar << RTT_UNIT_SHIFT;
 }
 static inline uint64_t conn_min_rtt_ns(const struct tcp_conn *conn)
 {
-    return (uint64_t)conn->min_rtt << RTT_UNIT_SHIFT;
+    return (uint64_t)conn->back->min_rtt << RTT_UNIT_SHIFT;
 }
 
 /* snd_una moves on to ACK; rcv_nxt by BYTES. */
 static inline void conn_acked(struct tcp_conn *conn, uint32_t ack)
 {
-    conn->totals.acked_high += ack < conn->snd_una ? 1 : 0;
+    if (ack < conn->snd_una) {
+        conn->back->acked_high++;
+    }
     conn->snd_una = ack;
 }
 static inline void conn_received(struct tcp_conn *conn, uint32_t bytes)
 {
     uint32_t before = conn->rcv_nxt;
     conn->rcv_nxt += bytes;
-    conn->counts.received_high += conn->rcv_nxt < before ? 1 : 0;
+    if (conn->rcv_nxt < before) {
+        conn->back->received_high++;
+    }
+}
+
+/* When the delayed ACK is due; what should have been long ago, now. */
+static inline uint64_t conn_ack_ns(const struct tcp_conn *conn, uint64_t now_ns)
+{
+    if (!conn_has(conn, CONN_ACK_DELAYED)) {
+        return BERTH_NEVER;
+    }
+    uint64_t tick = now_ns >> TIMERS_TICK_SHIFT;
+    uint32_t ahead = conn->ack_tick - (uint32_t)tick;
+    return ahead <= TCP_ACK_TICKS_MAX ? (tick + ahead) << TIMERS_TICK_SHIFT : now_ns;
 }
 
 /* Bytes believed to be in the network (RFC 6675 "pipe"). */
@@ -325,20 +344,21 @@ static inline bool conn_has_unsent(const struct tcp_conn *conn)
 /* Bytes that were written and never sent. */
 static inline uint32_t conn_unsent_bytes(const struct tcp_conn *conn)
 {
-    uint32_t next = conn->snd_nxt == conn->iss ? conn->iss + 1 : conn->snd_nxt;
+    uint32_t next = conn->snd_nxt == conn->back->iss ? conn->back->iss + 1 : conn->snd_nxt;
     return (int32_t)(conn->snd_end - next) > 0 ? conn->snd_end - next : 0;
 }
 
 /* A segment that is not full waits for more to be written. */
 static inline bool conn_is_corked(const struct tcp_conn *conn)
 {
-    return (conn->corked || conn->more) && !conn_has(conn, CONN_FIN_QUEUED | CONN_URGENT_OUT);
+    return (conn->back->corked || conn->back->more) &&
+           !conn_has(conn, CONN_FIN_QUEUED | CONN_URGENT_OUT);
 }
 
 /* Closed, with a bound to what the stack sees through by itself. */
 static inline bool conn_is_lingering(const struct tcp_conn *conn)
 {
-    return conn_has(conn, CONN_ORPHAN) && conn->options->linger_ns != BERTH_NEVER &&
+    return conn_has(conn, CONN_ORPHAN) && conn->back->options->linger_ns != BERTH_NEVER &&
            conn->state != BERTH_TCP_FIN_WAIT_2;
 }
 

@@ -23,8 +23,8 @@ void tcp_count_in(const struct tcp *tcp, struct tcp_conn *conn, const struct wir
 void tcp_count_out(struct tcp_conn *conn, const struct wire_packet *packet)
 {
     uint32_t segments = wire_pieces(packet);
-    conn->totals.segments_out += segments;
-    conn->totals.data_out += packet->payload_bytes > 0 ? segments : 0;
+    conn->back->totals.segments_out += segments;
+    conn->back->totals.data_out += packet->payload_bytes > 0 ? segments : 0;
 }
 
 /* What holds the sender up now. */
@@ -47,7 +47,7 @@ void tcp_count_stop(const struct tcp *tcp, struct tcp_conn *conn)
 {
     struct tcp_work *work = conn->work;
     if (work->busy != TCP_IDLE) {
-        conn->spent[work->busy - 1] += ticks(tcp->now_ns) - work->busy_tick;
+        conn->back->spent[work->busy - 1] += ticks(tcp->now_ns) - work->busy_tick;
         work->busy = TCP_IDLE;
     }
 }
@@ -66,18 +66,18 @@ static uint64_t spent_ns(const struct tcp *tcp, const struct tcp_conn *conn, enu
 {
     bool now = what == (enum tcp_busy)conn->work->busy;
     uint32_t under_way = now ? ticks(tcp->now_ns) - conn->work->busy_tick : 0;
-    return (uint64_t)(conn->spent[what - 1] + under_way) << TCP_TICK_SHIFT;
+    return (uint64_t)(conn->back->spent[what - 1] + under_way) << TCP_TICK_SHIFT;
 }
 
 void tcp_count_tell(const struct tcp *tcp, const struct tcp_conn *conn, struct berth_tcp_info *out)
 {
     const struct tcp_counts *counts = &conn->counts;
-    out->segments_sent = conn->totals.segments_out;
+    out->segments_sent = conn->back->totals.segments_out;
     out->segments_received = counts->segments_in;
-    out->data_segments_sent = conn->totals.data_out;
+    out->data_segments_sent = conn->back->totals.data_out;
     out->data_segments_received = counts->data_in;
-    out->duplicates_reported = conn->ledger->dsacks;
-    out->reorderings = conn->ledger->reorderings;
+    out->duplicates_reported = conn->back->ledger->dsacks;
+    out->reorderings = conn->back->ledger->reorderings;
     out->window_limited_ns = spent_ns(tcp, conn, TCP_BUSY_WINDOW);
     out->queue_limited_ns = spent_ns(tcp, conn, TCP_BUSY_QUEUE);
     out->busy_ns = spent_ns(tcp, conn, TCP_BUSY) + out->window_limited_ns + out->queue_limited_ns;

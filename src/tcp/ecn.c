@@ -52,7 +52,7 @@ void tcp_ecn_begin(struct tcp *tcp, struct tcp_conn *conn)
     enum tcp_ecn_mode asked = mode_asked(tcp->settings.ecn);
     if (asked != TCP_ECN_NONE && conn_has(conn, CONN_ACTIVE)) {
         tcp_ledger_need(tcp, conn)->ecn =
-            (struct tcp_ecn){.asked = (uint8_t)asked & 3U, .end = conn->iss};
+            (struct tcp_ecn){.asked = (uint8_t)asked & 3U, .end = conn->back->iss};
     }
 }
 
@@ -62,7 +62,7 @@ static void agree(struct tcp *tcp, struct tcp_conn *conn, enum tcp_ecn_mode mode
     if (mode != TCP_ECN_NONE) {
         struct tcp_ecn *ecn = &tcp_ledger_need(tcp, conn)->ecn;
         ecn->mode = (uint8_t)mode & 3U;
-        ecn->end = conn->iss;
+        ecn->end = conn->back->iss;
         conn_set(conn, CONN_ECN);
     }
 }
@@ -71,13 +71,13 @@ static void agree(struct tcp *tcp, struct tcp_conn *conn, enum tcp_ecn_mode mode
 
 static uint16_t flags_of_syn(struct tcp_conn *conn)
 {
-    bool accurate = conn->ledger->ecn.asked == TCP_ECN_ACCURATE;
+    bool accurate = conn->back->ledger->ecn.asked == TCP_ECN_ACCURATE;
     bool lost = conn->work->backoff > (accurate ? 1 : 0);
-    if (conn->ledger->ecn.asked == TCP_ECN_NONE) {
+    if (conn->back->ledger->ecn.asked == TCP_ECN_NONE) {
         return 0;
     }
-    if (lost || conn->ledger->ecn.plain) {
-        conn->ledger->ecn.plain = true;
+    if (lost || conn->back->ledger->ecn.plain) {
+        conn->back->ledger->ecn.plain = true;
         return 0;
     }
     return (uint16_t)(SETUP(accurate, 1, 1) << SETUP_SHIFT);
@@ -87,11 +87,12 @@ static uint16_t flags_of_syn(struct tcp_conn *conn)
  * stays. */
 static uint16_t flags_of_syn_ack(struct tcp_conn *conn)
 {
-    if (conn->ledger->ecn.mode == TCP_ECN_CLASSIC) {
-        return conn->ledger->ecn.plain ? 0 : WIRE_ECE;
+    if (conn->back->ledger->ecn.mode == TCP_ECN_CLASSIC) {
+        return conn->back->ledger->ecn.plain ? 0 : WIRE_ECE;
     }
     bool lost = conn->work->backoff > 1;
-    return conn->ledger->ecn.mode == TCP_ECN_NONE || lost ? 0 : tcp_accecn_handshake_flags(conn);
+    return conn->back->ledger->ecn.mode == TCP_ECN_NONE || lost ? 0
+                                                                : tcp_accecn_handshake_flags(conn);
 }
 
 uint16_t tcp_ecn_syn_flags(struct tcp_conn *conn)
@@ -128,8 +129,8 @@ static enum tcp_ecn_mode mode_of_syn(const struct tcp *tcp, const struct tcp_con
     if (!conn_has(conn, CONN_ACTIVE)) {
         return tcp_ecn_mode_of(tcp, syn);
     }
-    return mode_of(syn, conn->ledger->ecn.asked == TCP_ECN_ACCURATE,
-                   conn->ledger->ecn.asked != TCP_ECN_NONE && !conn->ledger->ecn.plain);
+    return mode_of(syn, conn->back->ledger->ecn.asked == TCP_ECN_ACCURATE,
+                   conn->back->ledger->ecn.asked != TCP_ECN_NONE && !conn->back->ledger->ecn.plain);
 }
 
 void tcp_ecn_on_syn(struct tcp *tcp, struct tcp_conn *conn, const struct wire_packet *syn)
@@ -137,11 +138,11 @@ void tcp_ecn_on_syn(struct tcp *tcp, struct tcp_conn *conn, const struct wire_pa
     enum tcp_ecn_mode mode = mode_of_syn(tcp, conn, syn);
     agree(tcp, conn, mode);
     if (mode != TCP_ECN_NONE) {
-        conn->ledger->ecn.ect = !conn->ledger->ecn.plain;
+        conn->back->ledger->ecn.ect = !conn->back->ledger->ecn.plain;
     }
     if (mode == TCP_ECN_ACCURATE) {
         tcp_accecn_begin(tcp, conn);
-        conn->ledger->ecn.handshake = syn->traffic_class & 3U;
+        conn->back->ledger->ecn.handshake = syn->traffic_class & 3U;
     }
 }
 
@@ -150,16 +151,16 @@ void tcp_ecn_on_syn(struct tcp *tcp, struct tcp_conn *conn, const struct wire_pa
 bool tcp_ecn_on_syn_again(const struct tcp *tcp, struct tcp_conn *conn,
                           const struct wire_packet *syn)
 {
-    enum tcp_ecn_mode first = (enum tcp_ecn_mode)conn->ledger->ecn.mode;
+    enum tcp_ecn_mode first = (enum tcp_ecn_mode)conn->back->ledger->ecn.mode;
     enum tcp_ecn_mode mode = mode_of_syn(tcp, conn, syn);
     if (!conn_has(conn, CONN_ECN)) {
         return true;
     }
-    conn->ledger->ecn.again = true;
-    conn->ledger->ecn.handshake = syn->traffic_class & 3U;
+    conn->back->ledger->ecn.again = true;
+    conn->back->ledger->ecn.handshake = syn->traffic_class & 3U;
     if (mode == TCP_ECN_NONE) {
-        conn->ledger->ecn.plain = true;
-        conn->ledger->ecn.ect = false;
+        conn->back->ledger->ecn.plain = true;
+        conn->back->ledger->ecn.ect = false;
     }
     return mode == first || mode == TCP_ECN_NONE;
 }
@@ -169,15 +170,15 @@ bool tcp_ecn_on_syn_again(const struct tcp *tcp, struct tcp_conn *conn,
 void tcp_ecn_on_syn_ack(struct tcp *tcp, struct tcp_conn *conn, const struct wire_packet *packet)
 {
     uint32_t setup = setup_of(packet);
-    bool accurate = conn->ledger->ecn.asked == TCP_ECN_ACCURATE;
+    bool accurate = conn->back->ledger->ecn.asked == TCP_ECN_ACCURATE;
     if (accurate ? setup == SETUP(0, 0, 1)
-                 : conn->ledger->ecn.asked == TCP_ECN_CLASSIC &&
+                 : conn->back->ledger->ecn.asked == TCP_ECN_CLASSIC &&
                        (setup & SETUP(0, 1, 1)) == SETUP(0, 0, 1)) {
         agree(tcp, conn, TCP_ECN_CLASSIC);
-        conn->ledger->ecn.ect = !conn->ledger->ecn.plain;
+        conn->back->ledger->ecn.ect = !conn->back->ledger->ecn.plain;
     } else if (accurate && setup != SETUP(0, 0, 0) && setup != SETUP(1, 1, 1)) {
         agree(tcp, conn, TCP_ECN_ACCURATE);
-        conn->ledger->ecn.ect =
+        conn->back->ledger->ecn.ect =
             true; /* also where a plain SYN was sent: the answer says which counted */
         tcp_accecn_begin(tcp, conn);
         tcp_accecn_on_syn_ack(conn, packet);
@@ -187,28 +188,29 @@ void tcp_ecn_on_syn_ack(struct tcp *tcp, struct tcp_conn *conn, const struct wir
 
 void tcp_ecn_on_syn_ack_again(struct tcp_conn *conn, struct wire_packet *packet)
 {
-    bool accurate = conn->ledger->ecn.mode == TCP_ECN_ACCURATE;
+    bool accurate = conn->back->ledger->ecn.mode == TCP_ECN_ACCURATE;
     if (accurate && setup_of(packet) != SETUP(0, 0, 0)) {
         tcp_accecn_on_syn_ack(conn, packet);
     }
     bool crossed = conn->state == BERTH_TCP_SYN_RECEIVED && !conn_has(conn, CONN_SYN_NOW);
     if (accurate && crossed) {
-        conn->ledger->ecn.answer = false; /* SYN,ACKs crossed: ours was the answer */
+        conn->back->ledger->ecn.answer = false; /* SYN,ACKs crossed: ours was the answer */
     }
     packet->tcp.flags &= (uint16_t) ~(SETUP_MASK << SETUP_SHIFT);
     if (accurate) { /* what is known already */
-        packet->tcp.flags |= (uint16_t)((conn->ledger->ecn.cep_told & SETUP_MASK) << SETUP_SHIFT);
+        packet->tcp.flags |=
+            (uint16_t)((conn->back->ledger->ecn.cep_told & SETUP_MASK) << SETUP_SHIFT);
     }
 }
 
 bool tcp_ecn_may_retry(const struct tcp_conn *conn)
 {
-    return conn->ledger->ecn.asked != TCP_ECN_NONE && !conn->ledger->ecn.plain;
+    return conn->back->ledger->ecn.asked != TCP_ECN_NONE && !conn->back->ledger->ecn.plain;
 }
 
 void tcp_ecn_on_reset(struct tcp *tcp, struct tcp_conn *conn)
 {
-    conn->ledger->ecn.plain = true;
+    conn->back->ledger->ecn.plain = true;
     conn_set(conn, CONN_SYN_NOW);
     tcp_conn_ready(tcp, conn);
 }
@@ -216,11 +218,11 @@ void tcp_ecn_on_reset(struct tcp *tcp, struct tcp_conn *conn)
 /* In SYN-RECEIVED. */
 void tcp_ecn_on_handshake_ack(struct tcp_conn *conn, const struct wire_packet *packet)
 {
-    if (conn->ledger->ecn.mode != TCP_ECN_ACCURATE) {
+    if (conn->back->ledger->ecn.mode != TCP_ECN_ACCURATE) {
         return;
     }
     if (conn->work->backoff > 1) {
-        conn->ledger->ecn.ect =
+        conn->back->ledger->ecn.ect =
             false; /* RFC 9768 3.1.5: the peer may have seen the plain SYN,ACK only */
     }
     tcp_accecn_on_handshake_ack(conn, packet);
@@ -229,7 +231,7 @@ void tcp_ecn_on_handshake_ack(struct tcp_conn *conn, const struct wire_packet *p
 /* Both SYNs are acknowledged, congestion control has begun. */
 void tcp_ecn_established(struct tcp *tcp, struct tcp_conn *conn)
 {
-    if (conn->ledger->ecn.shocked && conn->work->cc.table->on_ecn != NULL) {
+    if (conn->back->ledger->ecn.shocked && conn->work->cc.table->on_ecn != NULL) {
         conn->work->cc.table->on_ecn(&conn->work->cc, conn->work->cc.cwnd, tcp->now_ns);
         conn->work->cc.table->on_recovered(&conn->work->cc, tcp->now_ns);
     }
@@ -249,24 +251,25 @@ static void on_data(struct tcp *tcp, struct tcp_conn *conn, const struct wire_pa
 {
     bool is_marked = (packet->traffic_class & WIRE_CE) == WIRE_CE;
     if ((packet->tcp.flags & WIRE_CWR) != 0) {
-        conn->ledger->ecn.echo = false;
+        conn->back->ledger->ecn.echo = false;
         ack_now(tcp, conn);
     }
     if (is_marked) {
-        conn->ledger->ecn.marks_in += wire_pieces(packet);
-        if (!conn->ledger->ecn.echo) {
+        conn->back->ledger->ecn.marks_in += wire_pieces(packet);
+        if (!conn->back->ledger->ecn.echo) {
             ack_now(tcp, conn);
         }
-        conn->ledger->ecn.echo = true;
+        conn->back->ledger->ecn.echo = true;
     }
 }
 
 /* An acceptable segment: one outside of the window marks nothing (RFC 3168 6.1.5). */
 void tcp_ecn_on_segment(struct tcp *tcp, struct tcp_conn *conn, const struct wire_packet *packet)
 {
-    if (conn->ledger->ecn.mode == TCP_ECN_CLASSIC && packet->payload_bytes > 0) {
+    if (conn->back->ledger->ecn.mode == TCP_ECN_CLASSIC && packet->payload_bytes > 0) {
         on_data(tcp, conn, packet);
-    } else if (conn->ledger->ecn.mode == TCP_ECN_ACCURATE && tcp_accecn_on_segment(conn, packet)) {
+    } else if (conn->back->ledger->ecn.mode == TCP_ECN_ACCURATE &&
+               tcp_accecn_on_segment(conn, packet)) {
         ack_now(tcp, conn);
     }
 }
@@ -275,9 +278,9 @@ void tcp_ecn_on_segment(struct tcp *tcp, struct tcp_conn *conn, const struct wir
 
 void tcp_ecn_acknowledge(struct tcp_conn *conn, struct wire_packet *packet)
 {
-    if (conn->ledger->ecn.echo) {
+    if (conn->back->ledger->ecn.echo) {
         packet->tcp.flags |= WIRE_ECE;
-    } else if (conn->ledger->ecn.mode == TCP_ECN_ACCURATE) {
+    } else if (conn->back->ledger->ecn.mode == TCP_ECN_ACCURATE) {
         tcp_accecn_acknowledge(conn, packet);
     }
 }
@@ -285,17 +288,17 @@ void tcp_ecn_acknowledge(struct tcp_conn *conn, struct wire_packet *packet)
 /* A controller that does not hear marks sends nothing that can be marked. */
 void tcp_ecn_send_new(struct tcp_conn *conn, struct wire_packet *packet)
 {
-    if (packet->payload_bytes == 0 || conn->ledger->ecn.mode == TCP_ECN_NONE) {
+    if (packet->payload_bytes == 0 || conn->back->ledger->ecn.mode == TCP_ECN_NONE) {
         return;
     }
-    if (conn->ledger->ecn.ect && conn->work->cc.table->on_ecn != NULL) {
+    if (conn->back->ledger->ecn.ect && conn->work->cc.table->on_ecn != NULL) {
         packet->traffic_class |= WIRE_ECT0;
     }
-    if (conn->ledger->ecn.cwr) {
+    if (conn->back->ledger->ecn.cwr) {
         packet->tcp.flags |= WIRE_CWR; /* of a super-segment, the link sets it on the first only */
-        conn->ledger->ecn.cwr = false;
+        conn->back->ledger->ecn.cwr = false;
     }
-    conn->ledger->ecn.paused = false;
+    conn->back->ledger->ecn.paused = false;
 }
 
 /* ---- Marks that the peer tells of ----------------------------------------------------------- */
@@ -304,18 +307,18 @@ bool tcp_ecn_is_told(struct tcp_conn *conn, const struct wire_packet *packet,
                      const struct tcp_acked *acked)
 {
     bool echo = (packet->tcp.flags & WIRE_ECE) != 0 && packet->tcp.ack == conn->snd_una;
-    bool told = conn->ledger->ecn.mode == TCP_ECN_ACCURATE
+    bool told = conn->back->ledger->ecn.mode == TCP_ECN_ACCURATE
                     ? tcp_accecn_is_told(conn, packet, acked)
-                    : conn->ledger->ecn.mode == TCP_ECN_CLASSIC && echo;
-    conn->ledger->ecn.told = conn->ledger->ecn.told || told;
+                    : conn->back->ledger->ecn.mode == TCP_ECN_CLASSIC && echo;
+    conn->back->ledger->ecn.told = conn->back->ledger->ecn.told || told;
     return told;
 }
 
 /* The window is reduced, for marks or a loss: CWR says so, and what is in flight tells no more. */
 static void note_reduction(struct tcp_conn *conn)
 {
-    conn->ledger->ecn.end = conn->snd_nxt;
-    conn->ledger->ecn.cwr = conn->ledger->ecn.mode == TCP_ECN_CLASSIC;
+    conn->back->ledger->ecn.end = conn->snd_nxt;
+    conn->back->ledger->ecn.cwr = conn->back->ledger->ecn.mode == TCP_ECN_CLASSIC;
 }
 
 void tcp_ecn_on_loss(struct tcp_conn *conn)
@@ -323,8 +326,8 @@ void tcp_ecn_on_loss(struct tcp_conn *conn)
     if (!conn_has(conn, CONN_ECN)) {
         return;
     }
-    conn->ledger->ecn.told = conn->ledger->ecn.reducing;
-    conn->ledger->ecn.reducing = false;
+    conn->back->ledger->ecn.told = conn->back->ledger->ecn.reducing;
+    conn->back->ledger->ecn.reducing = false;
     note_reduction(conn);
     tcp_accecn_on_loss(conn);
 }
@@ -333,21 +336,21 @@ static void reduce(struct tcp *tcp, struct tcp_conn *conn, uint32_t flight)
 {
     conn->work->cc.table->on_ecn(&conn->work->cc, flight, tcp->now_ns);
     tcp_recovery_begin_reduction(conn, flight);
-    conn->ledger->ecn.reducing =
+    conn->back->ledger->ecn.reducing =
         conn->work->cc.table->on_sample == NULL; /* one that measures keeps its cwnd */
     note_reduction(conn);
 }
 
 static void finish_reduction(struct tcp *tcp, struct tcp_conn *conn)
 {
-    conn->ledger->ecn.reducing = false;
+    conn->back->ledger->ecn.reducing = false;
     conn->work->cc.table->on_recovered(&conn->work->cc, tcp->now_ns);
 }
 
 /* CONN goes to rest: nothing is in flight that a reduction could wait for. */
 void tcp_ecn_rest(struct tcp *tcp, struct tcp_conn *conn)
 {
-    if (conn->ledger->ecn.reducing) {
+    if (conn->back->ledger->ecn.reducing) {
         finish_reduction(tcp, conn);
     }
 }
@@ -356,7 +359,7 @@ void tcp_ecn_rest(struct tcp *tcp, struct tcp_conn *conn)
 static void pause(struct tcp *tcp, struct tcp_conn *conn)
 {
     if (conn->work->cc.cwnd <= conn->mss && conn->snd_una == conn->snd_nxt) {
-        conn->ledger->ecn.paused = true;
+        conn->back->ledger->ecn.paused = true;
         tcp_timer_retransmit(tcp, conn);
     }
 }
@@ -366,7 +369,7 @@ void tcp_ecn_react(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_acke
                    bool is_told)
 {
     bool recovering = conn_has(conn, CONN_RECOVERY | CONN_TIMEOUT);
-    if (conn->ledger->ecn.reducing && seq_geq(conn->snd_una, conn->ledger->ecn.end)) {
+    if (conn->back->ledger->ecn.reducing && seq_geq(conn->snd_una, conn->back->ledger->ecn.end)) {
         finish_reduction(tcp, conn);
     }
     if (is_told) {
@@ -374,14 +377,14 @@ void tcp_ecn_react(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_acke
         pause(tcp, conn);
     }
     if (is_told && recovering) {
-        conn->ledger->ecn.told = true;
-    } else if (is_told && seq_gt(conn->snd_una, conn->ledger->ecn.end) &&
+        conn->back->ledger->ecn.told = true;
+    } else if (is_told && seq_gt(conn->snd_una, conn->back->ledger->ecn.end) &&
                conn->work->cc.table->on_ecn != NULL) {
         reduce(tcp, conn, acked->bytes + conn->snd_nxt - conn->snd_una);
     }
-    if (conn->ledger->ecn.reducing) {
+    if (conn->back->ledger->ecn.reducing) {
         tcp_recovery_reduce(conn, acked);
     }
-    conn->ledger->ecn.end =
-        seq_max(conn->ledger->ecn.end, conn->snd_una - 1); /* not to fall 2^31 behind */
+    conn->back->ledger->ecn.end =
+        seq_max(conn->back->ledger->ecn.end, conn->snd_una - 1); /* not to fall 2^31 behind */
 }

@@ -87,7 +87,7 @@ void tcp_fast_learn(struct tcp *tcp, const struct tcp_conn *conn, const struct w
     if (peer != NULL) {
         memcpy(peer->cookie, syn_ack->cookie, syn_ack->cookie_bytes);
         peer->cookie_bytes = syn_ack->cookie_bytes;
-        peer->mss = conn->mss_peer;
+        peer->mss = conn->back->mss_peer;
         peer->failures = 0;
         peer->retry_ns = 0;
     }
@@ -99,7 +99,7 @@ void tcp_fast_trust(struct tcp *tcp, const struct tcp_conn *conn)
     if (peer != NULL) {
         peer->failures = 0;
         peer->retry_ns = 0;
-        peer->mss = conn->mss_peer;
+        peer->mss = conn->back->mss_peer;
     }
 }
 

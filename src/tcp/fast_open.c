@@ -91,11 +91,12 @@ struct tcp_conn *tcp_fast_accept(struct tcp *tcp, struct tcp_listener *listener,
     if (conn == NULL) {
         return NULL;
     }
-    conn->fast_early = true;
-    conn->fast_renew = old;
-    conn->fast_listener = syn.listener;
+    conn->back->fast_early = true;
+    conn->back->fast_renew = old;
+    conn->back->fast_listener = syn.listener;
     conn->probes = 0;
-    conn->snd_una = conn->iss + 1; /* as if it were: text may go, the SYN,ACK does not count */
+    conn->snd_una =
+        conn->back->iss + 1; /* as if it were: text may go, the SYN,ACK does not count */
     conn_set(conn, CONN_SYN_NOW);
     listener->announced = true;
     listener->fast_pending++;
@@ -130,12 +131,12 @@ enum berth_drop tcp_fast_text(struct tcp *tcp, struct tcp_conn *conn, struct wir
 /* CONN is no longer one of its listener's that are open early. */
 static struct tcp_listener *leave(struct tcp *tcp, struct tcp_conn *conn)
 {
-    conn->fast_early = false;
-    if (conn->fast_listener == 0) {
+    conn->back->fast_early = false;
+    if (conn->back->fast_listener == 0) {
         return NULL; /* it has gone */
     }
-    struct tcp_listener *listener = pool_at(&tcp->listeners, conn->fast_listener - 1);
-    conn->fast_listener = 0;
+    struct tcp_listener *listener = pool_at(&tcp->listeners, conn->back->fast_listener - 1);
+    conn->back->fast_listener = 0;
     listener->fast_pending--;
     return listener;
 }
@@ -150,13 +151,14 @@ void tcp_fast_complete(struct tcp *tcp, struct tcp_conn *conn)
 
 void tcp_fast_end(struct tcp *tcp, struct tcp_conn *conn, int error)
 {
-    if (conn->fast_early) {
+    if (conn->back->fast_early) {
         struct tcp_listener *listener = leave(tcp, conn);
         if (listener != NULL && error == BERTH_E_RESET) {
             listener->fast_reset++;
             listener->fast_reset_ns = tcp->now_ns;
         }
-    } else if (conn->fast_asked && conn->state == BERTH_TCP_SYN_SENT && error != BERTH_E_ABORTED) {
+    } else if (conn->back->fast_asked && conn->state == BERTH_TCP_SYN_SENT &&
+               error != BERTH_E_ABORTED) {
         tcp_fast_shun(tcp, conn);
     }
 }
@@ -186,7 +188,7 @@ void tcp_fast_offer(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *
     }
     syn->options |= WIRE_OPTION_FAST_OPEN;
     syn->cookie_bytes = (uint8_t)cookie_bytes;
-    conn->fast_asked = true;
+    conn->back->fast_asked = true;
     if (cookie_bytes == 0) {
         return;
     }
@@ -196,7 +198,7 @@ void tcp_fast_offer(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *
     if (bytes == 0 || !tcp_score_sent(tcp, conn, bytes)) {
         return;
     }
-    conn->fast_text = true;
+    conn->back->fast_text = true;
     packet->payload_bytes = tcp_sendq_views(conn, conn->snd_nxt, bytes, frame);
     BERTH_CHECK(packet->payload_bytes == bytes);
     conn->snd_nxt += bytes;
@@ -205,26 +207,26 @@ void tcp_fast_offer(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *
 /* RFC 7413 4.2.2, "Client: Receiving SYN-ACK", and 4.1.3.1: what it says of the server. */
 void tcp_fast_answered(struct tcp *tcp, struct tcp_conn *conn, const struct wire_tcp *syn_ack)
 {
-    if (!conn->fast_asked) {
+    if (!conn->back->fast_asked) {
         return;
     }
     const struct tcp_fast_peer *peer = tcp_fast_find(tcp, conn);
     bool asked = conn->probes == 1 && (peer == NULL || peer->cookie_bytes == 0);
     if ((syn_ack->options & WIRE_OPTION_FAST_OPEN) != 0 && syn_ack->cookie_bytes > 0) {
         tcp_fast_learn(tcp, conn, syn_ack);
-    } else if (syn_ack->ack != conn->iss + 1) {
+    } else if (syn_ack->ack != conn->back->iss + 1) {
         tcp_fast_trust(tcp, conn);
-    } else if (conn->fast_text || asked) {
+    } else if (conn->back->fast_text || asked) {
         tcp_fast_shun(tcp, conn); /* text not taken, no cookie for who asked */
     }
 }
 
 void tcp_fast_settle(struct tcp *tcp, struct tcp_conn *conn, uint32_t ack)
 {
-    if (!conn->fast_text) {
+    if (!conn->back->fast_text) {
         return;
     }
-    conn->fast_text = false;
+    conn->back->fast_text = false;
     uint32_t taken = ack - conn->snd_una;
     if (taken > 0) {
         struct tcp_acked acked = {0};

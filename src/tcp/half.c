@@ -136,10 +136,11 @@ static bool send_syn_ack(struct tcp *tcp, struct tcp_syn *syn, bool is_cookie)
 {
     struct tcp_pair pair = {.local = syn->local, .remote = syn->remote, .hash = syn->hash};
     struct tcp_conn conn;
+    struct tcp_back back;
     struct tcp_work work;
     struct wire_packet packet;
     tcp_work_clear(tcp, &work);
-    tcp_conn_init(tcp, &conn, &pair, &work);
+    tcp_conn_init(tcp, &conn, &back, &pair, &work);
     tcp_half_recall(tcp, syn, &conn);
     tcp_fill_syn(tcp, &conn, &packet);
     syn->offered = packet.tcp.window;
@@ -152,7 +153,7 @@ static bool send_syn_ack(struct tcp *tcp, struct tcp_syn *syn, bool is_cookie)
     if (is_cookie && (packet.tcp.options & WIRE_OPTION_TIMESTAMPS) != 0) {
         packet.tcp.tsval = tcp_cookie_stamp(syn, packet.tcp.tsval);
     }
-    tcp_options_release(tcp, &conn.options);
+    tcp_options_release(tcp, &back.options);
     tcp_ledger_end(tcp, &conn);
     return tcp_reply(tcp, &packet);
 }
@@ -161,16 +162,17 @@ static void send_ack(struct tcp *tcp, const struct tcp_syn *syn)
 {
     struct tcp_pair pair = {.local = syn->local, .remote = syn->remote, .hash = syn->hash};
     struct tcp_conn conn;
+    struct tcp_back back;
     struct tcp_work work;
     struct wire_packet packet;
     tcp_work_clear(tcp, &work);
-    tcp_conn_init(tcp, &conn, &pair, &work);
+    tcp_conn_init(tcp, &conn, &back, &pair, &work);
     tcp_half_recall(tcp, syn, &conn);
     tcp_describe(tcp, &conn, conn.snd_nxt, &packet);
     packet.tcp.flags = (uint16_t)(WIRE_ACK | tcp_accecn_flags(&conn));
     packet.tcp.ack = conn.rcv_nxt;
     packet.tcp.window = (uint16_t)(syn->offered >> conn.rcv_wscale);
-    tcp_options_release(tcp, &conn.options);
+    tcp_options_release(tcp, &back.options);
     tcp_ledger_end(tcp, &conn);
     (void)tcp_reply(tcp, &packet); /* not sent is lost, as it might be on the way */
 }
@@ -257,7 +259,7 @@ struct tcp_conn *tcp_half_become(struct tcp *tcp, const struct tcp_syn *syn, enu
     }
     tcp_half_recall(tcp, syn, conn);
     conn_set(conn, CONN_UNOWNED);
-    conn->listener = syn->listener;
+    conn->back->listener = syn->listener;
     listener->pending++;
     return conn;
 }

@@ -28,7 +28,7 @@ void tcp_init(struct tcp *tcp, struct arena *arena, const struct berth_config *c
                         .ports = parts->ports,
                         .held_max = limits->tcp_held};
     tcp_options_init(&tcp->defaults, &config->tcp);
-    list_init(&tcp->ready);
+    tcp_ready_init(tcp);
     list_init(&tcp->starved);
     list_init(&tcp->path_order);
     tcp_half_init(tcp, arena, limits->tcp_half_open);
@@ -36,6 +36,7 @@ void tcp_init(struct tcp *tcp, struct arena *arena, const struct berth_config *c
     tcp_fast_init(tcp, arena, limits->tcp_fast_open_servers);
     tcp_work_init(tcp, arena, limits->tcp_connections);
     pool_init(&tcp->conns, arena, limits->tcp_connections, sizeof(struct tcp_conn));
+    pool_init(&tcp->backs, arena, limits->tcp_connections, sizeof(struct tcp_back));
     tcp_time_wait_init(tcp, arena, limits->tcp_time_wait);
     pool_init(&tcp->listeners, arena, limits->tcp_listeners, sizeof(struct tcp_listener));
     pool_init(&tcp->options, arena, limits->tcp_connections + limits->tcp_listeners,

@@ -80,7 +80,7 @@ static enum berth_drop on_unacceptable(struct tcp *tcp, struct tcp_conn *conn,
     if ((segment->flags & WIRE_RST) != 0) {
         return BERTH_DROP_TCP_OUT_OF_WINDOW;
     }
-    if ((segment->flags & syn_ack) == syn_ack && segment->seq == conn->irs) {
+    if ((segment->flags & syn_ack) == syn_ack && segment->seq == conn->back->irs) {
         tcp_ecn_on_syn_ack_again(conn, packet);
     }
     if (packet->payload_bytes > 0 && seq_leq(segment->seq + packet->payload_bytes, conn->rcv_nxt)) {
@@ -114,7 +114,7 @@ static enum berth_drop on_reset(struct tcp *tcp, struct tcp_conn *conn,
  * synchronised states. */
 static enum berth_drop on_syn_bit(struct tcp *tcp, struct tcp_conn *conn)
 {
-    bool passive = !conn_has(conn, CONN_ACTIVE) && !conn->fast_early;
+    bool passive = !conn_has(conn, CONN_ACTIVE) && !conn->back->fast_early;
     if (conn->state == BERTH_TCP_SYN_RECEIVED && passive) {
         tcp_conn_end(tcp, conn, BERTH_E_RESET); /* the peer begins anew: back to LISTEN */
         return BERTH_DROP_TCP_STATE;
@@ -129,7 +129,7 @@ static enum berth_drop judge_ack(struct tcp *tcp, struct tcp_conn *conn,
 {
     uint32_t ack = packet->tcp.ack;
     if (conn->state == BERTH_TCP_SYN_RECEIVED) {
-        if (seq_leq(ack, conn->iss) || seq_gt(ack, conn->snd_nxt)) {
+        if (seq_leq(ack, conn->back->iss) || seq_gt(ack, conn->snd_nxt)) {
             tcp_reset_for(tcp, packet);
             return BERTH_DROP_TCP_BAD_ACK;
         }
@@ -150,7 +150,7 @@ static enum berth_drop judge_ack(struct tcp *tcp, struct tcp_conn *conn,
 /* The ACK of our SYN: the connection stands (RFC 9293 3.10.7.4, fifth, SYN-RECEIVED). */
 static void on_syn_acked(struct tcp *tcp, struct tcp_conn *conn, const struct wire_tcp *segment)
 {
-    conn->snd_una = conn->iss + 1;
+    conn->snd_una = conn->back->iss + 1;
     conn->snd_wnd = (uint32_t)segment->window << conn->snd_wscale;
     conn->snd_wnd_max = max_u32(conn->snd_wnd_max, conn->snd_wnd);
     conn->snd_wl1 = segment->seq;
@@ -177,7 +177,7 @@ static bool is_syn_again(struct tcp_conn *conn, struct wire_packet *packet)
 {
     struct wire_tcp *segment = &packet->tcp;
     if (conn->state != BERTH_TCP_SYN_RECEIVED || (segment->flags & WIRE_SYN) == 0 ||
-        segment->seq != conn->irs) {
+        segment->seq != conn->back->irs) {
         return false;
     }
     if ((segment->flags & WIRE_ACK) == 0) {
@@ -288,7 +288,7 @@ static enum berth_drop on_held(struct tcp *tcp, struct tcp_conn *conn,
                                const struct wire_packet *packet)
 {
     const struct wire_tcp *segment = &packet->tcp;
-    bool same = (segment->flags & WIRE_SYN) != 0 && segment->seq == conn->irs;
+    bool same = (segment->flags & WIRE_SYN) != 0 && segment->seq == conn->back->irs;
     if (same) {
         (void)tcp_ecn_on_syn_again(tcp, conn, packet); /* nothing was answered yet */
     }
@@ -296,7 +296,7 @@ static enum berth_drop on_held(struct tcp *tcp, struct tcp_conn *conn,
         return BERTH_DROP_TCP_DUPLICATE;
     }
     bool reset = (segment->flags & WIRE_RST) != 0 &&
-                 (segment->seq == conn->rcv_nxt || segment->seq == conn->irs);
+                 (segment->seq == conn->rcv_nxt || segment->seq == conn->back->irs);
     bool other = (segment->flags & (WIRE_SYN | WIRE_ACK)) == WIRE_SYN;
     if (reset || other) { /* it gave up, or began anew: its next SYN is a new first contact */
         tcp_conn_end(tcp, conn, BERTH_E_RESET);

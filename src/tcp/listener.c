@@ -36,14 +36,14 @@ void tcp_listener_free(struct tcp *tcp, struct tcp_listener *listener)
     for (uint32_t i = 0; i < tcp->conns.fresh && listener->pending + listener->fast_pending > 0;
          i++) {
         struct tcp_conn *conn = pool_at(&tcp->conns, i);
-        bool alive = (conn->generation & 1U) != 0;
-        if (alive && conn->fast_early && conn->fast_listener == self) {
-            conn->fast_listener = 0;
+        bool alive = (conn->back->generation & 1U) != 0;
+        if (alive && conn->back->fast_early && conn->back->fast_listener == self) {
+            conn->back->fast_listener = 0;
             listener->fast_pending--;
         }
-        if (alive && conn->listener == self) {
+        if (alive && conn->back->listener == self) {
             list_remove(&conn->event.node);
-            conn->listener = 0;
+            conn->back->listener = 0;
             listener->pending--;
             tcp_abort(tcp, conn);
         }
@@ -65,9 +65,9 @@ struct tcp_conn *tcp_accept(struct tcp *tcp, struct tcp_listener *listener, void
     }
     struct event_node *event = CONTAINER_OF(node, struct event_node, node);
     struct tcp_conn *conn = CONTAINER_OF(event, struct tcp_conn, event);
-    conn->listener = 0;
+    conn->back->listener = 0;
     listener->pending--;
-    conn->user = user;
+    conn->back->user = user;
     conn_clear(conn, CONN_UNOWNED);
     if (!list_is_empty(&listener->queue)) {
         event_note(tcp->events, &listener->event, BERTH_EVENT_ACCEPTABLE);

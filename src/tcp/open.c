@@ -32,7 +32,7 @@ static uint8_t own_wscale(const struct tcp_options *options)
 static void agree_on_limits(struct tcp_conn *conn)
 {
     uint32_t options = conn_has(conn, CONN_TIMESTAMPS) ? TIMESTAMP_BYTES : 0;
-    conn->mss = (uint16_t)(min_u32(conn->mss_peer, conn->mss_own) - options);
+    conn->mss = (uint16_t)(min_u32(conn->back->mss_peer, conn->mss_own) - options);
     conn->rcv_mss = (uint16_t)min_u32(MSS_DEFAULT_V4, conn->mss_own);
     conn->rcv_wscale = conn_has(conn, CONN_WSCALE) ? conn->rcv_wscale : 0;
 }
@@ -42,9 +42,10 @@ void tcp_open_limits(const struct tcp *tcp, struct tcp_conn *conn)
     bool v4 = address_is_v4(&conn->remote.address);
     uint32_t headers =
         (v4 ? WIRE_IPV4_HEADER_BYTES : WIRE_IPV6_HEADER_BYTES) + WIRE_TCP_HEADER_BYTES;
-    uint32_t asked = conn->options->mss_bytes != 0 ? conn->options->mss_bytes : UINT16_MAX;
+    uint32_t asked =
+        conn->back->options->mss_bytes != 0 ? conn->back->options->mss_bytes : UINT16_MAX;
     conn->mss_own = (uint16_t)min_u32(tcp->mtu - headers, asked); /* RFC 9293 3.7.1 */
-    conn->rcv_wscale = own_wscale(conn->options);
+    conn->rcv_wscale = own_wscale(conn->back->options);
     if (conn->state != BERTH_TCP_CLOSED && conn->state != BERTH_TCP_SYN_SENT) {
         agree_on_limits(conn);
     }
@@ -54,16 +55,16 @@ void tcp_open_begin(struct tcp *tcp, struct tcp_conn *conn, uint32_t iss)
 {
     bool v4 = address_is_v4(&conn->remote.address);
     tcp_open_limits(tcp, conn);
-    conn->mss_peer = (uint16_t)(v4 ? MSS_DEFAULT_V4 : MSS_DEFAULT_V6);
-    conn->mss = conn->mss_peer;
-    conn->iss = iss;
-    conn->work->snd_small = conn->iss;
-    conn->snd_una = conn->iss;
+    conn->back->mss_peer = (uint16_t)(v4 ? MSS_DEFAULT_V4 : MSS_DEFAULT_V6);
+    conn->mss = conn->back->mss_peer;
+    conn->back->iss = iss;
+    conn->work->snd_small = conn->back->iss;
+    conn->snd_una = conn->back->iss;
     conn->work->rack_end =
-        conn->iss; /* nothing has arrived yet: seen from 0, half of all are behind */
-    conn->work->rack_fack = conn->iss;
-    conn->snd_nxt = conn->iss;
-    conn->snd_end = conn->iss + 1;
+        conn->back->iss; /* nothing has arrived yet: seen from 0, half of all are behind */
+    conn->work->rack_fack = conn->back->iss;
+    conn->snd_nxt = conn->back->iss;
+    conn->snd_end = conn->back->iss + 1;
     tcp_ecn_begin(tcp, conn);
     tcp_rtt_init(tcp, conn);
 }
@@ -92,7 +93,7 @@ void tcp_syn_options(const struct tcp *tcp, const struct tcp_conn *conn, struct 
 /* The SYN or SYN,ACK, and the window that it offers. CONN need not be one that is known. */
 void tcp_fill_syn(const struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet)
 {
-    tcp_describe(tcp, conn, conn->iss, packet);
+    tcp_describe(tcp, conn, conn->back->iss, packet);
     tcp_syn_options(tcp, conn, &packet->tcp);
     packet->tcp.flags = (uint16_t)(WIRE_SYN | tcp_ecn_syn_flags(conn));
     uint32_t window = tcp_first_window(tcp, conn);
@@ -114,17 +115,17 @@ void tcp_fill_syn(const struct tcp *tcp, struct tcp_conn *conn, struct wire_pack
 void tcp_take_syn(struct tcp *tcp, struct tcp_conn *conn, const struct wire_packet *packet)
 {
     const struct wire_tcp *syn = &packet->tcp;
-    conn->irs = syn->seq;
+    conn->back->irs = syn->seq;
     conn->rcv_nxt = syn->seq + 1;
-    conn->tune.round_total = conn->rcv_nxt;
+    conn->back->tune.round_total = conn->rcv_nxt;
     conn->rcv_acked = conn->rcv_nxt;
     conn->rcv_adv = conn->rcv_nxt + max_u32(conn->rcv_adv, tcp_first_window(tcp, conn));
     conn->snd_wnd = syn->window; /* never scaled in a SYN (RFC 7323 2.2) */
     conn->snd_wnd_max = syn->window;
     conn->snd_wl1 = syn->seq;
-    conn->snd_wl2 = conn->iss;
+    conn->snd_wl2 = conn->back->iss;
     if ((syn->options & WIRE_OPTION_MSS) != 0) {
-        conn->mss_peer = (uint16_t)max_u32(syn->mss, 64);
+        conn->back->mss_peer = (uint16_t)max_u32(syn->mss, 64);
     }
     if ((syn->options & WIRE_OPTION_SACK_PERMITTED) != 0 && tcp->settings.sack) {
         conn_set(conn, CONN_SACK);
@@ -150,8 +151,8 @@ static void remember_times(struct tcp *tcp, struct tcp_conn *conn)
 
 void tcp_open_tell(struct tcp *tcp, struct tcp_conn *conn)
 {
-    if (conn->listener != 0) {
-        struct tcp_listener *listener = pool_at(&tcp->listeners, conn->listener - 1);
+    if (conn->back->listener != 0) {
+        struct tcp_listener *listener = pool_at(&tcp->listeners, conn->back->listener - 1);
         list_add_last(&listener->queue, &conn->event.node);
         event_note(tcp->events, &listener->event, BERTH_EVENT_ACCEPTABLE);
     }
@@ -168,9 +169,10 @@ void tcp_establish(struct tcp *tcp, struct tcp_conn *conn)
         conn_set(conn, CONN_ACK_NOW);
         tcp_conn_ready(tcp, conn);
     }
-    bool early = conn->fast_early;
+    bool early = conn->back->fast_early;
     if (conn->probes == 1 &&
-        !(early && conn->snd_nxt != conn->iss + 1)) { /* the SYN was sent once: Karn (RFC 6298 3) */
+        !(early &&
+          conn->snd_nxt != conn->back->iss + 1)) { /* the SYN was sent once: Karn (RFC 6298 3) */
         tcp_rtt_min(tcp, conn, tcp->now_ns - conn->work->sent_ns);
         tcp_rtt_sample(tcp, conn, max_u64(tcp->now_ns - conn->work->sent_ns, 1));
     }
@@ -178,7 +180,7 @@ void tcp_establish(struct tcp *tcp, struct tcp_conn *conn)
     uint32_t window = tcp->settings.initial_window;
     if (conn->work->backoff > 0) {
         window = 1; /* the SYN was lost: RFC 5681 3.1, RFC 6298 (5.7) */
-        conn->syn_lost = true;
+        conn->back->syn_lost = true;
         conn->work->rto_ns_base = tcp_rtt_base(tcp, conn);
     }
     bool controlled = early && conn->work->backoff == 0; /* since it was opened */
@@ -186,7 +188,7 @@ void tcp_establish(struct tcp *tcp, struct tcp_conn *conn)
     conn->work->backoff = 0;
     conn->probes = 0;
     conn->work->unanswered = 0;
-    conn->timeout_now = true;
+    conn->back->timeout_now = true;
     remember_times(tcp, conn);
     if (!controlled) {
         tcp_control(tcp, conn, conn->work->cc.table, window);
@@ -257,12 +259,12 @@ enum berth_drop tcp_hold(struct tcp *tcp, const struct tcp_pair *pair,
     tcp_take_syn(tcp, conn, packet);
     tcp_ecn_on_syn(tcp, conn, packet);
     conn->state = BERTH_TCP_LISTEN;
-    conn->rule = verdict->rule;
-    conn->rule_log = verdict->log;
-    conn->rule_by_name = verdict->by_name;
-    conn->rule_needs_process = verdict->needs_process;
-    conn->rule_limited = verdict->limited;
-    conn->rule_action = verdict->action & 3U;
+    conn->back->rule = verdict->rule;
+    conn->back->rule_log = verdict->log;
+    conn->back->rule_by_name = verdict->by_name;
+    conn->back->rule_needs_process = verdict->needs_process;
+    conn->back->rule_limited = verdict->limited;
+    conn->back->rule_action = verdict->action & 3U;
     conn_set(conn, CONN_HELD | CONN_UNOWNED);
     tcp->held++;
     tcp_timer_idle(tcp, conn);
@@ -273,12 +275,13 @@ enum berth_drop tcp_hold(struct tcp *tcp, const struct tcp_pair *pair,
 int tcp_held_accept(struct tcp *tcp, struct tcp_conn *conn, void *user)
 {
     if (!conn_has(conn, CONN_HELD)) {
-        return conn->state == BERTH_TCP_CLOSED && conn->error != 0 ? conn->error : BERTH_E_STATE;
+        return conn->state == BERTH_TCP_CLOSED && conn->back->error != 0 ? conn->back->error
+                                                                         : BERTH_E_STATE;
     }
     conn_clear(conn, CONN_HELD | CONN_UNOWNED);
     conn_set(conn, CONN_SYN_NOW);
     tcp->held--;
-    conn->user = user;
+    conn->back->user = user;
     conn->state = BERTH_TCP_SYN_RECEIVED;
     tcp_timer_idle(tcp, conn);
     tcp_conn_ready(tcp, conn);
@@ -309,7 +312,7 @@ void tcp_held_end(struct tcp *tcp, struct tcp_conn *conn, bool reset)
 
 static bool is_ack_of_syn(const struct tcp_conn *conn, const struct wire_tcp *segment)
 {
-    return seq_gt(segment->ack, conn->iss) && seq_leq(segment->ack, conn->snd_nxt);
+    return seq_gt(segment->ack, conn->back->iss) && seq_leq(segment->ack, conn->snd_nxt);
 }
 
 /* The SYN is there: with an ACK of ours the connection stands, without one it is simultaneous. */
@@ -327,7 +330,7 @@ static void on_syn(struct tcp *tcp, struct tcp_conn *conn, const struct wire_pac
     }
     tcp_ecn_on_syn_ack(tcp, conn, packet);
     tcp_fast_answered(tcp, conn, segment);
-    conn->snd_una = conn->iss + 1;
+    conn->snd_una = conn->back->iss + 1;
     conn->snd_wl2 = segment->ack;
     tcp_establish(tcp, conn);
     tcp_fast_settle(tcp, conn, segment->ack);

@@ -153,12 +153,12 @@ void tcp_options_inherit(struct tcp *tcp, struct tcp_conn *conn, const struct tc
     if (record != NULL) {
         record->users++;
     }
-    tcp_options_release(tcp, &conn->options);
-    conn->options = options;
+    tcp_options_release(tcp, &conn->back->options);
+    conn->back->options = options;
     conn->work->cc.table = options->cc;
-    conn->dscp = options->dscp;
-    conn->hop_limit = options->hop_limit;
-    conn->corked = options->cork;
+    conn->back->dscp = options->dscp;
+    conn->back->hop_limit = options->hop_limit;
+    conn->back->corked = options->cork;
     set_flag(conn, CONN_NO_DELAY, options->no_delay);
     set_flag(conn, CONN_QUICK_ACK, options->quick_ack);
     set_flag(conn, CONN_KEEPALIVE, options->keepalive);
@@ -193,14 +193,14 @@ static bool set_live(struct tcp *tcp, struct tcp_conn *conn, enum berth_tcp_opti
         set_flag(conn, CONN_ACK_NOW,
                  conn_has(conn, CONN_ACK_NOW) || (on && conn_has(conn, CONN_ACK_DELAYED)));
     } else if (option == BERTH_TCP_CORK) {
-        conn->corked = on;
+        conn->back->corked = on;
     } else if (option == BERTH_TCP_KEEPALIVE) {
         set_flag(conn, CONN_KEEPALIVE, on);
         tcp_timer_idle(tcp, conn);
     } else if (option == BERTH_TCP_DSCP) {
-        conn->dscp = (uint8_t)value;
+        conn->back->dscp = (uint8_t)value;
     } else if (option == BERTH_TCP_HOP_LIMIT) {
-        conn->hop_limit = (uint8_t)value;
+        conn->back->hop_limit = (uint8_t)value;
     } else {
         return false;
     }
@@ -235,7 +235,7 @@ static void take_effect(struct tcp *tcp, struct tcp_conn *conn, enum berth_tcp_o
     }
     if (option == BERTH_TCP_USER_TIMEOUT_NS || option == BERTH_TCP_TIMEOUT_OPTION ||
         option == BERTH_TCP_TIMEOUT_ADVERTISED_NS) {
-        conn->timeout_now = true; /* with the next segment (RFC 5482 3) */
+        conn->back->timeout_now = true; /* with the next segment (RFC 5482 3) */
     }
     if (option == BERTH_TCP_SEND_BYTES || option == BERTH_TCP_UNSENT_BYTES) {
         tcp_sendq_wake(tcp, conn);
@@ -256,7 +256,7 @@ int tcp_set(struct tcp *tcp, struct tcp_conn *conn, enum berth_tcp_option option
         return BERTH_E_STATE;
     }
     if (!set_live(tcp, conn, option, value)) {
-        change(tcp, &conn->options, option, value);
+        change(tcp, &conn->back->options, option, value);
         take_effect(tcp, conn, option);
     }
     return 0;
@@ -315,15 +315,15 @@ int tcp_get(const struct tcp *tcp, const struct tcp_conn *conn, enum berth_tcp_o
     if (place == NULL) {
         return BERTH_E_INVALID;
     }
-    struct tcp_options now = *conn->options;
+    struct tcp_options now = *conn->back->options;
     now.no_delay = conn_has(conn, CONN_NO_DELAY);
     now.quick_ack = conn_has(conn, CONN_QUICK_ACK);
     now.keepalive = conn_has(conn, CONN_KEEPALIVE);
-    now.cork = conn->corked;
+    now.cork = conn->back->corked;
     now.receive_bytes = tcp_receive_limit(tcp, conn);
     now.send_bytes = tcp_send_limit(tcp, conn);
-    now.dscp = conn->dscp;
-    now.hop_limit = conn->hop_limit;
+    now.dscp = conn->back->dscp;
+    now.hop_limit = conn->back->hop_limit;
     *value = load(&now, place);
     return 0;
 }

@@ -22,13 +22,15 @@ static void note(struct tcp *tcp, const struct tcp_conn *conn, enum tcp_outcome_
         outcomes->first = (outcomes->first + 1) % TCP_OUTCOMES;
         outcomes->count--;
     }
+    uint32_t index = tcp_conn_index(tcp, conn);
+    uint32_t generation = conn->back->generation;
     outcomes->ring[(outcomes->first + outcomes->count) % TCP_OUTCOMES] =
         (struct tcp_outcome){.local = conn->local,
                              .remote = conn->remote,
                              .kind = kind,
                              .active = conn_has(conn, CONN_ACTIVE),
-                             .index = tcp_conn_index(tcp, conn),
-                             .generation = conn->generation};
+                             .index = index,
+                             .generation = generation};
     outcomes->count++;
 }
 
@@ -41,9 +43,9 @@ void tcp_outcome_opened(struct tcp *tcp, const struct tcp_conn *conn)
 static bool is_used(const struct tcp_conn *conn)
 {
     if (conn_has(conn, CONN_ACTIVE)) {
-        return conn->snd_end != conn->iss + 1;
+        return conn->snd_end != conn->back->iss + 1;
     }
-    return conn->rcv_nxt - conn->irs != (conn_has(conn, CONN_FIN_RECEIVED) ? 2U : 1U);
+    return conn->rcv_nxt - conn->back->irs != (conn_has(conn, CONN_FIN_RECEIVED) ? 2U : 1U);
 }
 
 /* Does ERROR say something of whom we called? Not that we gave up ourselves, nor that there is no

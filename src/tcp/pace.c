@@ -59,7 +59,7 @@ void tcp_control(struct tcp *tcp, struct tcp_conn *conn, const struct cc_table *
     struct cc_start start = {.now_ns = tcp->now_ns,
                              .srtt_ns = conn_srtt_ns(conn),
                              .state = conn->work->rate != NULL ? conn->work->rate->state : NULL,
-                             .seed = conn->iss ^ conn->hash};
+                             .seed = conn->back->iss ^ conn->hash};
     if (window > 0) {
         cc_init(&conn->work->cc, table, conn->mss, window, &start);
     } else {
@@ -84,7 +84,7 @@ void tcp_pace_end(struct tcp *tcp, struct tcp_conn *conn)
 void tcp_pace_set(struct tcp_conn *conn)
 {
     struct cc *cc = &conn->work->cc;
-    if (conn->work->rate == NULL || cc->table->on_sample != NULL || conn->srtt == 0) {
+    if (conn->work->rate == NULL || cc->table->on_sample != NULL || conn->back->srtt == 0) {
         return;
     }
     uint64_t window = max_u32(cc->cwnd, conn_pipe(conn)); /* at most 2^30 bytes: no overflow */

@@ -9,16 +9,41 @@
 #include "tcp/conn.h"
 
 /* conn.c */
-void tcp_conn_init(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_pair *pair,
-                   struct tcp_work *work);
+void tcp_conn_init(struct tcp *tcp, struct tcp_conn *conn, struct tcp_back *back,
+                   const struct tcp_pair *pair, struct tcp_work *work);
 struct tcp_conn *tcp_conn_new(struct tcp *tcp, const struct tcp_pair *pair);
 void tcp_conn_end(struct tcp *tcp, struct tcp_conn *conn,
                   int error); /* state CLOSED, event or freed */
 void tcp_conn_free(struct tcp *tcp, struct tcp_conn *conn);
-void tcp_conn_ready(struct tcp *tcp, struct tcp_conn *conn); /* it may have something to send */
 void tcp_conn_note(struct tcp *tcp, struct tcp_conn *conn, uint32_t bits);
 void tcp_conn_soft_error(struct tcp *tcp, struct tcp_conn *conn, int error); /* told, no more */
 void tcp_conn_check(const struct tcp_conn *conn); /* the invariants above */
+
+/* ready.c */
+void tcp_ready_init(struct tcp *tcp);
+void tcp_ready_add(struct tcp *tcp, struct tcp_conn *conn);
+void tcp_ready_remove(struct tcp *tcp, struct tcp_conn *conn);
+/* CONN may have something to send. */
+static inline void tcp_conn_ready(struct tcp *tcp, struct tcp_conn *conn)
+{
+    if (conn->ready.next == 0) {
+        tcp_ready_add(tcp, conn);
+    }
+}
+static inline void tcp_conn_unready(struct tcp *tcp, struct tcp_conn *conn)
+{
+    if (conn->ready.next != 0) {
+        tcp_ready_remove(tcp, conn);
+    }
+}
+/* CONN, which is ready, has had its turn: to the end. */
+static inline void tcp_conn_requeue(struct tcp *tcp, struct tcp_conn *conn)
+{
+    if (conn->ready.next != TCP_TURN_HEAD) {
+        tcp_ready_remove(tcp, conn);
+        tcp_ready_add(tcp, conn);
+    }
+}
 
 /* work.c */
 void tcp_work_init(struct tcp *tcp, struct arena *arena, uint32_t connections);
@@ -109,14 +134,15 @@ bool tcp_accecn_is_told(struct tcp_conn *conn, const struct wire_packet *packet,
                         const struct tcp_acked *acked);
 static inline bool tcp_accecn_is_due(const struct tcp_conn *conn)
 {
-    const struct tcp_ecn *ecn = &conn->ledger->ecn;
+    const struct tcp_ecn *ecn = &conn->back->ledger->ecn;
     return conn_has(conn, CONN_ECN) && (ecn->news || ecn->untested || ecn->answer) &&
            !ecn->no_option;
 }
 /* Links that cut super-segments clear CWR behind the first piece, but here it is a counter's. */
 static inline bool tcp_accecn_is_whole(const struct tcp_conn *conn)
 {
-    return conn->ledger->ecn.mode == TCP_ECN_ACCURATE && (conn->ledger->ecn.cep_in & 2) != 0;
+    return conn->back->ledger->ecn.mode == TCP_ECN_ACCURATE &&
+           (conn->back->ledger->ecn.cep_in & 2) != 0;
 }
 
 /* ack.c */
@@ -158,9 +184,9 @@ void tcp_tune_sent(struct tcp_conn *conn);
 uint32_t tcp_tune_rtt_us(const struct tcp_conn *conn);
 static inline uint32_t tcp_receive_limit(const struct tcp *tcp, const struct tcp_conn *conn)
 {
-    uint32_t most = conn->options->receive_bytes; /* of the queue */
-    uint32_t tuned = max_u32(conn->tune.receive_bytes, tcp->settings.receive_bytes_initial);
-    return conn->options->receive_fixed ? most : min_u32(most, tuned);
+    uint32_t most = conn->back->options->receive_bytes; /* of the queue */
+    uint32_t tuned = max_u32(conn->back->tune.receive_bytes, tcp->settings.receive_bytes_initial);
+    return conn->back->options->receive_fixed ? most : min_u32(most, tuned);
 }
 uint32_t tcp_send_limit(const struct tcp *tcp, const struct tcp_conn *conn);
 
@@ -335,8 +361,21 @@ void tcp_timer_arm(struct tcp *tcp, struct tcp_conn *conn); /* for the first of 
 /* DEADLINE_NS is one of CONN's from now on; it is for all others already. */
 static inline void tcp_timer_by(struct tcp *tcp, struct tcp_conn *conn, uint64_t deadline_ns)
 {
-    if (!timer_is_set(&conn->timer) || timer_is_later(&conn->timer, deadline_ns)) {
-        timer_set(tcp->timers, &conn->timer, deadline_ns);
+    struct timer *timer = &conn->back->timer;
+    if (!timer_is_set(timer) || timer_is_later(timer, deadline_ns)) {
+        timer_set(tcp->timers, timer, deadline_ns);
+    }
+}
+/* An ACK is delayed from now on. Once the wheel has an entry for one, none that is delayed later
+ * needs one before it has fired: all are delayed by as much. So a segment does not look at it. */
+static inline void tcp_timer_ack(struct tcp *tcp, struct tcp_conn *conn)
+{
+    uint64_t due_ns = tcp->now_ns + tcp->settings.delayed_ack_ns;
+    conn->ack_tick = (uint32_t)timers_tick_of(due_ns);
+    conn_set(conn, CONN_ACK_DELAYED);
+    if (!conn_has(conn, CONN_ACK_TIMED)) {
+        conn_set(conn, CONN_ACK_TIMED);
+        tcp_timer_by(tcp, conn, due_ns);
     }
 }
 void tcp_timer_retransmit(struct tcp *tcp, struct tcp_conn *conn); /* (re)start or stop rto_ns */

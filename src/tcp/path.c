@@ -66,15 +66,16 @@ static bool is_of(const struct tcp_path *path, const struct tcp_conn *conn)
 struct tcp_path *tcp_path_of(struct tcp *tcp, struct tcp_conn *conn)
 {
     if (list_is_empty(&tcp->path_order)) { /* the usual case */
-        conn->path = 0;
+        conn->back->path = 0;
         return NULL;
     }
-    struct tcp_path *path = conn->path != 0 ? pool_at(&tcp->paths, conn->path - 1U) : NULL;
+    struct tcp_path *path =
+        conn->back->path != 0 ? pool_at(&tcp->paths, conn->back->path - 1U) : NULL;
     if (path == NULL || !is_of(path, conn)) {
         path = find(tcp, &conn->remote.address);
     }
     path = age(tcp, path);
-    conn->path = path == NULL ? 0 : (uint16_t)(pool_index(&tcp->paths, path) + 1);
+    conn->back->path = path == NULL ? 0 : (uint16_t)(pool_index(&tcp->paths, path) + 1);
     if (path != NULL) {
         list_remove(&path->order);
         list_add_last(&tcp->path_order, &path->order);
@@ -104,8 +105,8 @@ struct tcp_path *tcp_path_make(struct tcp *tcp, struct tcp_conn *conn)
                               .mtu = (uint16_t)tcp->mtu,
                               .high = (uint16_t)tcp->mtu,
                               .until_ns = BERTH_NEVER};
-    conn->path = (uint16_t)(pool_index(&tcp->paths, path) + 1);
-    *head = conn->path;
+    conn->back->path = (uint16_t)(pool_index(&tcp->paths, path) + 1);
+    *head = conn->back->path;
     list_add_last(&tcp->path_order, &path->order);
     return path;
 }

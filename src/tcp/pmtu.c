@@ -59,8 +59,9 @@ static uint32_t base_of(const struct tcp *tcp, const struct tcp_conn *conn)
 static uint32_t most_of(const struct tcp *tcp, const struct tcp_conn *conn)
 {
     uint32_t fixed = header_bytes(conn) - (conn_has(conn, CONN_TIMESTAMPS) ? TIMESTAMPS : 0);
-    uint32_t asked = conn->options->mss_bytes != 0 ? conn->options->mss_bytes : UINT16_MAX;
-    return min_u32(tcp->mtu, fixed + min_u32(conn->mss_peer, asked));
+    uint32_t asked =
+        conn->back->options->mss_bytes != 0 ? conn->back->options->mss_bytes : UINT16_MAX;
+    return min_u32(tcp->mtu, fixed + min_u32(conn->back->mss_peer, asked));
 }
 
 /* CONN's segments are as large as PATH takes. */
@@ -77,7 +78,7 @@ static void fit(const struct tcp *tcp, struct tcp_conn *conn, const struct tcp_p
 /* CONN's path; if there was one and it has grown old, the segments grow again. */
 static struct tcp_path *path_of(struct tcp *tcp, struct tcp_conn *conn)
 {
-    bool had = conn->path != 0;
+    bool had = conn->back->path != 0;
     struct tcp_path *path = tcp_path_of(tcp, conn);
     if (had && path == NULL) {
         fit(tcp, conn, NULL);
@@ -166,7 +167,7 @@ void tcp_set_mtu(struct tcp *tcp, uint32_t mtu)
     tcp->mtu = mtu;
     for (uint32_t i = 0; i < tcp->conns.fresh; i++) {
         struct tcp_conn *conn = pool_at(&tcp->conns, i);
-        if ((conn->generation & 1U) == 0 || !conn_is_synchronised(conn)) {
+        if ((conn->back->generation & 1U) == 0 || !conn_is_synchronised(conn)) {
             continue;
         }
         uint32_t before = conn->mss;
@@ -198,7 +199,7 @@ static uint32_t size_after_timeouts(struct tcp *tcp, struct tcp_conn *conn, uint
 void tcp_pmtu_on_timeout(struct tcp *tcp, struct tcp_conn *conn)
 {
     const struct tcp_sent *first = tcp_score_first(conn);
-    if (conn->path != 0) {
+    if (conn->back->path != 0) {
         tcp_pmtu_sync(tcp, conn); /* another connection may have found out */
     }
     bool off = tcp->settings.mtu_probing == BERTH_MTU_PROBING_OFF;

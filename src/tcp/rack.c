@@ -27,7 +27,7 @@ static void detect_reordering(struct tcp *tcp, struct tcp_conn *conn, const stru
     if (seq_gt(sent->end, conn->work->rack_fack)) {
         conn->work->rack_fack = sent->end;
     } else if (seq_lt(sent->end, conn->work->rack_fack) && (sent->flags & SENT_EVER_RESENT) == 0) {
-        conn->rack_reordering = true;
+        conn->back->rack_reordering = true;
         tcp_ledger_need(tcp, conn)->reorderings++;
     }
 }
@@ -63,31 +63,31 @@ static void adapt_window(struct tcp_conn *conn, const struct tcp_acked *acked)
     }
     if (acked->dsack && !conn->work->rack_in_dsack_round) {
         conn->work->rack_in_dsack_round = true;
-        conn->rack_reordering = true;
+        conn->back->rack_reordering = true;
         conn->work->rack_dsack_round = conn->snd_nxt;
-        conn->rack_persist = persist_recoveries;
-        conn->rack_multiple = (uint8_t)min_u32(conn->rack_multiple + 1U, UINT8_MAX - 1);
+        conn->back->rack_persist = persist_recoveries;
+        conn->back->rack_multiple = (uint8_t)min_u32(conn->back->rack_multiple + 1U, UINT8_MAX - 1);
     }
 }
 
 /* A recovery is over: RFC 8985 6.2 step 4. */
 void tcp_rack_recovered(struct tcp_conn *conn)
 {
-    if (conn->rack_persist > 0 && --conn->rack_persist == 0) {
-        conn->rack_multiple = 0;
+    if (conn->back->rack_persist > 0 && --conn->back->rack_persist == 0) {
+        conn->back->rack_multiple = 0;
     }
 }
 
 static uint64_t reordering_window(const struct tcp_conn *conn)
 {
-    if (!conn->rack_reordering) {
+    if (!conn->back->rack_reordering) {
         bool sure = conn_has(conn, CONN_RECOVERY | CONN_TIMEOUT) ||
                     conn->work->sacked_bytes >= dup_threshold * conn->mss;
         if (sure) {
             return 0;
         }
     }
-    uint64_t window = (conn->rack_multiple + 1U) * (conn_min_rtt_ns(conn) / 4);
+    uint64_t window = (conn->back->rack_multiple + 1U) * (conn_min_rtt_ns(conn) / 4);
     return max_u64(min_u64(window, conn_srtt_ns(conn)), REO_WINDOW_MIN_NS);
 }
 

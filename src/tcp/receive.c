@@ -22,7 +22,8 @@ uint32_t tcp_receive_window(const struct tcp *tcp, const struct tcp_conn *conn)
     uint32_t spare = pool->free > pool->reserved ? pool->free - pool->reserved : 0;
     uint64_t share = (uint64_t)spare * pool->capacity / 8;
     uint64_t least = queued == 0 ? min_u64((uint64_t)spare * pool->capacity, conn->mss_own) : 0;
-    uint64_t most = conn->options->window_bytes != 0 ? conn->options->window_bytes : UINT32_MAX;
+    uint64_t most =
+        conn->back->options->window_bytes != 0 ? conn->back->options->window_bytes : UINT32_MAX;
     return (uint32_t)min_u64(min_u64(room, most), max_u64(share, least));
 }
 
@@ -31,14 +32,22 @@ uint32_t tcp_first_window(const struct tcp *tcp, const struct tcp_conn *conn)
     return min_u32(65535, tcp_receive_window(tcp, conn)); /* not scaled yet */
 }
 
+/* The first buffer of the queue goes back to the pool. */
+static void drop_first(struct tcp *tcp, struct tcp_conn *conn)
+{
+    struct berth_buffer *first = conn->receive_last->next;
+    conn->receive_last->next = first->next;
+    if (first == conn->receive_last) {
+        conn->receive_last = NULL;
+    }
+    buffers_put(tcp->buffers, first);
+}
+
 void tcp_receive_clear(struct tcp *tcp, struct tcp_conn *conn)
 {
-    while (conn->receive_first != NULL) {
-        struct berth_buffer *buffer = conn->receive_first;
-        conn->receive_first = buffer->next;
-        buffers_put(tcp->buffers, buffer);
+    while (conn->receive_last != NULL) {
+        drop_first(tcp, conn);
     }
-    conn->receive_last = NULL;
     conn->receive_bytes = 0;
 }
 
@@ -64,10 +73,9 @@ void tcp_receive_append(struct tcp *tcp, struct tcp_conn *conn, struct tcp_arriv
     if (!small || !copy_behind(conn, arrival->payload, bytes)) {
         buffer->begin = (uint32_t)(arrival->payload - buffer->data);
         buffer->bytes = bytes;
-        buffer->next = NULL;
-        if (conn->receive_last == NULL) {
-            conn->receive_first = buffer;
-        } else {
+        buffer->next = buffer;
+        if (conn->receive_last != NULL) {
+            buffer->next = conn->receive_last->next;
             conn->receive_last->next = buffer;
         }
         conn->receive_last = buffer;
@@ -90,9 +98,7 @@ void tcp_ack_schedule(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes)
         conn_set(conn, CONN_ACK_NOW);
         tcp_conn_ready(tcp, conn);
     } else if (!conn_has(conn, CONN_ACK_DELAYED)) {
-        conn_set(conn, CONN_ACK_DELAYED);
-        conn->ack_ns = add_sat_u64(tcp->now_ns, tcp->settings.delayed_ack_ns);
-        tcp_timer_by(tcp, conn, conn->ack_ns);
+        tcp_timer_ack(tcp, conn);
     }
 }
 
@@ -231,12 +237,15 @@ int tcp_peek(struct tcp *tcp, struct tcp_conn *conn, struct berth_view *views, u
 {
     (void)tcp;
     uint32_t filled = 0;
-    for (struct berth_buffer *at = conn->receive_first; at != NULL && filled < max; at = at->next) {
+    const struct berth_buffer *last = conn->receive_last;
+    for (const struct berth_buffer *at = last; at != NULL && filled < max;) {
+        at = at->next;
         views[filled++] = (struct berth_view){.data = at->data + at->begin, .bytes = at->bytes};
+        at = at == last ? NULL : at;
     }
     if (filled == 0) {
-        if (conn->state == BERTH_TCP_CLOSED && conn->error != 0) {
-            return conn->error;
+        if (conn->state == BERTH_TCP_CLOSED && conn->back->error != 0) {
+            return conn->back->error;
         }
         if (!conn_has(conn, CONN_FIN_RECEIVED)) {
             return conn->state == BERTH_TCP_CLOSED ? BERTH_E_CLOSED : BERTH_E_AGAIN;
@@ -277,16 +286,14 @@ int tcp_consume(struct tcp *tcp, struct tcp_conn *conn, size_t bytes)
     uint32_t left = (uint32_t)bytes;
     conn->receive_bytes -= left;
     while (left > 0) {
-        struct berth_buffer *buffer = conn->receive_first;
-        BERTH_CHECK(buffer != NULL); /* receive_bytes is the sum of the queue */
+        BERTH_CHECK(conn->receive_last != NULL); /* receive_bytes is the sum of the queue */
+        struct berth_buffer *buffer = conn->receive_last->next;
         uint32_t part = min_u32(left, buffer->bytes);
         buffer->begin += part;
         buffer->bytes -= part;
         left -= part;
         if (buffer->bytes == 0) {
-            conn->receive_first = buffer->next;
-            conn->receive_last = buffer->next == NULL ? NULL : conn->receive_last;
-            buffers_put(tcp->buffers, buffer);
+            drop_first(tcp, conn);
         }
     }
     tcp_urgent_read(conn);

@@ -137,21 +137,20 @@ static inline uint32_t tcp_coarse(uint64_t ns)
 {
     return (uint32_t)(ns >> 30);
 }
-#define TCP_TICK_SHIFT 20 /* of nanoseconds: times in units of about a millisecond */
-#define RTT_UNIT_SHIFT 4  /* of nanoseconds: round trips of up to 68 s */
+#define TCP_ACK_TICKS_MAX 10000 /* a delayed ACK is due in half a second at most */
+#define TCP_TICK_SHIFT    20    /* of nanoseconds: times in units of about a millisecond */
+#define RTT_UNIT_SHIFT    4     /* of nanoseconds: round trips of up to 68 s */
 
 /* Figures for the owner: count.c. */
 struct tcp_counts {
     uint32_t segments_in;
-    uint32_t data_in;       /* of them those with payload */
-    uint32_t data_tick;     /* when payload last came */
-    uint32_t received_high; /* how often rcv_nxt has come past 2^32 */
+    uint32_t data_in;   /* of them those with payload */
+    uint32_t data_tick; /* when payload last came */
 };
 
 struct tcp_totals {
     uint32_t segments_out;
     uint32_t data_out;
-    uint32_t acked_high; /* how often snd_una has come past 2^32 */
 };
 
 /* What few connections have: marks agreed on, urgent data, or something that went wrong. Once there

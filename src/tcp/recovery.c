@@ -44,7 +44,7 @@ static void enter_recovery(struct tcp *tcp, struct tcp_conn *conn)
     conn->work->retrans_stamped = false;
     tcp_frto_end(conn);
     tcp_rack_stop_probe(conn);
-    if (!conn->ledger->ecn.reducing) {
+    if (!conn->back->ledger->ecn.reducing) {
         tcp_recovery_begin_reduction(conn, flight);
         conn->work->cc.table->on_loss(&conn->work->cc, flight, tcp->now_ns);
     } else if (!conn_has(conn, CONN_SACK)) {
@@ -81,11 +81,11 @@ static void undo(struct tcp *tcp, struct tcp_conn *conn)
     conn_clear(conn, CONN_RECOVERY | CONN_TIMEOUT | CONN_FAST_NOW);
     tcp_frto_end(conn);
     conn->work->retrans_stamped = false;
-    conn->rack_reordering = true;
+    conn->back->rack_reordering = true;
     conn->work->dup_bytes = 0;
     conn->work->dup_acks = 0;
     tcp_score_none_lost(conn);
-    if (conn->ledger->ecn.told) { /* not for this loss, but congestion it was */
+    if (conn->back->ledger->ecn.told) { /* not for this loss, but congestion it was */
         conn->work->cc.table->on_recovered(&conn->work->cc, tcp->now_ns);
     } else {
         conn->work->cc.table->on_spurious(&conn->work->cc, tcp->now_ns);
@@ -184,7 +184,8 @@ void tcp_recovery_react(struct tcp *tcp, struct tcp_conn *conn, struct tcp_acked
         tcp_rack_detect(tcp, conn, acked);
     }
     acked->lost_more = conn->work->lost_bytes > lost_before;
-    if (tcp_rack_probe_acked(conn, acked) && !is_recovering(conn) && !conn->ledger->ecn.reducing) {
+    if (tcp_rack_probe_acked(conn, acked) && !is_recovering(conn) &&
+        !conn->back->ledger->ecn.reducing) {
         conn->work->cc.table->on_loss(&conn->work->cc, conn_pipe(conn) + acked->bytes, tcp->now_ns);
         conn->work->cc.table->on_recovered(&conn->work->cc, tcp->now_ns);
         tcp_ecn_on_loss(conn);

@@ -144,7 +144,7 @@ static uint32_t keep_buffer(const struct tcp_conn *conn, struct tcp_arrival *arr
     struct berth_buffer *buffer = arrival->buffer;
     uint32_t at = (uint32_t)(arrival->payload - buffer->data);
     if (arrival->bytes < buffer->capacity / copy_share) {
-        at = (arrival->seq - conn->irs) % buffer->capacity;
+        at = (arrival->seq - conn->back->irs) % buffer->capacity;
         at = min_u32(at, buffer->capacity - arrival->bytes);
         memmove(buffer->data + at, arrival->payload, arrival->bytes);
     }

@@ -26,7 +26,7 @@ uint64_t tcp_rtt_base(const struct tcp *tcp, const struct tcp_conn *conn)
 {
     if (!conn_has(conn, CONN_RTT_TAKEN)) {
         uint64_t initial_ns = tcp->settings.rto_initial_ns; /* (2.1); (5.7) */
-        return conn->syn_lost ? max_u64(initial_ns, 3 * NS_PER_S) : initial_ns;
+        return conn->back->syn_lost ? max_u64(initial_ns, 3 * NS_PER_S) : initial_ns;
     }
     return base_of(tcp, conn_srtt_ns(conn), conn_rttvar_ns(conn));
 }
@@ -41,10 +41,10 @@ void tcp_rtt_min(const struct tcp *tcp, struct tcp_conn *conn, uint64_t rtt_ns)
 {
     uint32_t now = tcp_coarse(tcp->now_ns);
     uint32_t rtt = (uint32_t)(min_u64(rtt_ns, RTT_MAX_NS) >> RTT_UNIT_SHIFT);
-    bool old = now - conn->min_rtt_at > tcp_coarse(MIN_RTT_LIFE_NS);
-    if (conn->min_rtt == 0 || rtt <= conn->min_rtt || old) {
-        conn->min_rtt = rtt;
-        conn->min_rtt_at = now;
+    bool old = now - conn->back->min_rtt_at > tcp_coarse(MIN_RTT_LIFE_NS);
+    if (conn->back->min_rtt == 0 || rtt <= conn->back->min_rtt || old) {
+        conn->back->min_rtt = rtt;
+        conn->back->min_rtt_at = now;
     }
 }
 
@@ -60,8 +60,8 @@ void tcp_rtt_sample(const struct tcp *tcp, struct tcp_conn *conn, uint64_t rtt_n
         rttvar_ns = var_ns - var_ns / 4 + error_ns / 4;
         srtt_ns = old_ns - old_ns / 8 + rtt_ns / 8;
     }
-    conn->srtt = max_u32(nearest(srtt_ns), 1);
-    conn->rttvar = nearest(rttvar_ns);
+    conn->back->srtt = max_u32(nearest(srtt_ns), 1);
+    conn->back->rttvar = nearest(rttvar_ns);
     conn_set(conn, CONN_RTT_TAKEN);
     conn->work->rto_ns_base = base_of(tcp, srtt_ns, rttvar_ns);
     conn->work->tlp_no_rtt = false;

@@ -15,7 +15,7 @@ static const uint32_t reserve_buffers_max = 8; /* buffers that one reserve may t
 static void cursor_reset(struct tcp_conn *conn)
 {
     conn->work->cursor = conn->work->send_first;
-    conn->work->cursor_seq = conn->snd_una == conn->iss ? conn->iss + 1 : conn->snd_una;
+    conn->work->cursor_seq = conn->snd_una == conn->back->iss ? conn->back->iss + 1 : conn->snd_una;
 }
 
 /* Drops BYTES from the front; snd_una has moved already. */
@@ -87,7 +87,7 @@ uint32_t tcp_sendq_views(struct tcp_conn *conn, uint32_t seq, uint32_t bytes,
 static int may_write(const struct tcp_conn *conn)
 {
     if (conn->state == BERTH_TCP_CLOSED) {
-        return conn->error != 0 ? conn->error : BERTH_E_CLOSED;
+        return conn->back->error != 0 ? conn->back->error : BERTH_E_CLOSED;
     }
     if (conn_has(conn, CONN_FIN_QUEUED)) {
         return BERTH_E_CLOSED;
@@ -125,7 +125,7 @@ static int nothing_now(struct tcp *tcp, struct tcp_conn *conn, bool starved)
 
 static uint32_t queued_bytes(const struct tcp_conn *conn)
 {
-    return conn->snd_end - (conn->snd_una == conn->iss ? conn->iss + 1 : conn->snd_una);
+    return conn->snd_end - (conn->snd_una == conn->back->iss ? conn->back->iss + 1 : conn->snd_una);
 }
 
 /* A queue holds no more than is left for the others: the first that stalls gets half of the pool's
@@ -144,7 +144,7 @@ static uint32_t pool_room(const struct tcp *tcp, const struct tcp_conn *conn)
 /* Less waits unsent than the owner wants to have waiting. */
 static bool is_below_mark(const struct tcp_conn *conn)
 {
-    uint32_t mark = conn->options->unsent_bytes;
+    uint32_t mark = conn->back->options->unsent_bytes;
     return mark == 0 || conn_unsent_bytes(conn) < mark;
 }
 
@@ -245,7 +245,7 @@ int tcp_commit(struct tcp *tcp, struct tcp_conn *conn, size_t bytes)
         conn->work->send_last = buffer;
     }
     tcp_sendq_release(tcp, conn);
-    conn->more = false;
+    conn->back->more = false;
     if (bytes > 0) {
         if (conn->work->rate != NULL) {
             tcp_rate_check(tcp, conn);
@@ -261,7 +261,7 @@ int tcp_more(struct tcp *tcp, struct tcp_conn *conn)
     int error = may_write(conn);
     if (error == 0) {
         tcp_sendq_release(tcp, conn);
-        conn->more = true;
+        conn->back->more = true;
     }
     return error;
 }

@@ -47,6 +47,13 @@ struct tcp_keys {            /* secrets that are renewed: keys.c */
     uint64_t period;         /* of the newest key */
 };
 
+/* Neighbours among the connections that may have something to send: ready.c. */
+#define TCP_TURN_HEAD 1U
+struct tcp_turn {
+    uint32_t next; /* index + 2, or the head, in struct tcp; 0: it is not among them */
+    uint32_t prev;
+};
+
 struct tcp_fast {         /* Fast Open: fast_open.c, fast_cache.c */
     struct tcp_keys keys; /* of the cookies that we give */
     struct pool peers;    /* servers that gave us some */
@@ -64,6 +71,7 @@ struct tcp {
     uint32_t segment_bytes_max;
     uint32_t reorder_per_connection;
     struct pool conns;
+    struct pool backs;      /* the backs of conns, one each, of the same index */
     struct pool syns;       /* half-open passive connections: half.c */
     struct pool time_waits; /* timewait.h */
     struct pool listeners;
@@ -84,7 +92,7 @@ struct tcp {
     struct timer syn_timer;                  /* the next SYN,ACK to be sent again */
     struct tcp_keys cookies;                 /* SYN cookies */
     struct tcp_fast fast;
-    struct list ready;         /* connections that may have something to send */
+    struct tcp_turn ready;     /* the head of those that may have something to send */
     uint32_t time_wait_oldest; /* numbers (timewait.h); 0: none */
     uint32_t time_wait_newest;
     struct hash_key table_key;

@@ -47,7 +47,7 @@ void tcp_timeout_option(const struct tcp *tcp, struct tcp_conn *conn, struct wir
 {
     struct wire_tcp *out = &packet->tcp;
     bool syn = (out->flags & WIRE_SYN) != 0;
-    if (!conn->options->timeout_option || !(syn || conn->timeout_now)) {
+    if (!conn->back->options->timeout_option || !(syn || conn->back->timeout_now)) {
         return;
     }
     bool room = wire_tcp_option_bytes(out) + OPTION_BYTES <= WIRE_TCP_OPTION_BYTES_MAX &&
@@ -55,8 +55,8 @@ void tcp_timeout_option(const struct tcp *tcp, struct tcp_conn *conn, struct wir
                 packet->payload_bytes + OPTION_BYTES <= tcp_mss_now(conn);
     if (room) {
         out->options |= WIRE_OPTION_USER_TIMEOUT;
-        out->user_timeout = field_of(advertised_ns(tcp, conn->options));
-        conn->timeout_now = conn->timeout_now && syn;
+        out->user_timeout = field_of(advertised_ns(tcp, conn->back->options));
+        conn->back->timeout_now = conn->back->timeout_now && syn;
     }
 }
 
@@ -65,10 +65,10 @@ void tcp_on_timeout_option(struct tcp *tcp, struct tcp_conn *conn, const struct 
 {
     uint64_t told_ns = ns_of(segment->user_timeout);
     bool there = (segment->options & WIRE_OPTION_USER_TIMEOUT) != 0 && told_ns != 0;
-    if (!there || !conn->options->timeout_option || told_ns == conn->options->told_ns) {
+    if (!there || !conn->back->options->timeout_option || told_ns == conn->back->options->told_ns) {
         return;
     }
-    struct tcp_options *options = tcp_options_own(tcp, &conn->options);
+    struct tcp_options *options = tcp_options_own(tcp, &conn->back->options);
     options->told_ns = told_ns;
     if (options->timeout_changeable) {
         const struct berth_tcp_settings *set = &tcp->settings;
@@ -83,7 +83,7 @@ void tcp_on_timeout_option(struct tcp *tcp, struct tcp_conn *conn, const struct 
 /* RFC 5482 4.2: keep-alive does not give up what the user timeout would keep. */
 uint64_t tcp_keepalive_idle_ns(const struct tcp_conn *conn)
 {
-    const struct tcp_options *options = conn->options;
+    const struct tcp_options *options = conn->back->options;
     uint64_t least_ns =
         options->timeout_option ? add_sat_u64(options->user_timeout_ns, NS_PER_S) : 0;
     return max_u64(options->keepalive_idle_ns, least_ns);

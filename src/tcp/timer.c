@@ -6,7 +6,7 @@
  *   rto_ns   retransmission of data, SYN, FIN (RFC 6298 5); persist while the window is shut
  *            (RFC 9293 3.8.6.1); the sender's override of silly-window avoidance
  *   rack_ns  RACK's reordering timer, or the tail loss probe (RFC 8985)
- *   ack_ns   the delayed ACK (RFC 9293 3.8.6.3)
+ *   ack_tick  the delayed ACK (RFC 9293 3.8.6.3)
  *   idle_ns  keep-alive's probes (RFC 9293 3.8.4), an orphan's FIN-WAIT-2, a held SYN, linger
  *   heard_tick  and keep-alive's time: the first probe
  *   rest_ns  the record of work goes (work.c)
@@ -43,7 +43,7 @@ static uint64_t earliest(const struct tcp *tcp, const struct tcp_conn *conn)
 {
     const struct tcp_work *work = conn->work;
     uint64_t soon = min_u64(work->rto_ns, work->rack_ns);
-    soon = min_u64(soon, min_u64(conn->ack_ns, work->idle_ns));
+    soon = min_u64(soon, min_u64(conn_ack_ns(conn, tcp->now_ns), work->idle_ns));
     soon = min_u64(soon, min_u64(conn_pace_ns(conn), work->rest_ns));
     return conn_has(conn, CONN_KEEPALIVE) ? min_u64(soon, keepalive_ns(tcp, conn)) : soon;
 }
@@ -54,14 +54,12 @@ void tcp_timer_arm(struct tcp *tcp, struct tcp_conn *conn)
     if (deadline == BERTH_NEVER || conn->state == BERTH_TCP_CLOSED) {
         return;
     }
-    if (!timer_is_set(&conn->timer) || timer_is_later(&conn->timer, deadline)) {
-        timer_set(tcp->timers, &conn->timer, deadline);
-    }
+    tcp_timer_by(tcp, conn, deadline);
 }
 
 void tcp_timer_stop(struct tcp_conn *conn)
 {
-    conn->ack_ns = BERTH_NEVER;
+    conn_clear(conn, CONN_ACK_DELAYED);
     if (!conn_is_at_rest(conn)) {
         conn->work->rto_ns = BERTH_NEVER;
         conn->work->rack_ns = BERTH_NEVER;
@@ -112,10 +110,10 @@ void tcp_timer_idle(struct tcp *tcp, struct tcp_conn *conn)
     if (conn->state == BERTH_TCP_LISTEN) {
         wait_ns = tcp->settings.held_ns;
     } else if (is_orphan_waiting(conn)) {
-        uint64_t most_ns = conn->options->fin_wait2_ns;
+        uint64_t most_ns = conn->back->options->fin_wait2_ns;
         wait_ns = most_ns != 0 ? most_ns : BERTH_NEVER;
     } else if (conn_is_synchronised(conn) && conn_has(conn, CONN_KEEPALIVE) && conn->probes > 0) {
-        wait_ns = conn->options->keepalive_interval_ns;
+        wait_ns = conn->back->options->keepalive_interval_ns;
     }
     if (wait_ns != BERTH_NEVER || conn->work->idle_ns != BERTH_NEVER) {
         tcp_work_need(tcp, conn)->idle_ns = add_sat_u64(tcp->now_ns, wait_ns);
@@ -127,7 +125,7 @@ void tcp_timer_idle(struct tcp *tcp, struct tcp_conn *conn)
  * was asked a second time. */
 static bool is_given_up(const struct tcp *tcp, const struct tcp_conn *conn)
 {
-    uint64_t limit = conn->options->user_timeout_ns;
+    uint64_t limit = conn->back->options->user_timeout_ns;
     return limit != 0 && conn->work->unanswered > 0 &&
            tcp->now_ns - conn->work->progress_ns >= limit;
 }
@@ -137,15 +135,15 @@ static uint64_t next_timeout(const struct tcp *tcp, const struct tcp_conn *conn)
 {
     uint64_t next = add_sat_u64(tcp->now_ns, tcp_rto(tcp, conn));
     uint64_t soonest = add_sat_u64(tcp->now_ns, conn->work->rto_ns_base);
-    uint64_t r2 = add_sat_u64(conn->work->progress_ns, conn->options->user_timeout_ns);
-    return conn->options->user_timeout_ns == 0 ? next : min_u64(next, max_u64(r2, soonest));
+    uint64_t r2 = add_sat_u64(conn->work->progress_ns, conn->back->options->user_timeout_ns);
+    return conn->back->options->user_timeout_ns == 0 ? next : min_u64(next, max_u64(r2, soonest));
 }
 
 /* Why there is no answer: what ICMP has told meanwhile, if it has (RFC 1122 4.2.3.9). */
 static int reason(const struct tcp_conn *conn)
 {
-    bool told = conn->soft_error != 0 && conn->work->soft_error_ns >= conn->work->progress_ns;
-    return told ? conn->soft_error : BERTH_E_TIMED_OUT;
+    bool told = conn->back->soft_error != 0 && conn->work->soft_error_ns >= conn->work->progress_ns;
+    return told ? conn->back->soft_error : BERTH_E_TIMED_OUT;
 }
 
 /* No answer, once more: at R1 the owner is told (RFC 9293 3.8.3 e). */
@@ -159,7 +157,7 @@ static void count_unanswered(struct tcp *tcp, struct tcp_conn *conn)
 
 static void on_syn_timeout(struct tcp *tcp, struct tcp_conn *conn)
 {
-    if (conn->work->backoff >= conn->options->syn_retries) {
+    if (conn->work->backoff >= conn->back->options->syn_retries) {
         tcp_conn_end(tcp, conn, reason(conn));
         return;
     }
@@ -239,7 +237,7 @@ static void on_idle(struct tcp *tcp, struct tcp_conn *conn)
         }
         return;
     }
-    if (conn->probes >= conn->options->keepalive_probes) {
+    if (conn->probes >= conn->back->options->keepalive_probes) {
         tcp_conn_end(tcp, conn, BERTH_E_TIMED_OUT);
         return;
     }
@@ -256,6 +254,7 @@ static bool is_keepalive_due(const struct tcp *tcp, const struct tcp_conn *conn)
 
 static void on_conn_timer(struct tcp *tcp, struct tcp_conn *conn)
 {
+    conn_clear(conn, CONN_ACK_TIMED);
     if (conn->work->rate != NULL) {
         tcp_rate_check(tcp, conn);
         if (conn_pace_ns(conn) <= tcp->now_ns) {
@@ -263,8 +262,8 @@ static void on_conn_timer(struct tcp *tcp, struct tcp_conn *conn)
             tcp_conn_ready(tcp, conn);
         }
     }
-    if (conn->ack_ns <= tcp->now_ns) {
-        conn->ack_ns = BERTH_NEVER;
+    if (conn_ack_ns(conn, tcp->now_ns) <= tcp->now_ns) {
+        conn_clear(conn, CONN_ACK_DELAYED);
         conn_set(conn, CONN_ACK_NOW);
         tcp_conn_ready(tcp, conn);
     }
@@ -272,16 +271,16 @@ static void on_conn_timer(struct tcp *tcp, struct tcp_conn *conn)
         tcp_rack_timeout(tcp, conn);
     }
     if (conn->work->idle_ns <= tcp->now_ns || is_keepalive_due(tcp, conn)) {
-        uint32_t generation = conn->generation;
+        uint32_t generation = conn->back->generation;
         on_idle(tcp, conn);
-        if (conn->generation != generation || conn->state == BERTH_TCP_CLOSED) {
+        if (conn->back->generation != generation || conn->state == BERTH_TCP_CLOSED) {
             return;
         }
     }
     if (conn->work->rto_ns <= tcp->now_ns) {
-        uint32_t generation = conn->generation;
+        uint32_t generation = conn->back->generation;
         on_retransmit(tcp, conn);
-        if (conn->generation != generation || conn->state == BERTH_TCP_CLOSED) {
+        if (conn->back->generation != generation || conn->state == BERTH_TCP_CLOSED) {
             return;
         }
     }
@@ -298,6 +297,7 @@ void tcp_on_timer(struct tcp *tcp, struct timer *timer)
     } else if (timer->kind == TCP_TIMER_SYN) {
         tcp_half_timeout(tcp);
     } else {
-        on_conn_timer(tcp, CONTAINER_OF(timer, struct tcp_conn, timer));
+        const struct tcp_back *back = CONTAINER_OF(timer, struct tcp_back, timer);
+        on_conn_timer(tcp, pool_at(&tcp->conns, pool_index(&tcp->backs, back)));
     }
 }

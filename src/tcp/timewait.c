@@ -246,8 +246,8 @@ void tcp_time_wait_enter(struct tcp *tcp, struct tcp_conn *conn)
     uint32_t window = offered >> conn->rcv_wscale;
     struct tcp_time_wait *wait = record_new(tcp);
     *wait = (struct tcp_time_wait){.window = (uint16_t)min_u32(window, 65535),
-                                   .hop_limit = conn->hop_limit,
-                                   .dscp = conn->dscp & 0x3fU,
+                                   .hop_limit = conn->back->hop_limit,
+                                   .dscp = conn->back->dscp & 0x3fU,
                                    .timestamps = conn_has(conn, CONN_TIMESTAMPS),
                                    .snd_nxt = conn->snd_nxt,
                                    .rcv_nxt = conn->rcv_nxt,

@@ -48,8 +48,8 @@ void tcp_describe(const struct tcp *tcp, const struct tcp_conn *conn, uint32_t s
     packet->destination_port = conn->remote.port;
     packet->version = address_is_v4(&conn->remote.address) ? 4 : 6;
     packet->protocol = WIRE_TCP;
-    packet->hop_limit = conn->hop_limit;
-    packet->traffic_class = (uint8_t)(conn->dscp << 2);
+    packet->hop_limit = conn->back->hop_limit;
+    packet->traffic_class = (uint8_t)(conn->back->dscp << 2);
     packet->is_fragment = false;
     packet->dont_fragment = true;
     packet->fragment_id = 0;
@@ -120,7 +120,7 @@ static void acknowledge(struct tcp *tcp, struct tcp_conn *conn, struct wire_pack
     if (tcp_accecn_is_due(conn)) {
         tcp_accecn_option(conn, &packet->tcp);
     }
-    if (conn->options->timeout_option) {
+    if (conn->back->options->timeout_option) {
         tcp_timeout_option(tcp, conn, packet);
     }
     if (conn_has(conn, CONN_ECN)) {
@@ -131,7 +131,6 @@ static void acknowledge(struct tcp *tcp, struct tcp_conn *conn, struct wire_pack
     }
     tcp_urgent_point(conn, &packet->tcp);
     conn->rcv_acked = conn->rcv_nxt;
-    conn->ack_ns = BERTH_NEVER;
     conn_clear(conn, CONN_ACK_NOW | CONN_ACK_DELAYED);
 }
 
@@ -142,7 +141,7 @@ static void fill_reset(struct tcp *tcp, struct tcp_conn *conn, struct wire_packe
     packet->tcp.ack = conn->rcv_nxt;
     tcp->stats->tcp_resets_out++;
     conn_clear(conn, CONN_RST_NOW);
-    list_remove(&conn->ready);
+    tcp_conn_unready(tcp, conn);
     tcp_conn_end(tcp, conn, BERTH_E_ABORTED);
 }
 
@@ -153,11 +152,11 @@ static void fill_syn(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
     conn_clear(conn, CONN_SYN_NOW | CONN_ACK_NOW);
     bool first = conn->probes == 0;
     conn->probes = (uint8_t)min_u32(conn->probes + 1U, UINT8_MAX);
-    conn->snd_nxt = seq_max(conn->snd_nxt, conn->iss + 1);
+    conn->snd_nxt = seq_max(conn->snd_nxt, conn->back->iss + 1);
     conn->work->sent_ns = tcp->now_ns;
-    if (first && conn->state == BERTH_TCP_SYN_SENT && conn->options->fast_open) {
+    if (first && conn->state == BERTH_TCP_SYN_SENT && conn->back->options->fast_open) {
         tcp_fast_offer(tcp, conn, packet, frame);
-    } else if (first && conn->fast_renew) {
+    } else if (first && conn->back->fast_renew) {
         tcp_fast_give(tcp, packet);
     }
     if (conn->work->rto_ns == BERTH_NEVER) {
@@ -229,7 +228,7 @@ static void fill_data(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet
     if (conn->work->rate != NULL) {
         tcp_pace_sent(tcp, conn, bytes);
     }
-    if (conn_has(conn, CONN_RECOVERY) || conn->ledger->ecn.reducing) {
+    if (conn_has(conn, CONN_RECOVERY) || conn->back->ledger->ecn.reducing) {
         conn->work->prr_out += bytes;
     }
 }
@@ -393,7 +392,7 @@ static bool send_new(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
     conn->snd_nxt += bytes + (fin ? 1 : 0);
     conn->work->snd_small = is_small(conn, bytes) ? conn->snd_nxt : conn->work->snd_small;
     fill_data(tcp, conn, packet, frame);
-    if (conn->options->unsent_bytes != 0) {
+    if (conn->back->options->unsent_bytes != 0) {
         tcp_sendq_wake(tcp, conn);
     }
     if (fin) {
@@ -439,13 +438,13 @@ static bool fill_new(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
     }
     (void)tcp_work_need(tcp, conn);
     if ((conn->work->frto != FRTO_OFF && tcp_frto_holds_new(conn)) ||
-        (conn->ledger->ecn.paused && !conn_has(conn, CONN_FORCE_NOW))) {
+        (conn->back->ledger->ecn.paused && !conn_has(conn, CONN_FORCE_NOW))) {
         return false;
     }
     bool many = goes_on(tcp, conn);
     restart_if_idle(tcp, conn);
     conn_clear(conn, CONN_CWND_LIMITED);
-    packet->payload_bytes = conn->path != 0 ? tcp_pmtu_probe_bytes(tcp, conn) : 0;
+    packet->payload_bytes = conn->back->path != 0 ? tcp_pmtu_probe_bytes(tcp, conn) : 0;
     bool probe = packet->payload_bytes > 0;
     uint32_t small = conn->work->snd_small;
     if (probe && conn_pipe(conn) + packet->payload_bytes > conn->work->cc.cwnd) {
@@ -540,7 +539,7 @@ static bool fill_synchronised(struct tcp *tcp, struct tcp_conn *conn, struct wir
         wait_for_pace(tcp, conn);
         return fill_probe(tcp, conn, packet) || fill_ack(tcp, conn, packet);
     }
-    if (conn->ledger->ecn.answer && fill_ack(tcp, conn, packet)) {
+    if (conn->back->ledger->ecn.answer && fill_ack(tcp, conn, packet)) {
         return true; /* before data (RFC 9768 3.2.2.1) */
     }
     if ((conn->work->tlp_now && fill_tail_probe(tcp, conn, packet, frame)) ||
@@ -572,24 +571,15 @@ bool tcp_fill(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet
     } else if (conn_is_synchronised(conn)) {
         filled = fill_synchronised(tcp, conn, packet, frame);
     } else if (conn->state == BERTH_TCP_SYN_RECEIVED) {
-        filled = (conn->fast_early && fill_new(tcp, conn, packet, frame)) ||
+        filled = (conn->back->fast_early && fill_new(tcp, conn, packet, frame)) ||
                  fill_ack(tcp, conn, packet); /* to what was not acceptable */
     }
     if (!filled) {
-        list_remove(&conn->ready);
+        tcp_conn_unready(tcp, conn);
         tcp_count_busy(tcp, conn);
         return false;
     }
     tcp_count_out(conn, packet);
-    if (list_last(&tcp->ready) != &conn->ready) { /* to the end: connections take turns */
-        list_remove(&conn->ready);
-        list_add_last(&tcp->ready, &conn->ready);
-    }
+    tcp_conn_requeue(tcp, conn);
     return true;
-}
-
-struct tcp_conn *tcp_ready(const struct tcp *tcp)
-{
-    struct list_node *node = list_first(&tcp->ready);
-    return node == NULL ? NULL : CONTAINER_OF(node, struct tcp_conn, ready);
 }

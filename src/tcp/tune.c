@@ -36,15 +36,15 @@ static void take_echo(const struct tcp *tcp, struct tcp_conn *conn, const struct
         return;
     }
     uint32_t sample_us = max_u32(elapsed_ms * 1000U, ROUND_US_MIN);
-    uint32_t old_us = conn->tune.rtt_us;
+    uint32_t old_us = conn->back->tune.rtt_us;
     bool lower = old_us == 0 || sample_us < old_us;
-    conn->tune.rtt_us = lower ? sample_us : old_us + (sample_us - old_us) / 8;
+    conn->back->tune.rtt_us = lower ? sample_us : old_us + (sample_us - old_us) / 8;
 }
 
 /* Without timestamps: the window offered when the measurement began has been filled. */
 static void take_turnover(const struct tcp *tcp, struct tcp_conn *conn)
 {
-    struct tcp_tune *tune = &conn->tune;
+    struct tcp_tune *tune = &conn->back->tune;
     if (conn->turnover_us != 0) {
         if (seq_lt(conn->rcv_nxt, conn->turnover_seq)) {
             return;
@@ -73,8 +73,8 @@ void tcp_tune_arrived(const struct tcp *tcp, struct tcp_conn *conn,
 /* 0: not known. */
 uint32_t tcp_tune_rtt_us(const struct tcp_conn *conn)
 {
-    if (conn->tune.rtt_us != 0 || !conn_has(conn, CONN_RTT_TAKEN)) {
-        return conn->tune.rtt_us;
+    if (conn->back->tune.rtt_us != 0 || !conn_has(conn, CONN_RTT_TAKEN)) {
+        return conn->back->tune.rtt_us;
     }
     uint64_t srtt_us = min_u64(conn_srtt_ns(conn) / NS_PER_US, UINT32_MAX);
     return max_u32((uint32_t)srtt_us, ROUND_US_MIN);
@@ -83,16 +83,17 @@ uint32_t tcp_tune_rtt_us(const struct tcp_conn *conn)
 static void grow(struct tcp_conn *conn, uint32_t taken)
 {
     uint64_t twice = 2 * (uint64_t)taken;
-    uint64_t growth = 4 * (uint64_t)(taken - conn->tune.space);
+    uint64_t growth = 4 * (uint64_t)(taken - conn->back->tune.space);
     uint64_t want = twice + min_u64(twice, growth) + spare_segments * conn->mss_own;
-    uint32_t most = conn->options->receive_bytes;
-    conn->tune.receive_bytes = max_u32(conn->tune.receive_bytes, (uint32_t)min_u64(want, most));
+    uint32_t most = conn->back->options->receive_bytes;
+    conn->back->tune.receive_bytes =
+        max_u32(conn->back->tune.receive_bytes, (uint32_t)min_u64(want, most));
 }
 
 /* The reader has taken more. As long as the round trip is not known the first round goes on. */
 void tcp_tune_taken(const struct tcp *tcp, struct tcp_conn *conn)
 {
-    struct tcp_tune *tune = &conn->tune;
+    struct tcp_tune *tune = &conn->back->tune;
     uint32_t total = conn->rcv_nxt - conn->receive_bytes;
     uint32_t taken = total - tune->round_total;
     if (taken > tune->space) {
@@ -111,13 +112,14 @@ void tcp_tune_taken(const struct tcp *tcp, struct tcp_conn *conn)
 void tcp_tune_sent(struct tcp_conn *conn)
 {
     uint64_t want = 2 * (uint64_t)conn->work->cc.cwnd;
-    uint32_t most = conn->options->send_bytes;
-    conn->tune.send_bytes = max_u32(conn->tune.send_bytes, (uint32_t)min_u64(want, most));
+    uint32_t most = conn->back->options->send_bytes;
+    conn->back->tune.send_bytes =
+        max_u32(conn->back->tune.send_bytes, (uint32_t)min_u64(want, most));
 }
 
 uint32_t tcp_send_limit(const struct tcp *tcp, const struct tcp_conn *conn)
 {
-    uint32_t most = conn->options->send_bytes;
-    uint32_t tuned = max_u32(conn->tune.send_bytes, tcp->settings.send_bytes_initial);
-    return conn->options->send_fixed ? most : min_u32(most, tuned);
+    uint32_t most = conn->back->options->send_bytes;
+    uint32_t tuned = max_u32(conn->back->tune.send_bytes, tcp->settings.send_bytes_initial);
+    return conn->back->options->send_fixed ? most : min_u32(most, tuned);
 }

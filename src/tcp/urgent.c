@@ -19,17 +19,17 @@ static uint32_t next_read(const struct tcp_conn *conn)
 /* How many bytes there are up to the mark, those included that have not come yet. */
 uint32_t tcp_urgent_left(const struct tcp_conn *conn)
 {
-    return conn_has(conn, CONN_URGENT_IN) ? conn->ledger->rcv_up - next_read(conn) : 0;
+    return conn_has(conn, CONN_URGENT_IN) ? conn->back->ledger->rcv_up - next_read(conn) : 0;
 }
 
 void tcp_urgent_read(struct tcp_conn *conn)
 {
     bool fin = conn_has(conn, CONN_FIN_RECEIVED);
     if (fin && conn_has(conn, CONN_URGENT_IN) &&
-        seq_gt(conn->ledger->rcv_up, conn->rcv_nxt - 1)) { /* nothing comes past the FIN */
-        conn->ledger->rcv_up = conn->rcv_nxt - 1;
+        seq_gt(conn->back->ledger->rcv_up, conn->rcv_nxt - 1)) { /* nothing comes past the FIN */
+        conn->back->ledger->rcv_up = conn->rcv_nxt - 1;
     }
-    if (conn_has(conn, CONN_URGENT_IN) && seq_geq(next_read(conn), conn->ledger->rcv_up)) {
+    if (conn_has(conn, CONN_URGENT_IN) && seq_geq(next_read(conn), conn->back->ledger->rcv_up)) {
         conn_clear(conn, CONN_URGENT_IN);
     }
 }
@@ -39,7 +39,7 @@ void tcp_urgent_read(struct tcp_conn *conn)
 void tcp_on_urgent(struct tcp *tcp, struct tcp_conn *conn, const struct wire_tcp *segment)
 {
     uint32_t mark = segment->seq + segment->urgent; /* MUST-62: the first byte that is not urgent */
-    bool further = conn_has(conn, CONN_URGENT_IN) ? seq_gt(mark, conn->ledger->rcv_up)
+    bool further = conn_has(conn, CONN_URGENT_IN) ? seq_gt(mark, conn->back->ledger->rcv_up)
                                                   : seq_gt(mark, next_read(conn));
     if (further) {
         tcp_ledger_need(tcp, conn)->rcv_up = mark;
@@ -53,9 +53,9 @@ void tcp_on_urgent(struct tcp *tcp, struct tcp_conn *conn, const struct wire_tcp
 int tcp_urgent(struct tcp *tcp, struct tcp_conn *conn)
 {
     if (conn->state == BERTH_TCP_CLOSED) {
-        return conn->error != 0 ? conn->error : BERTH_E_CLOSED;
+        return conn->back->error != 0 ? conn->back->error : BERTH_E_CLOSED;
     }
-    bool opening = conn->snd_nxt == conn->iss;
+    bool opening = conn->snd_nxt == conn->back->iss;
     if (conn->state == BERTH_TCP_LISTEN || conn_has(conn, CONN_FIN_QUEUED) ||
         conn->snd_end == conn->snd_nxt + (opening ? 1 : 0)) {
         return BERTH_E_STATE;

@@ -68,14 +68,14 @@ void tcp_work_attach(struct tcp *tcp, struct tcp_conn *conn)
 {
     tcp_work_begin(tcp, conn);
     struct tcp_work *work = conn->work;
-    work->sent_ns = conn_tick_ns(conn->sent_tick, tcp->now_ns);
+    work->sent_ns = conn_tick_ns(conn->back->sent_tick, tcp->now_ns);
     work->snd_small = conn->snd_una;
     work->rack_end = conn->snd_una; /* all that leaves from now on is behind */
     work->rack_fack = conn->snd_una;
     work->rack_rtt_ns = conn_srtt_ns(conn);
     work->round_end = conn->snd_nxt;
     work->rto_ns_base = tcp_rtt_base(tcp, conn);
-    cc_take_up(&work->cc, &conn->cc_rest, conn->mss, tcp->settings.initial_window);
+    cc_take_up(&work->cc, &conn->back->cc_rest, conn->mss, tcp->settings.initial_window);
     work->rest_ns = add_sat_u64(tcp->now_ns, tcp_rto(tcp, conn));
     tcp_timer_by(tcp, conn, work->rest_ns);
 }
@@ -85,8 +85,8 @@ static void remember(struct tcp *tcp, struct tcp_conn *conn)
 {
     struct tcp_work *work = conn->work;
     tcp_count_stop(tcp, conn);
-    conn->sent_tick = conn_tick(work->sent_ns);
-    cc_lay_down(&work->cc, &conn->cc_rest);
+    conn->back->sent_tick = conn_tick(work->sent_ns);
+    cc_lay_down(&work->cc, &conn->back->cc_rest);
 }
 
 /* Its record goes, with all that is in it. */
@@ -141,9 +141,9 @@ static bool is_unsettled(const struct tcp_work *work)
 static bool may_forget(const struct tcp *tcp, const struct tcp_conn *conn)
 {
     const struct tcp_work *work = conn->work;
-    bool never_sent = conn->snd_nxt == conn->iss + 1;
+    bool never_sent = conn->snd_nxt == conn->back->iss + 1;
     bool idle = tcp->now_ns - work->sent_ns > tcp_rto(tcp, conn);
-    return work->rate == NULL && work->cc.table->rest != NULL && !conn->ledger->ecn.paused &&
+    return work->rate == NULL && work->cc.table->rest != NULL && !conn->back->ledger->ecn.paused &&
            !is_unsettled(work) && (never_sent || idle);
 }
 
@@ -154,7 +154,7 @@ static bool rest(struct tcp *tcp, struct tcp_conn *conn)
         return false;
     }
     tcp_ecn_rest(tcp, conn);
-    if (conn->snd_nxt != conn->iss + 1) {
+    if (conn->snd_nxt != conn->back->iss + 1) {
         conn->work->cc.table->on_idle(&conn->work->cc, tcp->now_ns); /* RFC 5681 4.1 */
     }
     tcp_work_end(tcp, conn);
@@ -195,20 +195,20 @@ void tcp_work_settle(struct tcp *tcp, struct tcp_conn *conn)
 /* Where CONN keeps what few connections have. */
 struct tcp_ledger *tcp_ledger_need(struct tcp *tcp, struct tcp_conn *conn)
 {
-    if (conn->ledger == &tcp_no_ledger) {
+    if (conn->back->ledger == &tcp_no_ledger) {
         struct tcp_ledger *ledger = pool_take(&tcp->ledgers);
         BERTH_CHECK(ledger != NULL); /* there is one for each */
         *ledger = (struct tcp_ledger){0};
-        conn->ledger = ledger;
+        conn->back->ledger = ledger;
     }
-    return conn->ledger;
+    return conn->back->ledger;
 }
 
 void tcp_ledger_end(struct tcp *tcp, struct tcp_conn *conn)
 {
-    if (conn->ledger != &tcp_no_ledger) {
-        pool_give(&tcp->ledgers, conn->ledger);
-        conn->ledger = (struct tcp_ledger *)&tcp_no_ledger;
+    if (conn->back->ledger != &tcp_no_ledger) {
+        pool_give(&tcp->ledgers, conn->back->ledger);
+        conn->back->ledger = (struct tcp_ledger *)&tcp_no_ledger;
     }
 }
 
@@ -220,6 +220,6 @@ void tcp_work_check(const struct tcp_conn *conn)
     } else {
         BERTH_CHECK(conn->state != BERTH_TCP_CLOSED);
         BERTH_CHECK(!conn_is_synchronised(conn) || conn->work->rest_ns != BERTH_NEVER);
-        BERTH_CHECK(conn->work->rest_ns == BERTH_NEVER || timer_is_set(&conn->timer));
+        BERTH_CHECK(conn->work->rest_ns == BERTH_NEVER || timer_is_set(&conn->back->timer));
     }
 }

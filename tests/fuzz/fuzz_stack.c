@@ -173,7 +173,7 @@ static const struct tcp_conn *some_conn(const struct world *world, uint8_t pick)
         return NULL;
     }
     const struct tcp_conn *conn = pool_at(conns, pick % conns->fresh);
-    return (conn->generation & 1U) != 0 && conn->state != BERTH_TCP_CLOSED ? conn : NULL;
+    return (conn->back->generation & 1U) != 0 && conn->state != BERTH_TCP_CLOSED ? conn : NULL;
 }
 
 /* What a router says of PACKET, which CONN sent, or may have sent. */

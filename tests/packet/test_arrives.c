@@ -2,6 +2,8 @@
 /* A segment arrives at an open connection (RFC 9293 3.10.7.4, RFC 5961, RFC 7323). */
 #include "talk.h"
 
+#include "base/bytes.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -253,6 +255,40 @@ static void delayed_ack(void **state)
     talk_end(&talk);
 }
 
+/* An ACK that came to be due before its time leaves an entry for the timer, which fires too early
+ * for the next. Each that is really delayed waits as long as the first, whenever the last was. */
+static void acks_delayed_in_a_row(void **state)
+{
+    (void)state;
+    struct talk talk;
+    uint32_t seq = 1;
+    char text[64];
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    uint64_t all_ms = talk.config.tcp.delayed_ack_ns / NS_PER_MS;
+    for (unsigned i = 0; i < 201; i++) {
+        bool early = i < 21; /* the quick ACKs at the start */
+        snprintf(text, sizeof text, ". %u+1000 ack 1", seq);
+        talk_in(&talk, text);
+        seq += 1000;
+        snprintf(text, sizeof text, ". 1 ack %u", seq);
+        if (early) {
+            talk_wait_ms(&talk, 1000);
+            talk_forget(&talk);
+        } else if (i % 3 == 0) { /* alone */
+            assert_in_range(talk_wait_out_ms(&talk, 1000), all_ms, all_ms + 1);
+            talk_out(&talk, text);
+        } else if (i % 3 == 2) { /* the second of two */
+            talk_out(&talk, text);
+        }
+        talk_silent(&talk);
+        talk_read(&talk, seq - 1001, 1000);
+        talk_wait_ms(&talk, early || i % 3 == 1 ? 1 : i % 57);
+        talk_silent(&talk);
+    }
+    talk_end(&talk);
+}
+
 static void keep_alive_probe_is_answered(void **state)
 {
     (void)state;
@@ -284,6 +320,7 @@ int main(void)
         {"RFC 9293 MUST-66: a shut window takes ACKs", zero_window_takes_acks, NULL, NULL, NULL},
         {"RFC 7323 5.3, 5.5: PAWS", paws, NULL, NULL, NULL},
         {"RFC 9293 MUST-40, SHLD-18; RFC 5681 4.2: the delayed ACK", delayed_ack, NULL, NULL, NULL},
+        {"RFC 9293 MUST-40: delayed ACKs in a row", acks_delayed_in_a_row, NULL, NULL, NULL},
         {"RFC 9293 3.8.4: a keep-alive probe is answered", keep_alive_probe_is_answered, NULL, NULL,
          NULL},
     };

@@ -88,11 +88,11 @@ static inline struct fixture *fixture_of(const struct fixture_limits *limits, ui
     f->conn = tcp_conn_new(&f->tcp, &pair);
     f->conn->state = BERTH_TCP_ESTABLISHED;
     conn_set(f->conn, CONN_SACK);
-    f->conn->iss = FIXTURE_ISS;
+    f->conn->back->iss = FIXTURE_ISS;
     f->conn->snd_una = FIXTURE_ISS + 1;
     f->conn->snd_nxt = FIXTURE_ISS + 1;
     f->conn->snd_end = FIXTURE_ISS + 1;
-    f->conn->irs = FIXTURE_IRS;
+    f->conn->back->irs = FIXTURE_IRS;
     f->conn->rcv_nxt = FIXTURE_IRS + 1;
     f->conn->rcv_adv = f->conn->rcv_nxt + (1U << 29);
     f->conn->mss = FIXTURE_MSS;

@@ -75,8 +75,8 @@ static void compare_blocks(const struct fixture *f, const bool *there, uint32_t 
 static void drain(struct fixture *f, uint32_t *read)
 {
     tcp_reorder_drain(&f->tcp, f->conn);
-    while (f->conn->receive_first != NULL) {
-        const struct berth_buffer *buffer = f->conn->receive_first;
+    while (f->conn->receive_last != NULL) {
+        const struct berth_buffer *buffer = f->conn->receive_last->next;
         for (uint32_t i = 0; i < buffer->bytes; i++) {
             assert_int_equal(buffer->data[buffer->begin + i], byte_at(*read + i));
         }
