@@ -187,6 +187,16 @@ BERTH_API struct berth_verdict berth_rules_judge_name(const struct berth *berth,
                                                       const char *name);
 
 /*
+ * The verdict on CONTACT (direction, protocol, guarded and peer are read) as if its first packet
+ * had come, or berth_tcp_connect had been called: a scanner's, the owner's (berth_decide), or the
+ * rules'; with what follows from it: limits, counters, the walks of scans; what is refused is noted
+ * for berth_next_contact. BERTH_ASK and needs_process are the owner's to settle. For an owner of
+ * several stacks that has one of them judge for all. The time is that of the last call.
+ */
+BERTH_API struct berth_verdict berth_contact_judge(struct berth *berth,
+                                                   const struct berth_contact *contact);
+
+/*
  * The owner's own verdict on the contacts that berth_tcp_connect and berth_udp_open begin from now
  * on, instead of the rules', until it is NULL again. For an owner who has judged one by its
  * process, or has asked about it.

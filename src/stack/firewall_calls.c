@@ -112,6 +112,20 @@ struct berth_verdict stack_judge(struct berth *berth, const struct stack_contact
     return described.verdict;
 }
 
+struct berth_verdict berth_contact_judge(struct berth *berth, const struct berth_contact *contact)
+{
+    bool guards_peer = berth->config.guard == BERTH_GUARD_LINK_PEER;
+    struct stack_contact turned = {
+        .protocol = contact->protocol,
+        .local = guards_peer ? contact->peer : contact->guarded,
+        .remote = guards_peer ? contact->guarded : contact->peer,
+        .arriving = (contact->direction == BERTH_OUT) == guards_peer,
+        .may_hold = true,
+    };
+
+    return stack_judge(berth, &turned);
+}
+
 void berth_decide(struct berth *berth, const struct berth_verdict *verdict)
 {
     berth->is_decided = verdict != NULL;

@@ -190,13 +190,57 @@ static void the_public_calls(void **state)
     assert_int_equal(fixture->berth.stats.contacts_denied, 0);
 }
 
+/* A contact that its owner describes is judged, and noted, as the one that comes by itself. */
+static void a_described_contact_is_judged_alike(void **state)
+{
+    struct fixture *fixture = *state;
+
+    load(fixture, "allow in 80 from 10.0.0.9\nask out 5000\nallow in 5000 by redis");
+    for (unsigned i = 0; i < 4; i++) {
+        struct stack_contact contact = make_contact(BERTH_TCP, (i & 1) != 0);
+        struct berth_contact noted = {0};
+        struct berth_contact described;
+        struct berth_verdict verdict;
+        struct berth_verdict again;
+        bool was_noted;
+
+        fixture->berth.config.guard = i < 2 ? BERTH_GUARD_STACK : BERTH_GUARD_LINK_PEER;
+        contact.may_hold = true;
+        verdict = stack_judge(&fixture->berth, &contact);
+        was_noted = berth_next_contact(&fixture->berth, &noted);
+        described = noted;
+        if (!was_noted) {
+            bool is_out = contact.arriving == (i >= 2);
+
+            described.direction = is_out ? BERTH_OUT : BERTH_IN;
+            described.protocol = BERTH_TCP;
+            described.guarded = i < 2 ? contact.local : contact.remote;
+            described.peer = i < 2 ? contact.remote : contact.local;
+        }
+        again = berth_contact_judge(&fixture->berth, &described);
+        assert_int_equal(again.action, verdict.action);
+        assert_int_equal(again.rule, verdict.rule);
+        assert_int_equal(again.needs_process, verdict.needs_process);
+        assert_int_equal(berth_next_contact(&fixture->berth, &described), was_noted);
+        assert_true(berth_endpoint_is_equal(&described.peer, &noted.peer) || !was_noted);
+        assert_true(berth_endpoint_is_equal(&described.guarded, &noted.guarded) || !was_noted);
+    }
+    assert_int_equal(fixture->berth.stats.contacts_allowed, 2);
+    assert_int_equal(fixture->berth.stats.contacts_asked, 4);
+    assert_int_equal(fixture->berth.stats.contacts_denied, 2);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(guards_and_directions),  CASE(echo_has_no_port), CASE(refusals_are_noted_in_order),
-        CASE(no_room_to_note_at_all), CASE(the_public_calls),
+        CASE(guards_and_directions),
+        CASE(echo_has_no_port),
+        CASE(refusals_are_noted_in_order),
+        CASE(no_room_to_note_at_all),
+        CASE(the_public_calls),
+        CASE(a_described_contact_is_judged_alike),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
