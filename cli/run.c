@@ -41,6 +41,7 @@ struct settings {
     struct berth_address resolver;
     struct berth_address resolver6;
     uint64_t mtu;
+    uint64_t queues;
     bool is_v4_only;
     bool is_v6_only;
     bool has_summary;
@@ -270,6 +271,14 @@ static const struct cli_option option_list[] = {
      .max = LAUNCH_MTU_MAX,
      .offset = offsetof(struct settings, mtu),
      .help = "bytes of a packet, 576 to 65520; 1500 unless said"},
+    {.name = "queues",
+     .kind = CLI_NUMBER,
+     .value = "N",
+     .min = 1,
+     .max = LAUNCH_QUEUES_MAX,
+     .offset = offsetof(struct settings, queues),
+     .help = "of the device, each with a stack and a thread for its TCP connections: 1 to 16; "
+             "1 unless said, which is a processor's worth"},
     {.name = "impair",
      .kind = CLI_CALL,
      .value = "TEXT",
@@ -331,6 +340,12 @@ static int check(const struct settings *settings, const struct cli_words *operan
     }
     if (settings->mtu < MTU_V6_MIN && !settings->is_v4_only) {
         return refuse("--mtu", "1280 or more, as IPv6 needs; or --ipv4-only");
+    }
+    if (settings->queues > 1 && settings->pcap_file != NULL) {
+        return refuse("--pcap", "one queue (--queues)");
+    }
+    if (settings->queues > 1 && settings->is_impaired) {
+        return refuse("--impair", "one queue (--queues)");
     }
     for (size_t i = 0; i < settings->publish_count; i++) {
         const struct run_publish *publish = &settings->publishes[i];
@@ -421,6 +436,7 @@ static int start(struct settings *settings, const struct cli_words *operands)
         .resolver6 = settings->resolver6,
         .has_resolver = !settings->has_no_dns,
         .mtu = (uint32_t)settings->mtu,
+        .queues = (uint32_t)settings->queues,
         .publishes = settings->publishes,
         .publish_count = settings->publish_count,
         .nameservers = settings->nameservers,
@@ -463,8 +479,8 @@ int cli_run_main(int argc, char **argv)
     struct cli_words operands;
     int status;
 
-    *settings =
-        (struct settings){.policy = cli_policy_new(), .mtu = 1500, .ask_seconds = RUN_ASK_SECONDS};
+    *settings = (struct settings){
+        .policy = cli_policy_new(), .mtu = 1500, .queues = 1, .ask_seconds = RUN_ASK_SECONDS};
     (void)set_network(settings, DEFAULT_NETWORK, &complaint);
     (void)set_network6(settings, DEFAULT_NETWORK6, &complaint);
     status = cli_options_parse(&options, argc, argv, settings, &operands);

@@ -13,14 +13,6 @@
 #include "cli/policy.h"
 #include "run/run.h"
 
-/* A peer that is anybody: each special block by itself, since nothing else names it, and such
- * blocks where IPv6 carries them (NAT64, 6to4): src/firewall/special.c. */
-#define RUN_EVERYWHERE                                                                  \
-    "any, host, 0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16, 224.0.0.0/4, 255.255.255.255, " \
-    "::, ::1, ::/96, fe80::/10, ff00::/8, 64:ff9b::/104, 64:ff9b::7f00:0/104, "         \
-    "64:ff9b::a9fe:0/112, 64:ff9b::e000:0/100, 64:ff9b::ffff:ffff, 2002::/24, "         \
-    "2002:7f00::/24, 2002:a9fe::/32, 2002:e000::/20, 2002:ffff:ffff::/48\n"
-
 /* ---- run_values.c: pure; false: *COMPLAINT says why ----------------------------------------- */
 
 /* "[ADDR:]PORT[-PORT][:PORT[-PORT]][/tcp|/udp]". */

@@ -73,6 +73,12 @@ struct link {
  */
 BERTH_API int link_receive(struct link *link, struct berth *berth, unsigned max, uint64_t now_ns);
 
+/* Reads only: as link_table.read. For an owner who hands packets over himself. */
+static inline int link_read(struct link *link, struct berth *berth, struct berth_buffer **buffers,
+                            unsigned max, uint64_t now_ns)
+{
+    return link->table->read(link, berth, buffers, max, now_ns);
+}
 static inline int link_send(struct link *link, const struct berth_frame *frames, unsigned count,
                             uint64_t now_ns)
 {
@@ -133,6 +139,13 @@ BERTH_API BERTH_MUST_CHECK int link_tun_new(int fd, uint32_t offloads, struct li
  * or with none. The interface is still down and without an address. -errno on failure.
  */
 BERTH_API BERTH_MUST_CHECK int link_tun_open(const char *name, int *fd, uint32_t *offloads);
+/*
+ * The same with COUNT queues (1 and more), a descriptor for each in FDS. The kernel keeps a flow to
+ * one queue: that on which its other direction was written last, for some seconds, else the one
+ * that a hash of its addresses and ports says.
+ */
+BERTH_API BERTH_MUST_CHECK int link_tun_open_queues(const char *name, unsigned count, int *fds,
+                                                    uint32_t *offloads);
 /* Sets which offloads (enum berth_link_offload) the kernel may use towards FD. -errno. */
 BERTH_API BERTH_MUST_CHECK int link_tun_set_offloads(int fd, uint32_t offloads);
 

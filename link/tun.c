@@ -224,27 +224,57 @@ static int set_all_offloads(int fd, uint32_t *offloads)
     return result;
 }
 
-int link_tun_open(const char *name, int *fd, uint32_t *offloads)
+/* One descriptor of the device that REQUEST says; -errno. */
+static int open_queue(struct ifreq *request)
+{
+    int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+
+    if (fd < 0) {
+        return -errno;
+    }
+    if (ioctl(fd, TUNSETIFF, request) != 0) {
+        int error = errno;
+
+        (void)close(fd);
+        return -error;
+    }
+    return fd;
+}
+
+int link_tun_open_queues(const char *name, unsigned count, int *fds, uint32_t *offloads)
 {
     struct ifreq request = {.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR};
     uint32_t all = 0;
-    int result;
-    int tun;
+    unsigned opened = 0;
+    int result = 0;
 
     if (strlen(name) >= sizeof request.ifr_name) {
         return -ENAMETOOLONG;
     }
     memcpy(request.ifr_name, name, strlen(name));
-    tun = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-    if (tun < 0) {
-        return -errno;
+    if (count > 1) {
+        request.ifr_flags = (short)(request.ifr_flags | IFF_MULTI_QUEUE);
     }
-    result = ioctl(tun, TUNSETIFF, &request) != 0 ? -errno : set_all_offloads(tun, &all);
+    while (opened < count && result >= 0) {
+        result = open_queue(&request); /* which has the name of the first from then on */
+        if (result >= 0) {
+            fds[opened++] = result;
+        }
+    }
+    if (result >= 0) {
+        result = set_all_offloads(fds[0], &all); /* they are the device's */
+    }
     if (result < 0) {
-        (void)close(tun);
+        while (opened > 0) {
+            (void)close(fds[--opened]);
+        }
         return result;
     }
-    *fd = tun;
     *offloads = all;
     return 0;
+}
+
+int link_tun_open(const char *name, int *fd, uint32_t *offloads)
+{
+    return link_tun_open_queues(name, 1, fd, offloads);
 }

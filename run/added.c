@@ -43,9 +43,9 @@ static uint32_t line_of_words(const struct run *run, const char *words)
 {
     const char *text;
 
-    for (uint32_t i = 0; (text = berth_rules_text(run->berth, i)) != NULL; i++) {
+    for (uint32_t i = 0; (text = berth_rules_text(run->guard->berth, i)) != NULL; i++) {
         if (strcmp(text, words) == 0) {
-            return berth_rules_line(run->berth, i);
+            return berth_rules_line(run->guard->berth, i);
         }
     }
     return 0;
@@ -58,9 +58,10 @@ static uint32_t line_now(struct run *run, int32_t number)
     const char *words = run_rule_text(run, number);
     const char *text;
 
-    for (uint32_t i = 0; words != NULL && (text = berth_rules_text(run->berth, i)) != NULL; i++) {
+    for (uint32_t i = 0; words != NULL && (text = berth_rules_text(run->guard->berth, i)) != NULL;
+         i++) {
         if (strcmp(text, words) == 0 && rules_note(run, (int32_t)i) == number) {
-            return berth_rules_line(run->berth, i);
+            return berth_rules_line(run->guard->berth, i);
         }
     }
     return words == NULL ? 0 : line_of_words(run, words);
@@ -194,7 +195,7 @@ int added_add(struct run *run, const char *words, int32_t number)
     struct berth_contact contact;
 
     /* What was refused by the rules as they are is noted while their indexes mean them. */
-    while (berth_next_contact(run->berth, &contact)) {
+    while (berth_next_contact(run->guard->berth, &contact)) {
         conversation_refused(run, &contact, NULL);
     }
     return add_before(run, words, run_rule_text(run, number), line_now(run, number));

@@ -14,7 +14,7 @@
 
 #include "run/confine.h"
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define IS_SANITIZED 1
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(undefined_behavior_sanitizer)
@@ -196,7 +196,10 @@ int confine_calls(bool may_replace, char *message, size_t message_bytes)
     filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
     result = filter == NULL ? -ENOMEM : seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     if (result == 0) {
-        (void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1); /* see run/launch_filter.c */
+        (void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1);      /* see run/launch_filter.c */
+        result = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1); /* the threads of --queues */
+    }
+    if (result == 0) {
         result = add_rules(filter, may_replace);
     }
     if (result == 0) {

@@ -73,7 +73,7 @@ void control_init(struct run *run)
 
     run->control.source.work = on_asked;
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, size) < 0 || listen(fd, BACKLOG) < 0 ||
-        loop_watch(&run->loop, &run->control.source, fd, EPOLLIN) < 0) {
+        loop_watch(run->guard->loop, &run->control.source, fd, EPOLLIN) < 0) {
         run_say(run, "berth rules reload will not find this run: %s", strerror(errno));
         if (fd >= 0) {
             close(fd);
@@ -87,7 +87,7 @@ void control_done(struct run *run)
     int fd = run->control.source.fd;
 
     if (fd >= 0) {
-        loop_forget(&run->loop, &run->control.source);
+        loop_forget(run->guard->loop, &run->control.source);
         close(fd);
         run->control.source.fd = -1;
     }

@@ -85,7 +85,7 @@ static struct tally_key key_of(const struct conversation *conversation)
 /* May a question be asked that nobody depends on? ASKS_PER_S of them may, ASKS_AT_ONCE in a row. */
 static bool may_ask(struct run *run)
 {
-    uint64_t now = run->loop.now_ns;
+    uint64_t now = run->now_ns;
     uint64_t step = NS_PER_S / ASKS_PER_S;
 
     if (run->asks_paid_ns > now + ASKS_AT_ONCE * step) {
@@ -128,7 +128,7 @@ static void judge(struct run *run, struct conversation *conversation)
     if (conversation->direction == BERTH_IN) {
         struct berth_contact_query query = query_of(conversation);
 
-        conversation->verdict = berth_rules_judge(run->berth, &query);
+        conversation->verdict = berth_rules_judge(run->guard->berth, &query);
     }
     conversation->rule = rules_note(run, conversation->verdict.rule);
     if (needs_process(run, conversation)) {
@@ -139,7 +139,7 @@ static void judge(struct run *run, struct conversation *conversation)
 void conversation_begin(struct run *run, struct conversation *conversation,
                         const struct decided *decided)
 {
-    conversation->begun_ns = run->loop.now_ns;
+    conversation->begun_ns = run->now_ns;
     conversation->is_open = false;
     conversation->bytes_out = 0;
     conversation->bytes_in = 0;
@@ -151,8 +151,9 @@ void conversation_begin(struct run *run, struct conversation *conversation,
     } else {
         judge(run, conversation);
     }
-    conversation->holds_name = conversation->verdict.by_name &&
-                               berth_name_hold(run->berth, &conversation->peer.address) == BERTH_OK;
+    conversation->holds_name =
+        conversation->verdict.by_name &&
+        berth_name_hold(run->guard->berth, &conversation->peer.address) == BERTH_OK;
 }
 
 /* ---- The journal ---------------------------------------------------------------------------- */
@@ -248,7 +249,7 @@ static json_t *describe(const struct run *run, const char *event,
 static void write_end(struct run *run, const char *event, const struct conversation *conversation,
                       enum run_end end)
 {
-    uint64_t duration_us = (run->loop.now_ns - conversation->begun_ns) / NS_PER_US;
+    uint64_t duration_us = (run->now_ns - conversation->begun_ns) / NS_PER_US;
     double duration_ms = (double)duration_us / 1000.0;
     json_t *line;
 
@@ -294,7 +295,7 @@ static bool is_stale(const struct run *run, const struct conversation *conversat
     struct berth_contact_query query = query_of(conversation);
 
     return name != NULL && conversation->direction == BERTH_OUT &&
-           berth_rules_judge_name(run->berth, &query, name).action == BERTH_ALLOW;
+           berth_rules_judge_name(run->guard->berth, &query, name).action == BERTH_ALLOW;
 }
 
 static void count(struct run *run, const struct conversation *conversation)
@@ -341,7 +342,7 @@ void conversation_forget(struct run *run, struct conversation *conversation)
     conversation->process = NULL;
     if (conversation->holds_name) {
         conversation->holds_name = false;
-        berth_name_release(run->berth, &conversation->peer.address);
+        berth_name_release(run->guard->berth, &conversation->peer.address);
     }
 }
 
@@ -375,7 +376,7 @@ void conversation_refused(struct run *run, const struct berth_contact *contact,
         .program = contact->guarded,
         .peer = contact->peer,
         .verdict = contact->verdict,
-        .begun_ns = run->loop.now_ns,
+        .begun_ns = run->now_ns,
     };
     bool is_drop;
 
@@ -430,11 +431,24 @@ static bool is_told(enum berth_drop reason)
            reason == BERTH_DROP_NO_CONNECTION || reason == BERTH_DROP_NO_ECHO;
 }
 
+static void sum_drops(const struct run *run, struct berth_stats *sum)
+{
+    berth_stats(run->guard->berth, sum);
+    for (uint32_t i = 0; run->queue_count > 1 && i < run->queue_count; i++) {
+        struct berth_stats stats;
+
+        berth_stats(run->queues[i]->berth, &stats);
+        for (int reason = 0; reason < BERTH_DROP_COUNT; reason++) {
+            sum->drops[reason] += stats.drops[reason];
+        }
+    }
+}
+
 void conversation_tell_drops(struct run *run)
 {
     struct berth_stats stats;
 
-    berth_stats(run->berth, &stats);
+    sum_drops(run, &stats);
     for (int i = 0; i < BERTH_DROP_COUNT && journal_is_on(&run->journal); i++) {
         enum berth_drop reason = (enum berth_drop)i;
 

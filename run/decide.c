@@ -53,11 +53,11 @@ static bool is_pointed_inwards(const struct run *run, const struct berth_verdict
 struct berth_verdict decide_judge(struct run *run, const struct decide_contact *contact)
 {
     struct berth_contact_query query = query_of(contact);
-    struct berth_verdict verdict = berth_rules_judge(run->berth, &query);
+    struct berth_verdict verdict = berth_rules_judge(run->guard->berth, &query);
 
     if (contact->direction == BERTH_OUT &&
         is_pointed_inwards(run, &verdict, &contact->peer.address)) {
-        return berth_rules_judge_name(run->berth, &query, ""); /* as if it had no name */
+        return berth_rules_judge_name(run->guard->berth, &query, ""); /* as if it had no name */
     }
     return verdict;
 }
@@ -69,7 +69,8 @@ void decide_take(struct run *run, struct decide_contact *contact,
 
     contact->decided.verdict = *verdict;
     contact->decided.rule = rules_note(run, verdict->rule);
-    if (verdict->limited && berth_rules_take(run->berth, &query, &contact->decided.verdict) < 0) {
+    if (verdict->limited &&
+        berth_rules_take(run->guard->berth, &query, &contact->decided.verdict) < 0) {
         contact->decided.verdict.action = BERTH_DENY; /* as the verdict says now */
     }
 }
@@ -93,20 +94,71 @@ static struct berth_contact record_of(const struct decide_contact *contact)
     };
 }
 
-static void call_relay(struct run *run, berth_id id, const struct berth_held *held,
+static void call_relay(struct queue *queue, berth_id id, const struct berth_held *held,
                        const struct decided *decided)
 {
+    BERTH_CHECK(held->protocol == BERTH_TCP || queue == queue->run->guard);
     switch (held->protocol) {
     case BERTH_TCP:
-        relay_tcp_call(run, id, held, decided);
+        relay_tcp_call(queue, id, held, decided);
         break;
     case BERTH_UDP:
-        relay_udp_call(run, id, held, decided);
+        relay_udp_call(queue->run, id, held, decided);
         break;
     case BERTH_ICMP:
-        relay_echo_call(run, id, held, decided);
+        relay_echo_call(queue->run, id, held, decided);
         break;
     }
+}
+
+/* A client of a published port on its way to its queue. */
+struct client_parcel {
+    struct parcel parcel;
+    int fd;
+    struct berth_endpoint client;
+    struct berth_endpoint program;
+    bool is_decided;
+    struct decided decided;
+};
+
+static void deliver_client(struct queue *to, struct parcel *parcel, bool is_over)
+{
+    struct client_parcel *client = CONTAINER_OF(parcel, struct client_parcel, parcel);
+
+    if (is_over) {
+        sockets_reset(client->fd);
+    } else {
+        relay_tcp_answer(to, client->fd, &client->client, &client->program,
+                         client->is_decided ? &client->decided : NULL);
+    }
+    free(client);
+}
+
+/* FD (taken): a client that is let through, if the guard has nothing against it. */
+static void answer_client(struct run *run, int fd, const struct berth_endpoint *client,
+                          const struct berth_endpoint *program, const struct decided *decided)
+{
+    struct queue *to = steer_client(run, client);
+    struct client_parcel *parcel;
+
+    if (queue_is_with(to, run->guard)) {
+        relay_tcp_answer(to, fd, client, program, decided);
+        return;
+    }
+    parcel = malloc(sizeof *parcel);
+    if (parcel == NULL) {
+        sockets_reset(fd);
+        return;
+    }
+    *parcel = (struct client_parcel){.parcel = {.deliver = deliver_client},
+                                     .fd = fd,
+                                     .client = *client,
+                                     .program = *program,
+                                     .is_decided = decided != NULL};
+    if (decided != NULL) {
+        parcel->decided = *decided;
+    }
+    queue_post(to, &parcel->parcel);
 }
 
 /* It came to nothing, without a verdict. */
@@ -128,27 +180,28 @@ static void allow(struct run *run, struct decide_contact *contact)
     struct berth_held held;
 
     if (contact->fd >= 0) {
-        relay_tcp_answer(run, contact->fd, &contact->peer, &contact->program, &contact->decided);
+        answer_client(run, contact->fd, &contact->peer, &contact->program, &contact->decided);
     } else if (contact->arrival.data != NULL) {
         relay_udp_answer(run, &contact->arrival, &contact->decided);
-    } else if (berth_held(run->berth, contact->id, &held) == BERTH_OK) {
-        call_relay(run, contact->id, &held, &contact->decided);
+    } else if (berth_held(contact->queue->berth, contact->id, &held) == BERTH_OK) {
+        call_relay(contact->queue, contact->id, &held, &contact->decided);
     } else {
         give_up(run, contact, RUN_END_GIVEN_UP);
     }
 }
 
 /* Answered as the stack answers what the rules refuse: a RST, or ICMP's "prohibited". */
-static void refuse_held(struct run *run, const struct decide_contact *contact)
+static void refuse_held(const struct decide_contact *contact)
 {
+    struct berth *berth = contact->queue->berth;
     int result;
 
     if (contact->decided.verdict.action == BERTH_DROP) {
-        result = berth_held_drop(run->berth, contact->id);
+        result = berth_held_drop(berth, contact->id);
     } else if (contact->protocol == BERTH_TCP) {
-        result = berth_held_refuse(run->berth, contact->id);
+        result = berth_held_refuse(berth, contact->id);
     } else {
-        result = berth_held_reject(run->berth, contact->id, BERTH_UNREACHABLE_PROHIBITED);
+        result = berth_held_reject(berth, contact->id, BERTH_UNREACHABLE_PROHIBITED);
     }
     BERTH_CHECK(result == BERTH_OK || result == BERTH_E_STALE); /* stale: it has been given up */
 }
@@ -159,11 +212,41 @@ static void refuse(struct run *run, const struct decide_contact *contact)
 
     conversation_refused(run, &record, &contact->decided);
     if (contact->id != 0) {
-        refuse_held(run, contact);
+        refuse_held(contact);
     }
     if (contact->fd >= 0) {
         sockets_reset(contact->fd);
     }
+}
+
+static void free_contact(struct decide_contact *contact)
+{
+    list_remove(&contact->all);
+    list_remove(&contact->parcel.node);
+    free(contact);
+}
+
+/* On its queue's thread. */
+static void go(struct decide_contact *contact)
+{
+    struct run *run = contact->queue->run;
+
+    if (contact->is_given_up) {
+        give_up(run, contact, RUN_END_GIVEN_UP);
+    } else if (contact->decided.verdict.action == BERTH_ALLOW) {
+        allow(run, contact);
+    } else {
+        refuse(run, contact);
+    }
+    free_contact(contact);
+}
+
+/* At the end all contacts have gone before (decide_end_all). */
+static void deliver_decided(struct queue *to, struct parcel *parcel, bool is_over)
+{
+    (void)to;
+    BERTH_CHECK(!is_over);
+    go(CONTAINER_OF(parcel, struct decide_contact, parcel));
 }
 
 void decide_go(struct run *run, struct decide_contact *contact, enum ask_answer answer)
@@ -178,13 +261,12 @@ void decide_go(struct run *run, struct decide_contact *contact, enum ask_answer 
     if (answer != ASK_NOTHING) {
         decided->verdict.action = ask_answer_allows(answer) ? BERTH_ALLOW : BERTH_DENY;
     }
-    if (decided->verdict.action == BERTH_ALLOW) {
-        allow(run, contact);
-    } else {
-        refuse(run, contact);
+    if (queue_is_with(contact->queue, run->guard)) {
+        go(contact);
+    } else if (!contact->is_given_up) { /* else it is on its way here to be told so */
+        contact->parcel.deliver = deliver_decided;
+        queue_post(contact->queue, &contact->parcel);
     }
-    list_remove(&contact->all);
-    free(contact);
 }
 
 /* ---- How it comes --------------------------------------------------------------------------- */
@@ -216,7 +298,7 @@ static struct decide_contact *contact_new(struct run *run, const struct decide_c
         return NULL;
     }
     *contact = *like;
-    contact->begun_ns = run->loop.now_ns;
+    contact->begun_ns = run->now_ns;
     if (data != NULL) {
         contact->arrival.data = memcpy(contact + 1, data, bytes);
     }
@@ -224,64 +306,101 @@ static struct decide_contact *contact_new(struct run *run, const struct decide_c
     return contact;
 }
 
-/* Takes CONTACT (NULL: no memory, false) to its process, the rules, and a person. HELD: the verdict
- * by which the stack holds it; what that has allowed it has counted against the rule's limit. */
-static bool decide(struct run *run, struct decide_contact *contact,
-                   const struct berth_verdict *held)
+/* Takes CONTACT to its process, the rules, and a person. */
+static void decide(struct run *run, struct decide_contact *contact)
 {
     struct berth_verdict verdict;
 
-    if (contact == NULL) {
-        return false;
-    }
     find_process(run, contact);
     verdict = decide_judge(run, contact);
-    verdict.limited = verdict.limited &&
-                      !(held != NULL && held->action == BERTH_ALLOW && held->rule == verdict.rule);
+    verdict.limited =
+        verdict.limited && !(contact->is_held && contact->held.action == BERTH_ALLOW &&
+                             contact->held.rule == verdict.rule);
     decide_take(run, contact, &verdict);
     if (contact->decided.verdict.action != BERTH_ASK) {
         decide_go(run, contact, ASK_NOTHING);
-        return true;
+        return;
     }
     note_name(run, contact);
     if (!questions_put(run, contact)) {
         decide_go(run, contact, ASK_NO_ANSWER);
     }
-    return true;
 }
 
-void decide_held(struct run *run, berth_id id, const struct berth_held *held)
+static void deliver_undecided(struct queue *to, struct parcel *parcel, bool is_over)
 {
-    struct decide_contact like = {.direction = BERTH_OUT,
+    struct decide_contact *contact = CONTAINER_OF(parcel, struct decide_contact, parcel);
+
+    BERTH_CHECK(!is_over);
+    if (!contact->is_given_up) {
+        decide(to->run, contact);
+        return;
+    }
+    questions_withdraw(to->run, contact);
+    give_up(to->run, contact, RUN_END_GIVEN_UP);
+    free_contact(contact);
+}
+
+/* To whom decides. */
+static void bring(struct run *run, struct decide_contact *contact)
+{
+    contact->parcel.deliver = deliver_undecided;
+    if (queue_is_with(contact->queue, run->guard)) {
+        deliver_undecided(run->guard, &contact->parcel, false);
+    } else {
+        queue_post(run->guard, &contact->parcel);
+    }
+}
+
+void decide_held(struct queue *queue, berth_id id, const struct berth_held *held)
+{
+    struct run *run = queue->run;
+    struct decide_contact like = {.queue = queue,
+                                  .direction = BERTH_OUT,
                                   .protocol = held->protocol,
                                   .program = held->remote,
                                   .peer = held->local,
+                                  .held = held->verdict,
+                                  .is_held = true,
                                   .id = id,
                                   .fd = -1};
+    struct decide_contact *contact;
 
     if (is_plain(&held->verdict) &&
         !is_pointed_inwards(run, &held->verdict, &held->local.address)) {
-        call_relay(run, id, held, NULL);
-    } else if (!decide(run, contact_new(run, &like, NULL, 0), &held->verdict)) {
-        (void)berth_held_drop(run->berth, id);
+        call_relay(queue, id, held, NULL);
+        return;
     }
+    contact = contact_new(run, &like, NULL, 0);
+    if (contact == NULL) {
+        (void)berth_held_drop(queue->berth, id);
+        return;
+    }
+    bring(run, contact);
 }
 
 void decide_client(struct run *run, int fd, const struct berth_endpoint *client,
                    const struct berth_endpoint *program)
 {
-    struct decide_contact like = {.direction = BERTH_IN,
+    struct decide_contact like = {.queue = run->guard,
+                                  .direction = BERTH_IN,
                                   .protocol = BERTH_TCP,
                                   .program = *program,
                                   .peer = *client,
                                   .fd = fd};
     struct berth_verdict verdict = decide_judge(run, &like);
+    struct decide_contact *contact;
 
     if (is_plain(&verdict)) {
-        relay_tcp_answer(run, fd, client, program, NULL);
-    } else if (!decide(run, contact_new(run, &like, NULL, 0), NULL)) {
-        sockets_reset(fd);
+        answer_client(run, fd, client, program, NULL);
+        return;
     }
+    contact = contact_new(run, &like, NULL, 0);
+    if (contact == NULL) {
+        sockets_reset(fd);
+        return;
+    }
+    bring(run, contact);
 }
 
 /* Does a datagram of this client wait already? */
@@ -301,7 +420,8 @@ static bool has_waiting(struct run *run, const struct relay_udp_arrival *arrival
 
 void decide_datagram(struct run *run, const struct relay_udp_arrival *arrival)
 {
-    struct decide_contact like = {.direction = BERTH_IN,
+    struct decide_contact like = {.queue = run->guard,
+                                  .direction = BERTH_IN,
                                   .protocol = BERTH_UDP,
                                   .program = arrival->program,
                                   .peer = arrival->seen,
@@ -312,24 +432,29 @@ void decide_datagram(struct run *run, const struct relay_udp_arrival *arrival)
     if (is_plain(&verdict)) {
         relay_udp_answer(run, arrival, NULL);
     } else if (!has_waiting(run, arrival)) {
-        /* Without memory the datagram is lost, as one may be. */
-        (void)decide(run, contact_new(run, &like, arrival->data, arrival->bytes), NULL);
+        struct decide_contact *contact = contact_new(run, &like, arrival->data, arrival->bytes);
+
+        if (contact != NULL) { /* else the datagram is lost, as one may be */
+            bring(run, contact);
+        }
     }
 }
 
 /* ---- Those that wait ------------------------------------------------------------------------ */
 
-void decide_on_held_closed(struct run *run, const struct berth_event *event)
+void decide_on_held_closed(struct queue *queue, const struct berth_event *event)
 {
+    struct run *run = queue->run;
+
     for (struct list_node *at = list_first(&run->deciding); at != NULL;
          at = list_next(&run->deciding, at)) {
         struct decide_contact *contact = CONTAINER_OF(at, struct decide_contact, all);
 
-        if (contact->id == event->id) {
-            questions_withdraw(run, contact);
-            give_up(run, contact, RUN_END_GIVEN_UP);
-            list_remove(&contact->all);
-            free(contact);
+        if (contact->id == event->id && contact->queue == queue) {
+            contact->is_given_up = true;
+            if (!list_has(&contact->parcel.node)) {
+                bring(run, contact);
+            }
             return;
         }
     }
@@ -344,13 +469,12 @@ void decide_end_all(struct run *run)
 
         questions_withdraw(run, contact);
         if (contact->id != 0) {
-            (void)berth_held_drop(run->berth, contact->id);
+            (void)berth_held_drop(contact->queue->berth, contact->id);
         }
         if (contact->fd >= 0) {
             sockets_reset(contact->fd);
         }
         give_up(run, contact, RUN_END_RUN_ENDED);
-        list_remove(&contact->all);
-        free(contact);
+        free_contact(contact);
     }
 }

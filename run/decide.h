@@ -16,6 +16,9 @@
  *  2. A process that is not known matches no "allow ... by" and every other "by".
  *  3. No name opens an address that leads inwards, but those of --hosts: rules by addresses do.
  *  4. At most ASK_WAITERS_MAX contacts wait; what comes after is denied.
+ *  5. With several queues a contact is decided on by the guard's thread, and goes its way on its
+ *     own queue's; it is one of the two's at a time (parcel), and where it is given up meanwhile
+ *     that is for the next who gets it.
  */
 #ifndef RUN_DECIDE_H
 #define RUN_DECIDE_H
@@ -28,11 +31,17 @@
 struct decide_contact {
     struct ask_waiter waiter;
     struct list_node all; /* run.deciding */
+    struct queue *queue;  /* whose stack holds it; a client's or a datagram's: the guard's */
+    struct parcel parcel; /* from one to the other */
+    bool is_given_up;     /* the stack holds it no more */
+    enum ask_answer answer;
     enum berth_direction direction;
     enum berth_protocol protocol;
     struct berth_endpoint program;
     struct berth_endpoint peer;
     struct decided decided;
+    struct berth_verdict held; /* by which the stack holds it; what that allowed has been counted */
+    bool is_held;
     uint64_t begun_ns;
     berth_id id;                      /* held by the stack; 0: not */
     int fd;                           /* a client; -1: none */
@@ -45,14 +54,14 @@ static inline struct decide_contact *decide_contact_of(struct ask_waiter *waiter
 }
 
 /* The first packet held as ID, HELD by the stack. */
-void decide_held(struct run *run, berth_id id, const struct berth_held *held);
+void decide_held(struct queue *queue, berth_id id, const struct berth_held *held);
 /* FD (taken): a client of a published port, seen as CLIENT, for the program's end PROGRAM. */
 void decide_client(struct run *run, int fd, const struct berth_endpoint *client,
                    const struct berth_endpoint *program);
 /* A datagram to a published port, of a client that has no flow yet. */
 void decide_datagram(struct run *run, const struct relay_udp_arrival *arrival);
 /* The stack holds the packet of the event's id no more. */
-void decide_on_held_closed(struct run *run, const struct berth_event *event);
+void decide_on_held_closed(struct queue *queue, const struct berth_event *event);
 
 /* What the rules, as they are now, say of CONTACT. */
 struct berth_verdict decide_judge(struct run *run, const struct decide_contact *contact);
@@ -60,7 +69,7 @@ struct berth_verdict decide_judge(struct run *run, const struct decide_contact *
 void decide_take(struct run *run, struct decide_contact *contact,
                  const struct berth_verdict *verdict);
 /* CONTACT, which waits no more, goes its way as ANSWER says: ASK_NOTHING, as its verdict says.
- * Takes it. */
+ * Takes it. The guard's thread calls. */
 void decide_go(struct run *run, struct decide_contact *contact, enum ask_answer answer);
 
 /* At the end of a run: nothing waits any more. */

@@ -10,6 +10,10 @@
  *   control ── asks for the rules to be read again (rules.h)
  *                     publish: listening sockets of the host ─ relay_tcp, relay_udp
  *
+ * With several queues (--queues) the device, its link, the stack and relay_tcp are there once for
+ * each, with a thread (queue.h); all else is there once, and one more stack, the guard's, has the
+ * firewall and what is no TCP.
+ *
  * A turn (run.c): wait; packets in; the time; events and refusals (gate.c); the work that they
  * queued (loop.h); packets out. A handler of an event or of a descriptor's readiness only notes and
  * queues; calls that send, read or end something are made by the work.
@@ -25,6 +29,7 @@
 
 #include <berth/berth.h>
 
+#include "base/hash.h"
 #include "link/link.h"
 #include "run/added.h"
 #include "run/answers.h"
@@ -36,6 +41,7 @@
 #include "run/loop.h"
 #include "run/naming.h"
 #include "run/owners.h"
+#include "run/queue.h"
 #include "run/rules.h"
 #include "run/run.h"
 #include "run/tally.h"
@@ -52,26 +58,22 @@ struct publish;
 struct resolver;
 struct questions;
 
-enum { RUN_HELD_CHAINS = 1024 };
-
 struct run {
     struct run_config own_config; /* as given, but for what turned out not to be there */
     const struct run_config *config;
-    struct loop loop;
+    struct queue *queues[RUN_QUEUES_MAX];
+    uint32_t queue_count;
+    struct queue *guard; /* whose stack has the firewall: of one queue that one's own */
+    struct gate_lock lock;
+    struct hash_key steer_key;
+    bool threads_end; /* read and written by all threads, atomically; as the next */
+    bool threads_stop;
+    uint64_t now_ns; /* of whoever has the lock; never goes back */
     struct launch *launch;
     struct loop_source launch_source;
     struct hostnet *hostnet;
     struct loop_source hostnet_source;
     struct attribute *attribute;
-    struct link *link;
-    struct loop_source link_source;
-    bool link_is_gone;
-    bool has_packets;      /* the link may have more: do not wait */
-    bool holds_back;       /* the last turn has sent nothing */
-    uint32_t turn_senders; /* connections by which the program has sent in this turn */
-    struct berth *berth;
-    void *memory;
-    size_t memory_bytes;
     struct journal journal;
     struct rules rules;
     struct added added;
@@ -80,8 +82,6 @@ struct run {
     struct naming naming;
     struct owners owners;
     struct answers answers;
-    struct list tcp_relays;                /* all of them */
-    struct list tcp_held[RUN_HELD_CHAINS]; /* those whose SYN is held, by id */
     struct relay_udp_table *udp;
     struct relay_echo_table *echo;
     struct publish *publish;
@@ -89,7 +89,6 @@ struct run {
     struct list deciding;      /* contacts that wait for an answer (decide.h) */
     struct questions *questions;
     uint64_t asks_paid_ns; /* conversation.c: questions that nobody depends on, paid until then */
-    uint64_t moved_bytes;  /* relayed so far, for run.c: is there progress? */
     bool is_ending;        /* the program has ended */
     bool is_hurried;       /* and then a signal came: nothing more is waited for */
     bool has_said_exhausted;
@@ -115,7 +114,15 @@ struct berth_endpoint run_host_endpoint(const struct run *run, const struct bert
  * address of that family. */
 const struct launch_network *run_network(const struct run *run, const struct berth_address *like);
 
-/* gate.c: what has happened in the stack, handed to whom it concerns. */
-void gate_look(struct run *run);
+/* gate.c: what has happened in QUEUE's stack, handed to whom it concerns. */
+void gate_look(struct queue *queue);
+/* With the lock: what the guard says of a TCP connection between PROGRAM and PEER that another
+ * stack holds or is to open; DECIDED: what has been decided of it already; NULL: nothing. */
+struct berth_verdict gate_judge(struct run *run, enum berth_direction direction,
+                                const struct berth_endpoint *program,
+                                const struct berth_endpoint *peer,
+                                const struct berth_verdict *decided);
+/* Tells of what the firewall has refused and found. */
+void gate_look_at_refused(struct run *run);
 
 #endif

@@ -26,7 +26,8 @@ struct launch {
     enum launch_state state;
     pid_t pid;
     int fd; /* the pair's end; -1 after launch_go */
-    int tun_fd;
+    int tun_fds[LAUNCH_QUEUES_MAX];
+    uint32_t queues;
     int diag_fd;
     int exit_status;
     bool has_ipv6;
@@ -117,7 +118,7 @@ static int answer_maps(struct launch *launch, const struct namespace_maps *maps,
     int result = namespace_maps_write(launch->pid, maps, error);
 
     keeper_namespaces_open(&launch->namespaces, launch->pid);
-    if (result == 0 && launch_message_send(launch->fd, &message, NULL) < 0) {
+    if (result == 0 && launch_message_send(launch->fd, &message, NULL, 0) < 0) {
         result = launch_error_set(error, LAUNCH_STEP_PROCESS, "");
     }
     return result;
@@ -134,12 +135,12 @@ static int on_message(struct launch *launch, const struct launch_message *messag
         warn(launch, &message->error);
         return 0;
     case LAUNCH_SAID_READY:
-        launch->tun_fd = fds[LAUNCH_FD_TUN];
+        memcpy(launch->tun_fds, fds + LAUNCH_FD_TUN, sizeof launch->tun_fds);
         launch->diag_fd = fds[LAUNCH_FD_DIAG];
         launch->offloads = message->offloads;
         launch->has_ipv6 = message->has_ipv6;
         launch->network_inode = message->network_inode;
-        if (launch->tun_fd >= 0 && launch->diag_fd >= 0) {
+        if (launch->tun_fds[launch->queues - 1] >= 0 && launch->diag_fd >= 0) {
             return 1;
         }
         errno = EMFILE; /* no room for the descriptors: the kernel drops them */
@@ -159,7 +160,7 @@ static int converse(struct launch *launch, const struct namespace_maps *maps,
                     struct launch_error *error)
 {
     struct launch_message message;
-    int fds[LAUNCH_FD_COUNT];
+    int fds[LAUNCH_FD_MAX];
     int result = 0;
 
     while (result == 0) {
@@ -271,7 +272,10 @@ int launch_start(struct launch **out, const struct launch_config *config,
     launch->state = LAUNCH_HELD;
     launch->signals.keeps_hangup = config->keeps_hangup;
     launch->fd = -1;
-    launch->tun_fd = -1;
+    launch->queues = config->queues == 0 ? 1 : config->queues;
+    for (uint32_t i = 0; i < LAUNCH_QUEUES_MAX; i++) {
+        launch->tun_fds[i] = -1;
+    }
     launch->diag_fd = -1;
     launch->namespaces = (struct keeper_namespaces){-1, -1};
     if (start(launch, config, &error) < 0) {
@@ -291,7 +295,7 @@ int launch_go(struct launch *launch, struct launch_failure *failure)
         snprintf(failure->message, sizeof(failure->message), "the program was already started");
         return BERTH_E_STATE;
     }
-    (void)launch_message_send(launch->fd, &message, NULL);
+    (void)launch_message_send(launch->fd, &message, NULL, 0);
     if (launch_message_receive(launch->fd, &message, NULL) == 1) {
         (void)fail(failure, &message.error);
         failure->exit_status =
@@ -312,7 +316,9 @@ void launch_free(struct launch *launch)
         return;
     }
     close_if_open(&launch->fd);
-    close_if_open(&launch->tun_fd);
+    for (uint32_t i = 0; i < LAUNCH_QUEUES_MAX; i++) {
+        close_if_open(&launch->tun_fds[i]);
+    }
     close_if_open(&launch->diag_fd);
     if (launch->state == LAUNCH_HELD && launch->pid > 0) {
         reap(launch); /* it ends: the pair is closed */
@@ -413,11 +419,11 @@ int launch_exit_status(const struct launch *launch)
     return launch->exit_status;
 }
 
-int launch_take_tun(struct launch *launch)
+int launch_take_tun(struct launch *launch, uint32_t queue)
 {
-    int fd = launch->tun_fd;
+    int fd = launch->tun_fds[queue];
 
-    launch->tun_fd = -1;
+    launch->tun_fds[queue] = -1;
     return fd;
 }
 

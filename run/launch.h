@@ -58,6 +58,7 @@ enum {
     LAUNCH_RESOLVERS_MAX = 3, /* as many as a libc reads */
     LAUNCH_HOSTS_MAX = 256,
     LAUNCH_MESSAGE_BYTES = 1024,
+    LAUNCH_QUEUES_MAX = 16,
 };
 
 /* One address family inside. */
@@ -76,8 +77,9 @@ struct launch_host {
 /* Everything is borrowed until launch_start returns, argv until launch_go returns. */
 struct launch_config {
     char *const
-        *argv;    /* NULL at its end, at least one word; argv[0] is looked for as execvp does */
-    uint32_t mtu; /* bytes of an IP packet, LAUNCH_MTU_MIN..LAUNCH_MTU_MAX */
+        *argv;       /* NULL at its end, at least one word; argv[0] is looked for as execvp does */
+    uint32_t mtu;    /* bytes of an IP packet, LAUNCH_MTU_MIN..LAUNCH_MTU_MAX */
+    uint32_t queues; /* of the device, 1..LAUNCH_QUEUES_MAX; 0: one */
     struct launch_network network;
     struct launch_network network6;        /* at least one of the two is on */
     const struct berth_address *resolvers; /* in the program's resolv.conf; none: it names none */
@@ -113,10 +115,10 @@ BERTH_MUST_CHECK int launch_go(struct launch *launch, struct launch_failure *fai
  * killed: if it is still held it ends, if it runs it runs on, cut off. NULL is allowed. */
 void launch_free(struct launch *launch);
 
-/* The TUN device: IFF_TUN, IFF_NO_PI, IFF_VNET_HDR (10 bytes, host order), non-blocking. The first
- * call hands the descriptor over: the caller closes it, and with it the device is gone. Later
- * calls return -1. */
-int launch_take_tun(struct launch *launch);
+/* The TUN device's QUEUE, from 0: IFF_TUN, IFF_NO_PI, IFF_VNET_HDR (10 bytes, host order),
+ * non-blocking. The first call hands the descriptor over: the caller closes it, and with the last
+ * of them the device is gone. Later calls return -1. */
+int launch_take_tun(struct launch *launch, uint32_t queue);
 /* What the device was given by TUNSETOFFLOAD: enum berth_link_offload, for link_tun_new. */
 uint32_t launch_offloads(const struct launch *launch);
 /* Whether the device has IPv6: asked for and known to this kernel. */

@@ -32,7 +32,7 @@ static void say(const struct launch_child *child, enum launch_said said,
     if (error != NULL) {
         message.error = *error;
     }
-    (void)launch_message_send(child->fd, &message, NULL);
+    (void)launch_message_send(child->fd, &message, NULL, 0);
 }
 
 /* Waits for berth's word. Ends the process when berth is gone. */
@@ -68,7 +68,7 @@ static int settle(const struct launch_child *child, struct tun_setup *tun, int *
     }
     say(child, LAUNCH_SAID_MAPS, NULL);
     await(child, LAUNCH_SAID_MAPS);
-    result = tun_setup_open(tun, error);
+    result = tun_setup_open(tun, child->config->queues == 0 ? 1 : child->config->queues, error);
     if (result == 0) {
         result = open_diag(diag_fd, error);
     }
@@ -94,17 +94,20 @@ static int settle(const struct launch_child *child, struct tun_setup *tun, int *
 static void report_ready(const struct launch_child *child, const struct tun_setup *tun, int diag_fd)
 {
     struct launch_message message = {.said = LAUNCH_SAID_READY};
-    const int fds[LAUNCH_FD_COUNT] = {[LAUNCH_FD_TUN] = tun->fd, [LAUNCH_FD_DIAG] = diag_fd};
+    int fds[LAUNCH_FD_MAX] = {[LAUNCH_FD_DIAG] = diag_fd};
+    size_t count = LAUNCH_FD_TUN + tun->queues;
     struct stat st;
 
     message.offloads = tun->offloads;
     message.has_ipv6 = tun->has_ipv6;
     message.network_inode = stat("/proc/self/ns/net", &st) == 0 ? st.st_ino : 0;
-    if (launch_message_send(child->fd, &message, fds) < 0) {
+    memcpy(fds + LAUNCH_FD_TUN, tun->fds, tun->queues * sizeof *fds);
+    if (launch_message_send(child->fd, &message, fds, count) < 0) {
         _exit(LAUNCH_EXIT_BERTH_FAILED);
     }
-    close(tun->fd);
-    close(diag_fd);
+    for (size_t i = 0; i < count; i++) {
+        close(fds[i]);
+    }
 }
 
 /* Does writing to FD reach the host's network, past the gate? Sockets, Unix ones apart, and TUN and
@@ -189,7 +192,7 @@ static void execute(char *const *argv)
 _Noreturn void launch_child_run(const struct launch_child *child)
 {
     struct launch_error error = {0};
-    struct tun_setup tun = {.fd = -1};
+    struct tun_setup tun = {0};
     int diag_fd = -1;
 
     if (settle(child, &tun, &diag_fd, &error) < 0) {

@@ -32,7 +32,8 @@ enum launch_said {
     LAUNCH_SAID_FAILED,
 };
 
-enum { LAUNCH_FD_TUN, LAUNCH_FD_DIAG, LAUNCH_FD_COUNT };
+/* Of the descriptors that go with a message: the queues of the TUN stand last. */
+enum { LAUNCH_FD_DIAG, LAUNCH_FD_TUN, LAUNCH_FD_MAX = LAUNCH_FD_TUN + LAUNCH_QUEUES_MAX };
 
 struct launch_message {
     enum launch_said said;
@@ -50,10 +51,11 @@ struct launch_child {
     struct sigaction chld; /* the caller's disposition of SIGCHLD, for COMMAND */
 };
 
-/* fds: LAUNCH_FD_COUNT descriptors to go with the message, or NULL. Returns 0, or -1 with errno. */
-int launch_message_send(int fd, const struct launch_message *message, const int *fds);
-/* Waits for a message. fds is filled (-1: none came), or NULL. Returns 1, 0 when the other end is
- * closed, or -1 with errno. */
+/* FDS: COUNT (up to LAUNCH_FD_MAX) descriptors to go with the message. Returns 0, or -1 with errno.
+ */
+int launch_message_send(int fd, const struct launch_message *message, const int *fds, size_t count);
+/* Waits for a message. fds, of LAUNCH_FD_MAX, is filled (-1: none came), or NULL. Returns 1, 0 when
+ * the other end is closed, or -1 with errno. */
 int launch_message_receive(int fd, struct launch_message *message, int *fds);
 
 /* Does all of it; never returns. */

@@ -11,26 +11,26 @@
 
 union control {
     struct cmsghdr header; /* for its alignment */
-    char bytes[CMSG_SPACE(LAUNCH_FD_COUNT * sizeof(int))];
+    char bytes[CMSG_SPACE(LAUNCH_FD_MAX * sizeof(int))];
 };
 
-int launch_message_send(int fd, const struct launch_message *message, const int *fds)
+int launch_message_send(int fd, const struct launch_message *message, const int *fds, size_t count)
 {
     struct launch_message copy = *message;
     struct iovec part = {&copy, sizeof(copy)};
     union control control = {0};
     struct msghdr packet = {.msg_iov = &part, .msg_iovlen = 1};
 
-    if (fds != NULL) {
+    if (count > 0) {
         struct cmsghdr *header = NULL;
 
         packet.msg_control = control.bytes;
-        packet.msg_controllen = sizeof(control.bytes);
+        packet.msg_controllen = CMSG_SPACE(count * sizeof(int));
         header = CMSG_FIRSTHDR(&packet);
         header->cmsg_level = SOL_SOCKET;
         header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(LAUNCH_FD_COUNT * sizeof(int));
-        memcpy(CMSG_DATA(header), fds, LAUNCH_FD_COUNT * sizeof(int));
+        header->cmsg_len = CMSG_LEN(count * sizeof(int));
+        memcpy(CMSG_DATA(header), fds, count * sizeof(int));
     }
     return sendmsg(fd, &packet, MSG_NOSIGNAL) == (ssize_t)sizeof(copy) ? 0 : -1;
 }
@@ -60,13 +60,13 @@ int launch_message_receive(int fd, struct launch_message *message, int *fds)
     if (fds == NULL) {
         return 1;
     }
-    for (int i = 0; i < LAUNCH_FD_COUNT; i++) {
+    for (int i = 0; i < LAUNCH_FD_MAX; i++) {
         fds[i] = -1;
     }
     header = CMSG_FIRSTHDR(&packet);
-    if (header != NULL && header->cmsg_type == SCM_RIGHTS &&
-        header->cmsg_len == CMSG_LEN(LAUNCH_FD_COUNT * sizeof(int))) {
-        memcpy(fds, CMSG_DATA(header), LAUNCH_FD_COUNT * sizeof(int));
+    if (header != NULL && header->cmsg_type == SCM_RIGHTS && header->cmsg_len >= CMSG_LEN(0) &&
+        header->cmsg_len <= CMSG_LEN(LAUNCH_FD_MAX * sizeof(int))) {
+        memcpy(fds, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
     }
     return 1;
 }

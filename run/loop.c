@@ -166,16 +166,43 @@ void loop_wait(struct loop *loop, uint64_t until_ns)
     }
 }
 
-void loop_work(struct loop *loop)
+static void do_timers(struct loop *loop)
 {
-    struct list now;
-    struct list_node *node;
     struct timer *timer;
 
     while ((timer = timers_expire(&loop->timers, loop->now_ns)) != NULL) {
         struct loop_timer *owner = CONTAINER_OF(timer, struct loop_timer, timer);
 
         owner->on_time(owner);
+    }
+}
+
+static void do_source(struct loop *loop, struct loop_source *source)
+{
+    bool is_guarded = loop->enter != NULL && !source->is_free;
+
+    if (is_guarded) {
+        loop->enter(loop);
+    }
+    source->work(source);
+    if (is_guarded) {
+        loop->leave(loop);
+    }
+}
+
+void loop_work(struct loop *loop)
+{
+    struct list now;
+    struct list_node *node;
+
+    if (timers_next(&loop->timers) <= loop->now_ns) {
+        if (loop->enter != NULL) {
+            loop->enter(loop);
+        }
+        do_timers(loop);
+        if (loop->leave != NULL) {
+            loop->leave(loop);
+        }
     }
     if (list_is_empty(&loop->queued)) {
         return;
@@ -186,8 +213,6 @@ void loop_work(struct loop *loop)
     now.head.prev->next = &now.head;
     list_init(&loop->queued);
     while ((node = list_take_first(&now)) != NULL) {
-        struct loop_source *source = CONTAINER_OF(node, struct loop_source, node);
-
-        source->work(source);
+        do_source(loop, CONTAINER_OF(node, struct loop_source, node));
     }
 }

@@ -41,6 +41,7 @@ struct loop_source {
     void (*work)(struct loop_source *source);
     int fd;         /* -1: not watched */
     uint32_t ready; /* EPOLLIN and so on, since the work last took them away */
+    bool is_free;   /* its work wants no loop.enter and loop.leave around it */
 };
 
 struct loop_timer {
@@ -55,6 +56,9 @@ struct loop {
     uint64_t now_ns;
     struct list queued;
     struct timers timers;
+    /* Called around the work of sources and timers; NULL: nothing is. */
+    void (*enter)(struct loop *loop);
+    void (*leave)(struct loop *loop);
 };
 
 /* CLOCK_MONOTONIC. */

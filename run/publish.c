@@ -111,7 +111,7 @@ static void on_clients(struct loop_source *source)
             return;
         }
     }
-    loop_queue(&listener->run->loop, source);
+    loop_queue(listener->run->guard->loop, source);
 }
 
 static bool receive_one(struct listener *listener)
@@ -151,7 +151,7 @@ static void on_datagrams(struct loop_source *source)
             return;
         }
     }
-    loop_queue(&listener->run->loop, source);
+    loop_queue(listener->run->guard->loop, source);
 }
 
 /* ---- Opening -------------------------------------------------------------------------------- */
@@ -217,7 +217,7 @@ static int add_listener(struct run *run, int fd, const struct listener *like)
     listener->run = run;
     listener->source = (struct loop_source){
         .work = like->protocol == BERTH_TCP ? on_clients : on_datagrams, .fd = -1};
-    if (loop_watch(&run->loop, &listener->source, fd, EPOLLIN) < 0) {
+    if (loop_watch(run->guard->loop, &listener->source, fd, EPOLLIN) < 0) {
         close(fd);
         return BERTH_E_STATE;
     }
@@ -330,7 +330,7 @@ void publish_done(struct run *run)
     for (size_t i = 0; i < publish->count; i++) {
         int fd = publish->listeners[i].source.fd;
 
-        loop_forget(&run->loop, &publish->listeners[i].source);
+        loop_forget(run->guard->loop, &publish->listeners[i].source);
         close(fd);
     }
     if (publish->spare_fd >= 0) {

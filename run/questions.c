@@ -51,7 +51,7 @@ static void show(struct questions *questions, struct ask_question *question)
 
 static void prompt(struct questions *questions)
 {
-    uint64_t now = questions->run->loop.now_ns;
+    uint64_t now = questions->run->guard->loop->now_ns;
     uint64_t deadline = questions->shown->deadline_ns;
     char text[ASK_TEXT_BYTES];
 
@@ -67,7 +67,7 @@ static void leave(struct questions *questions)
     questions->state = IDLE;
     questions->shown = NULL;
     if (questions->terminal.is_taken) {
-        loop_forget(&questions->run->loop, &questions->source);
+        loop_forget(questions->run->guard->loop, &questions->source);
         ask_terminal_give(&questions->terminal);
         launch_hold(questions->run->launch, false);
     }
@@ -83,7 +83,7 @@ static bool enter(struct questions *questions)
         launch_hold(run->launch, false);
         return false;
     }
-    if (loop_watch(&run->loop, &questions->source, questions->terminal.fd, EPOLLIN) < 0) {
+    if (loop_watch(run->guard->loop, &questions->source, questions->terminal.fd, EPOLLIN) < 0) {
         ask_terminal_give(&questions->terminal);
         launch_hold(run->launch, false);
         return false;
@@ -139,7 +139,7 @@ static void finish(struct questions *questions, struct ask_question *question,
     while ((waiter = ask_take(&questions->ask, question)) != NULL) {
         decide_go(run, decide_contact_of(waiter), answer);
     }
-    ask_close(&questions->ask, question, answer != ASK_NO_ANSWER, run->loop.now_ns);
+    ask_close(&questions->ask, question, answer != ASK_NO_ANSWER, run->guard->loop->now_ns);
     if (question == questions->shown) {
         questions->shown = NULL;
     }
@@ -237,7 +237,7 @@ static void begin(struct questions *questions, struct ask_question *question)
     show(questions, question);
     questions->shown = question;
     questions->state = SETTLING;
-    questions->prompt_ns = questions->run->loop.now_ns + SETTLE_NS;
+    questions->prompt_ns = questions->run->guard->loop->now_ns + SETTLE_NS;
 }
 
 static void set_timer(struct questions *questions)
@@ -248,11 +248,11 @@ static void set_timer(struct questions *questions)
     if (questions->state == SETTLING) {
         due = min_u64(due, questions->prompt_ns);
     } else if (questions->state == WAITING) {
-        due = min_u64(due, run->loop.now_ns + POLL_NS);
+        due = min_u64(due, run->guard->loop->now_ns + POLL_NS);
     }
-    loop_timer_clear(&run->loop, &questions->timer);
+    loop_timer_clear(run->guard->loop, &questions->timer);
     if (due != UINT64_MAX) {
-        loop_timer_set(&run->loop, &questions->timer, due);
+        loop_timer_set(run->guard->loop, &questions->timer, due);
     }
 }
 
@@ -260,7 +260,7 @@ static void end_overdue(struct questions *questions)
 {
     struct ask_question *question;
 
-    while ((question = ask_overdue(&questions->ask, questions->run->loop.now_ns)) != NULL) {
+    while ((question = ask_overdue(&questions->ask, questions->run->guard->loop->now_ns)) != NULL) {
         if (question == questions->shown) {
             say(questions, "\n  no answer: denied\n");
         }
@@ -271,7 +271,7 @@ static void end_overdue(struct questions *questions)
 /* Looks at what is to be done, and does it. */
 static void step(struct questions *questions)
 {
-    uint64_t now = questions->run->loop.now_ns;
+    uint64_t now = questions->run->guard->loop->now_ns;
     struct ask_question *first;
 
     end_overdue(questions);
@@ -304,12 +304,12 @@ bool questions_put(struct run *run, struct decide_contact *contact)
         say_nobody(questions);
         return false;
     }
-    if (!ask_put(&questions->ask, &key, &contact->waiter, run->loop.now_ns)) {
+    if (!ask_put(&questions->ask, &key, &contact->waiter, run->guard->loop->now_ns)) {
         return false;
     }
     if (questions->state == IDLE) {
-        loop_timer_clear(&run->loop, &questions->timer);
-        loop_timer_set(&run->loop, &questions->timer, run->loop.now_ns);
+        loop_timer_clear(run->guard->loop, &questions->timer);
+        loop_timer_set(run->guard->loop, &questions->timer, run->guard->loop->now_ns);
     }
     return true;
 }
@@ -326,8 +326,8 @@ void questions_withdraw(struct run *run, struct decide_contact *contact)
     if (question == questions->shown && ask_waiter_of(question) == NULL) {
         say(questions, "\n  it has given up\n");
         questions->shown = NULL;
-        loop_timer_clear(&run->loop, &questions->timer);
-        loop_timer_set(&run->loop, &questions->timer, run->loop.now_ns);
+        loop_timer_clear(run->guard->loop, &questions->timer);
+        loop_timer_set(run->guard->loop, &questions->timer, run->guard->loop->now_ns);
     }
 }
 
@@ -364,7 +364,7 @@ void questions_done(struct run *run)
 
     if (questions != NULL) {
         leave(questions);
-        loop_timer_clear(&run->loop, &questions->timer);
+        loop_timer_clear(run->guard->loop, &questions->timer);
         ask_terminal_close(&questions->terminal);
         free(questions);
         run->questions = NULL;

@@ -64,7 +64,7 @@ static int prepare(struct run *run, struct raw *raw)
     if (fd < 0) {
         return BERTH_OK;
     }
-    if (loop_watch(&run->loop, &raw->source, fd, EPOLLIN) < 0) {
+    if (loop_watch(run->guard->loop, &raw->source, fd, EPOLLIN) < 0) {
         close(fd);
         return BERTH_E_LIMIT;
     }
@@ -97,12 +97,12 @@ static void flow_end(struct relay_echo *flow, enum run_end end)
 {
     struct run *run = flow->run;
 
-    loop_forget(&run->loop, &flow->source);
-    loop_timer_clear(&run->loop, &flow->timer);
+    loop_forget(run->guard->loop, &flow->source);
+    loop_timer_clear(run->guard->loop, &flow->timer);
     list_remove(&flow->order);
     run->echo->count--;
     if (flow->id != 0) {
-        int result = berth_udp_close(run->berth, flow->id);
+        int result = berth_udp_close(run->guard->berth, flow->id);
 
         BERTH_CHECK(result != BERTH_E_STALE);
     }
@@ -127,7 +127,7 @@ void relay_echo_done(struct run *run)
     for (int i = 0; i < 2; i++) {
         int fd = run->echo->raw[i].source.fd;
 
-        loop_forget(&run->loop, &run->echo->raw[i].source);
+        loop_forget(run->guard->loop, &run->echo->raw[i].source);
         if (fd >= 0) {
             close(fd);
         }
@@ -153,10 +153,10 @@ static struct relay_echo *flow_new(struct run *run)
     flow->source = (struct loop_source){.work = on_work, .fd = -1};
     flow->user.on_event = on_event;
     flow->timer.on_time = on_timer;
-    flow->last_ns = run->loop.now_ns;
+    flow->last_ns = run->guard->loop->now_ns;
     list_add_last(&run->echo->order, &flow->order);
     run->echo->count++;
-    loop_timer_set(&run->loop, &flow->timer, flow->last_ns + ECHO_IDLE_NS);
+    loop_timer_set(run->guard->loop, &flow->timer, flow->last_ns + ECHO_IDLE_NS);
     return flow;
 }
 
@@ -165,8 +165,8 @@ static void on_timer(struct loop_timer *timer)
     struct relay_echo *flow = CONTAINER_OF(timer, struct relay_echo, timer);
     uint64_t due = flow->last_ns + ECHO_IDLE_NS;
 
-    if (due > flow->run->loop.now_ns) {
-        loop_timer_set(&flow->run->loop, timer, due);
+    if (due > flow->run->guard->loop->now_ns) {
+        loop_timer_set(flow->run->guard->loop, timer, due);
     } else {
         flow_end(flow, RUN_END_IDLE);
     }
@@ -174,7 +174,7 @@ static void on_timer(struct loop_timer *timer)
 
 static void touch(struct relay_echo *flow)
 {
-    flow->last_ns = flow->run->loop.now_ns;
+    flow->last_ns = flow->run->guard->loop->now_ns;
     list_remove(&flow->order);
     list_add_last(&flow->run->echo->order, &flow->order);
 }
@@ -215,7 +215,7 @@ static int open_socket(struct relay_echo *flow)
     if (flow->fd < 0) {
         return -1;
     }
-    if (loop_watch(&run->loop, &flow->source, flow->fd, EPOLLIN | EPOLLET) < 0) {
+    if (loop_watch(run->guard->loop, &flow->source, flow->fd, EPOLLIN | EPOLLET) < 0) {
         errno = ENOSPC;
         return -1;
     }
@@ -246,7 +246,7 @@ static void fail_call(struct relay_echo *flow, int error)
         run_say(run, "ping: this system lets nobody but root send echo requests; to change that: "
                      "sysctl -w net.ipv4.ping_group_range='0 2147483647'");
     }
-    result = berth_held_reject(run->berth, flow->id, reason_of(error));
+    result = berth_held_reject(run->guard->berth, flow->id, reason_of(error));
     BERTH_CHECK(result != BERTH_E_STALE);
     flow->id = 0;
     flow_end(flow, run_end_of_errno(error));
@@ -258,7 +258,7 @@ void relay_echo_call(struct run *run, berth_id id, const struct berth_held *held
     struct relay_echo *flow = flow_new(run);
 
     if (flow == NULL) {
-        int result = berth_held_drop(run->berth, id);
+        int result = berth_held_drop(run->guard->berth, id);
 
         BERTH_CHECK(result != BERTH_E_STALE);
         return;
@@ -279,14 +279,14 @@ void relay_echo_call(struct run *run, berth_id id, const struct berth_held *held
         fail_call(flow, errno);
         return;
     }
-    if (berth_held_accept(run->berth, id, &flow->user) < 0) {
+    if (berth_held_accept(run->guard->berth, id, &flow->user) < 0) {
         flow->id = 0;
         flow_end(flow, RUN_END_GIVEN_UP);
         return;
     }
     flow->stack_has = true;
     conversation_open(run, &flow->conversation);
-    loop_queue(&run->loop, &flow->source);
+    loop_queue(run->guard->loop, &flow->source);
 }
 
 /* ---- Messages both ways --------------------------------------------------------------------- */
@@ -294,14 +294,14 @@ void relay_echo_call(struct run *run, berth_id id, const struct berth_held *held
 static void tell(struct relay_echo *flow, int error)
 {
     scans_on_error(flow->run, &flow->conversation, run_end_of_errno(error));
-    if (berth_udp_unreachable(flow->run->berth, flow->id, (int)reason_of(error)) < 0) {
+    if (berth_udp_unreachable(flow->run->guard->berth, flow->id, (int)reason_of(error)) < 0) {
         flow->stack_has = false; /* nobody is left to be told */
     }
 }
 
 static void send_out(struct relay_echo *flow)
 {
-    struct berth *berth = flow->run->berth;
+    struct berth *berth = flow->run->guard->berth;
     struct berth_datagram request;
 
     for (int i = 0; i < SHARE && flow->stack_has; i++) {
@@ -325,7 +325,7 @@ static void send_out(struct relay_echo *flow)
 
 static void deliver(struct relay_echo *flow, const struct echo_reply *reply)
 {
-    struct berth *berth = flow->run->berth;
+    struct berth *berth = flow->run->guard->berth;
     struct berth_udp_send send = {.bytes = reply->bytes, .echo_sequence = reply->sequence};
     struct berth_view view;
 
@@ -384,7 +384,7 @@ static void on_raw_work(struct loop_source *source)
             }
         }
     }
-    loop_queue(&raw->run->loop, source);
+    loop_queue(raw->run->guard->loop, source);
 }
 
 static void on_event(struct run_user *user, const struct berth_event *event)
@@ -394,7 +394,7 @@ static void on_event(struct run_user *user, const struct berth_event *event)
     if ((event->bits & (BERTH_EVENT_READABLE | BERTH_EVENT_CLOSED)) != 0) {
         flow->stack_has = true;
     }
-    loop_queue(&flow->run->loop, &flow->source);
+    loop_queue(flow->run->guard->loop, &flow->source);
 }
 
 static void on_work(struct loop_source *source)
@@ -410,6 +410,6 @@ static void on_work(struct loop_source *source)
         receive_in(flow);
     }
     if (flow->stack_has || flow->host_has) {
-        loop_queue(&flow->run->loop, source);
+        loop_queue(flow->run->guard->loop, source);
     }
 }

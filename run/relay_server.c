@@ -60,12 +60,13 @@ static struct berth_verdict judge(struct relay_tcp *relay, const char *name)
         name = NULL;
     }
     do {
-        verdict = name == NULL ? berth_rules_judge(relay->run->berth, &query)
-                               : berth_rules_judge_name(relay->run->berth, &query, name);
+        verdict = name == NULL
+                      ? berth_rules_judge(relay->queue->run->guard->berth, &query)
+                      : berth_rules_judge_name(relay->queue->run->guard->berth, &query, name);
         if (!verdict.needs_process) {
             return verdict;
         }
-        query.process = conversation_process_name(relay->run, conversation);
+        query.process = conversation_process_name(relay->queue->run, conversation);
     } while (query.process != NULL);
     return verdict;
 }
@@ -96,7 +97,7 @@ static enum relay_tcp_pumped refuse(struct relay_tcp *relay, enum name_refusal w
                                     const char *name)
 {
     relay->end = why == NAME_REFUSED_SERVER ? RUN_END_OTHER_SERVER : RUN_END_HIDDEN_SERVER;
-    conversation_server_refused(relay->run, &relay->conversation, why, name);
+    conversation_server_refused(relay->queue->run, &relay->conversation, why, name);
     return RELAY_TCP_WRONG;
 }
 

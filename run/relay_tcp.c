@@ -15,6 +15,7 @@
 /* What a host's socket is watched for. */
 #define WATCHED (EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET)
 
+#define OTHER_PORTS   4096 /* tried, with several queues */
 #define LEAVE_LOOK_NS (20 * NS_PER_MS)
 #define LEAVE_NS_MAX  (10 * NS_PER_S)
 
@@ -24,40 +25,40 @@ static void on_timer(struct loop_timer *timer);
 
 /* ---- Making and ending ---------------------------------------------------------------------- */
 
-static struct list *held_chain(struct run *run, berth_id id)
+static struct list *held_chain(struct queue *queue, berth_id id)
 {
-    return &run->tcp_held[(id * UINT64_C(0x9e3779b97f4a7c15)) >> 54];
+    return &queue->tcp_held[(id * UINT64_C(0x9e3779b97f4a7c15)) >> 54];
 }
-_Static_assert(RUN_HELD_CHAINS == 1 << (64 - 54), "the bits that held_chain leaves");
+_Static_assert(QUEUE_HELD_CHAINS == 1 << (64 - 54), "the bits that held_chain leaves");
 
-static struct relay_tcp *relay_new(struct run *run)
+static struct relay_tcp *relay_new(struct queue *queue)
 {
     struct relay_tcp *relay = calloc(1, sizeof *relay);
 
     if (relay == NULL) {
         return NULL;
     }
-    relay->run = run;
+    relay->queue = queue;
     relay->fd = -1;
-    relay->source = (struct loop_source){.work = on_work, .fd = -1};
+    relay->source = (struct loop_source){.work = on_work, .fd = -1, .is_free = queue_is_own(queue)};
     relay->user.on_event = on_event;
     relay->timer.on_time = on_timer;
-    list_add_last(&run->tcp_relays, &relay->all);
+    list_add_last(&queue->tcp_relays, &relay->all);
     return relay;
 }
 
 /* Ends both ends and the relay: in order, or with a RST to whom has not ended it. */
 static void relay_end(struct relay_tcp *relay, enum run_end end)
 {
-    struct run *run = relay->run;
+    struct queue *queue = relay->queue;
     bool in_order = end == RUN_END_CLOSED;
     int result = 0;
 
-    loop_forget_closing(&run->loop, &relay->source);
-    loop_timer_clear(&run->loop, &relay->timer);
+    loop_forget_closing(queue->loop, &relay->source);
+    loop_timer_clear(queue->loop, &relay->timer);
     if (relay->id != 0) {
-        result = in_order ? berth_tcp_close(run->berth, relay->id)
-                          : berth_tcp_abort(run->berth, relay->id);
+        result = in_order ? berth_tcp_close(queue->berth, relay->id)
+                          : berth_tcp_abort(queue->berth, relay->id);
         BERTH_CHECK(result != BERTH_E_STALE);
     }
     if (relay->fd >= 0 && in_order) {
@@ -65,9 +66,11 @@ static void relay_end(struct relay_tcp *relay, enum run_end end)
     } else if (relay->fd >= 0) {
         sockets_reset(relay->fd);
     }
-    conversation_end(run, &relay->conversation, end);
-    relay_server_end(relay);
+    queue_lock(queue);
+    conversation_end(queue->run, &relay->conversation, end);
     list_remove(&relay->all);
+    queue_unlock(queue);
+    relay_server_end(relay);
     list_remove(&relay->held);
     free(relay);
 }
@@ -97,25 +100,25 @@ static enum run_end end_of_stack_error(const struct relay_tcp *relay)
 /* ---- Outwards: the program calls ------------------------------------------------------------ */
 
 /* The held SYN is answered with what the host's connect has come to. */
-static void answer_held(struct run *run, berth_id id, enum run_end end)
+static void answer_held(struct queue *queue, berth_id id, enum run_end end)
 {
     int result = 0;
 
     switch (end) {
     case RUN_END_NETWORK_UNREACHABLE:
-        result = berth_held_reject(run->berth, id, BERTH_UNREACHABLE_NETWORK);
+        result = berth_held_reject(queue->berth, id, BERTH_UNREACHABLE_NETWORK);
         break;
     case RUN_END_HOST_UNREACHABLE:
-        result = berth_held_reject(run->berth, id, BERTH_UNREACHABLE_HOST);
+        result = berth_held_reject(queue->berth, id, BERTH_UNREACHABLE_HOST);
         break;
     case RUN_END_PROHIBITED:
-        result = berth_held_reject(run->berth, id, BERTH_UNREACHABLE_PROHIBITED);
+        result = berth_held_reject(queue->berth, id, BERTH_UNREACHABLE_PROHIBITED);
         break;
     case RUN_END_TIMED_OUT: /* as it was met: with silence */
-        result = berth_held_drop(run->berth, id);
+        result = berth_held_drop(queue->berth, id);
         break;
     default:
-        result = berth_held_refuse(run->berth, id);
+        result = berth_held_refuse(queue->berth, id);
         break;
     }
     BERTH_CHECK(result != BERTH_E_STALE);
@@ -124,26 +127,27 @@ static void answer_held(struct run *run, berth_id id, enum run_end end)
 static void fail_call(struct relay_tcp *relay, enum run_end end)
 {
     if (end == RUN_END_NO_DESCRIPTORS) {
-        run_say_exhausted(relay->run);
+        run_say_exhausted(relay->queue->run);
     }
-    answer_held(relay->run, relay->id, end);
+    answer_held(relay->queue, relay->id, end);
     relay->id = 0;
     relay_end(relay, end);
 }
 
-void relay_tcp_call(struct run *run, berth_id id, const struct berth_held *held,
+void relay_tcp_call(struct queue *queue, berth_id id, const struct berth_held *held,
                     const struct decided *decided)
 {
+    struct run *run = queue->run;
     struct berth_endpoint to = run_host_endpoint(run, &held->local);
-    struct relay_tcp *relay = relay_new(run);
+    struct relay_tcp *relay = relay_new(queue);
 
     if (relay == NULL) {
-        answer_held(run, id, RUN_END_NO_DESCRIPTORS);
+        answer_held(queue, id, RUN_END_NO_DESCRIPTORS);
         return;
     }
     relay->id = id;
     relay->is_held = true;
-    list_add_first(held_chain(run, id), &relay->held);
+    list_add_first(held_chain(queue, id), &relay->held);
     relay->conversation = (struct conversation){.direction = BERTH_OUT,
                                                 .protocol = BERTH_TCP,
                                                 .program = held->remote,
@@ -161,7 +165,7 @@ void relay_tcp_call(struct run *run, berth_id id, const struct berth_held *held,
     }
     relay->host_ack_waits = true;
     if (!relay_server_begin(relay, decided) ||
-        loop_watch(&run->loop, &relay->source, relay->fd, WATCHED) < 0) {
+        loop_watch(queue->loop, &relay->source, relay->fd, WATCHED) < 0) {
         fail_call(relay, RUN_END_NO_DESCRIPTORS);
     }
 }
@@ -177,8 +181,8 @@ static void on_called(struct relay_tcp *relay)
     }
     relay->is_held = false;
     list_remove(&relay->held);
-    if (berth_held_accept(relay->run->berth, relay->id, &relay->user) < 0) {
-        answer_held(relay->run, relay->id, RUN_END_REFUSED);
+    if (berth_held_accept(relay->queue->berth, relay->id, &relay->user) < 0) {
+        answer_held(relay->queue, relay->id, RUN_END_REFUSED);
         relay->id = 0;
         relay_end(relay, RUN_END_GIVEN_UP);
         return;
@@ -186,9 +190,9 @@ static void on_called(struct relay_tcp *relay)
     relay->state = RELAY_TCP_SHAKING;
 }
 
-void relay_tcp_on_held_closed(struct run *run, const struct berth_event *event)
+void relay_tcp_on_held_closed(struct queue *queue, const struct berth_event *event)
 {
-    struct list *chain = held_chain(run, event->id);
+    struct list *chain = held_chain(queue, event->id);
 
     for (struct list_node *at = list_first(chain); at != NULL; at = list_next(chain, at)) {
         struct relay_tcp *relay = CONTAINER_OF(at, struct relay_tcp, held);
@@ -202,25 +206,67 @@ void relay_tcp_on_held_closed(struct run *run, const struct berth_event *event)
 
 /* ---- Inwards: a client of the host's calls -------------------------------------------------- */
 
-/* The stack connects as CLIENT; where its four-tuple is taken, a client of the host's loopback,
- * whose address is the gateway's, gets another port. */
-static int connect_as(struct relay_tcp *relay, struct berth_endpoint client,
-                      const struct berth_endpoint *program)
+/* With several queues, a free port of the gateway's whose connection is QUEUE's; with one the stack
+ * chooses. BERTH_E_IN_USE: of so many tried none is. */
+static int connect_as_any(struct relay_tcp *relay, struct berth_endpoint client,
+                          const struct berth_endpoint *program)
 {
-    struct berth *berth = relay->run->berth;
-    int result = berth_tcp_connect(berth, &client, program, &relay->user, &relay->id);
+    struct queue *queue = relay->queue;
+    int result = BERTH_E_IN_USE;
 
-    if (result == BERTH_E_IN_USE && run_is_gateway(relay->run, &client.address)) {
+    if (queue->run->queue_count == 1) {
         client.port = 0;
-        result = berth_tcp_connect(berth, &client, program, &relay->user, &relay->id);
+        return berth_tcp_connect(queue->berth, &client, program, &relay->user, &relay->id);
+    }
+    for (uint32_t i = 1; i <= OTHER_PORTS && result == BERTH_E_IN_USE; i++) {
+        client.port = (uint16_t)(client.port % UINT16_MAX + 1);
+        if (steer_client(queue->run, &client) == queue) {
+            result = berth_tcp_connect(queue->berth, &client, program, &relay->user, &relay->id);
+        }
     }
     return result;
 }
 
-void relay_tcp_answer(struct run *run, int fd, const struct berth_endpoint *client,
+/* The stack connects as CLIENT; where its four-tuple is taken, a client of the host's loopback,
+ * whose address is the gateway's, gets another port. */
+static int connect_as(struct relay_tcp *relay, const struct berth_endpoint *client,
+                      const struct berth_endpoint *program)
+{
+    struct queue *queue = relay->queue;
+    int result = berth_tcp_connect(queue->berth, client, program, &relay->user, &relay->id);
+
+    return result == BERTH_E_IN_USE && run_is_gateway(queue->run, &client->address)
+               ? connect_as_any(relay, *client, program)
+               : result;
+}
+
+/* The stack that connects is told the verdict, which is its own to find where it is the guard's. */
+static int connect_decided(struct relay_tcp *relay, const struct berth_endpoint *client,
+                           const struct berth_endpoint *program, const struct decided *decided)
+{
+    struct queue *queue = relay->queue;
+    const struct berth_verdict *verdict = decided == NULL ? NULL : &decided->verdict;
+    struct berth_verdict judged;
+    int result;
+
+    if (queue != queue->run->guard) {
+        judged = gate_judge(queue->run, BERTH_IN, program, client, verdict);
+        if (judged.action != BERTH_ALLOW) {
+            return BERTH_E_DENIED;
+        }
+        verdict = &judged;
+    }
+    berth_decide(queue->berth, verdict);
+    result = connect_as(relay, client, program);
+    berth_decide(queue->berth, NULL);
+    return result;
+}
+
+void relay_tcp_answer(struct queue *queue, int fd, const struct berth_endpoint *client,
                       const struct berth_endpoint *program, const struct decided *decided)
 {
-    struct relay_tcp *relay = relay_new(run);
+    struct run *run = queue->run;
+    struct relay_tcp *relay = relay_new(queue);
     int result;
 
     if (relay == NULL) {
@@ -231,11 +277,9 @@ void relay_tcp_answer(struct run *run, int fd, const struct berth_endpoint *clie
     relay->conversation = (struct conversation){
         .direction = BERTH_IN, .protocol = BERTH_TCP, .program = *program, .peer = *client};
     conversation_begin(run, &relay->conversation, decided);
-    berth_decide(run->berth, decided == NULL ? NULL : &decided->verdict);
-    result = connect_as(relay, *client, program);
-    berth_decide(run->berth, NULL);
+    result = connect_decided(relay, client, program, decided);
     if (result == BERTH_E_DENIED) {
-        /* The stack has noted a refused contact: that is its record. */
+        /* The guard has noted a refused contact: that is its record. */
         conversation_forget(run, &relay->conversation);
         list_remove(&relay->all);
         sockets_reset(fd);
@@ -246,7 +290,7 @@ void relay_tcp_answer(struct run *run, int fd, const struct berth_endpoint *clie
         relay_end(relay, RUN_END_HOST_UNREACHABLE);
         return;
     }
-    if (loop_watch(&run->loop, &relay->source, fd, WATCHED) < 0) {
+    if (loop_watch(queue->loop, &relay->source, fd, WATCHED) < 0) {
         run_say_exhausted(run);
         relay_end(relay, RUN_END_NO_DESCRIPTORS);
     }
@@ -258,10 +302,12 @@ static void on_connected(struct relay_tcp *relay)
 {
     relay->state = RELAY_TCP_OPEN;
     relay->stack_has = true;
-    if (berth_tcp_set(relay->run->berth, relay->id, BERTH_TCP_NO_DELAY, 1) < 0) {
+    if (berth_tcp_set(relay->queue->berth, relay->id, BERTH_TCP_NO_DELAY, 1) < 0) {
         relay->stack_error = BERTH_E_RESET; /* it is gone: the next call says so too */
     }
-    conversation_open(relay->run, &relay->conversation);
+    queue_lock(relay->queue);
+    conversation_open(relay->queue->run, &relay->conversation);
+    queue_unlock(relay->queue);
 }
 
 /* The host's socket has failed. What came before goes to the program first; then the RST. */
@@ -269,13 +315,13 @@ static void on_host_failed(struct relay_tcp *relay, int error)
 {
     relay->state = RELAY_TCP_LEAVING;
     relay->end = run_end_of_errno(error);
-    relay->leave_ns = relay->run->loop.now_ns + LEAVE_NS_MAX;
-    loop_queue(&relay->run->loop, &relay->source);
+    relay->leave_ns = relay->queue->loop->now_ns + LEAVE_NS_MAX;
+    loop_queue(relay->queue->loop, &relay->source);
 }
 
 static void on_leaving(struct relay_tcp *relay)
 {
-    struct run *run = relay->run;
+    struct queue *queue = relay->queue;
     struct berth_tcp_info info;
     enum relay_tcp_pumped pumped = relay_tcp_pump_in(relay);
 
@@ -283,19 +329,20 @@ static void on_leaving(struct relay_tcp *relay)
         relay->host_has = false;
     }
     if (pumped == RELAY_TCP_LOST || relay->stack_closed ||
-        berth_tcp_info(run->berth, relay->id, &info) < 0 ||
-        (info.send_queue_bytes == 0 && !relay->host_has) || run->loop.now_ns >= relay->leave_ns) {
+        berth_tcp_info(queue->berth, relay->id, &info) < 0 ||
+        (info.send_queue_bytes == 0 && !relay->host_has) ||
+        queue->loop->now_ns >= relay->leave_ns) {
         relay_end(relay, relay->end);
         return;
     }
-    loop_timer_set(&run->loop, &relay->timer, run->loop.now_ns + LEAVE_LOOK_NS);
+    loop_timer_set(queue->loop, &relay->timer, queue->loop->now_ns + LEAVE_LOOK_NS);
 }
 
 static void on_timer(struct loop_timer *timer)
 {
     struct relay_tcp *relay = CONTAINER_OF(timer, struct relay_tcp, timer);
 
-    loop_queue(&relay->run->loop, &relay->source);
+    loop_queue(relay->queue->loop, &relay->source);
 }
 
 static void pump(struct relay_tcp *relay)
@@ -304,7 +351,7 @@ static void pump(struct relay_tcp *relay)
     case RELAY_TCP_PUMPED:
         break;
     case RELAY_TCP_MORE:
-        loop_queue(&relay->run->loop, &relay->source);
+        loop_queue(relay->queue->loop, &relay->source);
         break;
     case RELAY_TCP_DONE:
         relay_end(relay, RUN_END_CLOSED);
@@ -331,7 +378,7 @@ static void on_event(struct run_user *user, const struct berth_event *event)
     if ((event->bits & BERTH_EVENT_CLOSED) != 0 && relay->stack_error == 0) {
         relay->stack_error = event->error;
     }
-    loop_queue(&relay->run->loop, &relay->source);
+    loop_queue(relay->queue->loop, &relay->source);
 }
 
 static void note_host(struct relay_tcp *relay)
@@ -429,23 +476,33 @@ static bool kernel_has_rest(const struct relay_tcp *relay)
            ioctl(relay->fd, SIOCOUTQ, &unsent) == 0 && unsent > 0;
 }
 
-/* A closed socket that its kernel still empties belongs to no process. */
-void relay_tcp_leave_living(struct run *run)
+static void leave_living(struct queue *queue)
 {
-    for (struct list_node *at = list_first(&run->tcp_relays); at != NULL;
-         at = list_next(&run->tcp_relays, at)) {
+    for (struct list_node *at = list_first(&queue->tcp_relays); at != NULL;
+         at = list_next(&queue->tcp_relays, at)) {
         struct relay_tcp *relay = CONTAINER_OF(at, struct relay_tcp, all);
         struct attribute_process process;
 
-        relay->is_left = conversation_process(run, BERTH_TCP, &relay->conversation.program,
+        relay->is_left = conversation_process(queue->run, BERTH_TCP, &relay->conversation.program,
                                               &relay->conversation.peer, &process);
     }
 }
 
-bool relay_tcp_has_rest(const struct run *run)
+/* A closed socket that its kernel still empties belongs to no process. */
+void relay_tcp_leave_living(struct run *run)
 {
-    for (const struct list_node *at = list_first(&run->tcp_relays); at != NULL;
-         at = list_next(&run->tcp_relays, at)) {
+    queue_lock(run->queues[0]);
+    leave_living(run->guard);
+    for (uint32_t i = 0; i < run->queue_count; i++) {
+        leave_living(run->queues[i]);
+    }
+    queue_unlock(run->queues[0]);
+}
+
+bool relay_tcp_has_rest(const struct queue *queue)
+{
+    for (const struct list_node *at = list_first(&queue->tcp_relays); at != NULL;
+         at = list_next(&queue->tcp_relays, at)) {
         const struct relay_tcp *relay = CONTAINER_OF(at, const struct relay_tcp, all);
 
         if (relay->state == RELAY_TCP_OPEN && !relay->is_left &&
@@ -456,21 +513,21 @@ bool relay_tcp_has_rest(const struct run *run)
     return false;
 }
 
-void relay_tcp_end_all(struct run *run)
+void relay_tcp_end_all(struct queue *queue)
 {
     struct list_node *next;
 
-    for (struct list_node *at = list_first(&run->tcp_relays); at != NULL; at = next) {
+    for (struct list_node *at = list_first(&queue->tcp_relays); at != NULL; at = next) {
         struct relay_tcp *relay = CONTAINER_OF(at, struct relay_tcp, all);
 
-        next = list_next(&run->tcp_relays, at);
+        next = list_next(&queue->tcp_relays, at);
         if (relay->is_held) {
-            answer_held(run, relay->id, RUN_END_TIMED_OUT);
+            answer_held(queue, relay->id, RUN_END_TIMED_OUT);
             relay->id = 0;
         }
         /* The program ended this direction in order, so the far end gets it so. */
         if (relay->state == RELAY_TCP_OPEN && relay->stack_ended && relay->fd >= 0) {
-            loop_forget_closing(&run->loop, &relay->source);
+            loop_forget_closing(queue->loop, &relay->source);
             close(relay->fd);
             relay->fd = -1;
         }

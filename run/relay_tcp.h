@@ -54,9 +54,9 @@ struct relay_tcp {
     struct loop_source source; /* the host's socket */
     struct run_user user;
     struct loop_timer timer; /* leaving: looks again whether the program has it all */
-    struct list_node all;    /* run.tcp_relays */
-    struct list_node held;   /* run.tcp_held, while the SYN is */
-    struct run *run;
+    struct list_node all;    /* queue.tcp_relays */
+    struct list_node held;   /* queue.tcp_held, while the SYN is */
+    struct queue *queue;
     struct conversation conversation;
     berth_id id; /* 0: the stack has it no more */
     int fd;      /* -1: closed */
@@ -86,22 +86,22 @@ struct relay_tcp {
 
 /* The SYN held as ID, HELD by the stack, and allowed (by the rules, or as DECIDED): calls its
  * destination. */
-void relay_tcp_call(struct run *run, berth_id id, const struct berth_held *held,
+void relay_tcp_call(struct queue *queue, berth_id id, const struct berth_held *held,
                     const struct decided *decided);
 /* FD (taken): a client, seen as CLIENT by the program, for the program's end PROGRAM. DECIDED: it
  * is allowed; NULL: what the rules say. */
-void relay_tcp_answer(struct run *run, int fd, const struct berth_endpoint *client,
+void relay_tcp_answer(struct queue *queue, int fd, const struct berth_endpoint *client,
                       const struct berth_endpoint *program, const struct decided *decided);
 /* The held SYN of ID is no more. */
-void relay_tcp_on_held_closed(struct run *run, const struct berth_event *event);
+void relay_tcp_on_held_closed(struct queue *queue, const struct berth_event *event);
 
 /* At the end of a run: notes which connections processes that the program left behind still hold;
  * nothing of those is waited for. */
 void relay_tcp_leave_living(struct run *run);
 /* Is there anything of the program's still to be delivered? */
-bool relay_tcp_has_rest(const struct run *run);
+bool relay_tcp_has_rest(const struct queue *queue);
 /* Ends all, at the end of a run. */
-void relay_tcp_end_all(struct run *run);
+void relay_tcp_end_all(struct queue *queue);
 
 /* relay_tcp_pump.c: moves what can be moved. */
 enum relay_tcp_pumped {

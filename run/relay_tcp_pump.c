@@ -41,6 +41,14 @@ static size_t sum(const struct berth_view *views, uint32_t count)
     return bytes;
 }
 
+/* Other threads read it. */
+static void count_moved(struct relay_tcp *relay, size_t bytes)
+{
+    struct queue *queue = relay->queue;
+
+    __atomic_store_n(&queue->moved_bytes, queue->moved_bytes + bytes, __ATOMIC_RELAXED);
+}
+
 /* What an error of the stack's about its connection means here. */
 static enum relay_tcp_pumped on_stack_error(struct relay_tcp *relay, int error)
 {
@@ -54,7 +62,7 @@ static enum relay_tcp_pumped on_stack_error(struct relay_tcp *relay, int error)
 
 static enum relay_tcp_pumped end_in(struct relay_tcp *relay)
 {
-    int result = relay->stack_closed ? 0 : berth_tcp_shutdown(relay->run->berth, relay->id);
+    int result = relay->stack_closed ? 0 : berth_tcp_shutdown(relay->queue->berth, relay->id);
 
     relay->host_ended = true;
     relay->host_has = false;
@@ -64,13 +72,13 @@ static enum relay_tcp_pumped end_in(struct relay_tcp *relay)
 /* BYTES were read into the ROOM that the stack gave. */
 static enum relay_tcp_pumped commit_in(struct relay_tcp *relay, size_t bytes, size_t room)
 {
-    int result = berth_tcp_commit(relay->run->berth, relay->id, bytes);
+    int result = berth_tcp_commit(relay->queue->berth, relay->id, bytes);
 
     if (result < 0) {
         return on_stack_error(relay, result);
     }
     relay->conversation.bytes_in += bytes;
-    relay->run->moved_bytes += bytes;
+    count_moved(relay, bytes);
     if (bytes == room || relay->host_urgent) {
         return RELAY_TCP_PUMPED;
     }
@@ -87,7 +95,7 @@ static enum relay_tcp_pumped commit_in(struct relay_tcp *relay, size_t bytes, si
 static enum relay_tcp_pumped read_once(struct relay_tcp *relay, size_t *moved)
 {
     struct berth_view views[VIEWS_MAX];
-    struct berth *berth = relay->run->berth;
+    struct berth *berth = relay->queue->berth;
     uint32_t count = 0;
     ssize_t bytes;
     int result = berth_tcp_reserve(berth, relay->id, READ_BYTES, views, VIEWS_MAX, &count);
@@ -176,7 +184,7 @@ static ssize_t write_views(struct relay_tcp *relay, struct berth_view *views, ui
 static enum relay_tcp_pumped write_once(struct relay_tcp *relay, size_t *moved)
 {
     struct berth_view views[VIEWS_MAX];
-    struct berth *berth = relay->run->berth;
+    struct berth *berth = relay->queue->berth;
     uint32_t count = 0;
     ssize_t bytes;
     int result = berth_tcp_peek(berth, relay->id, views, VIEWS_MAX, &count);
@@ -211,7 +219,7 @@ static enum relay_tcp_pumped write_once(struct relay_tcp *relay, size_t *moved)
     relay_server_sent(relay, (size_t)bytes);
     *moved += (size_t)bytes;
     relay->conversation.bytes_out += (size_t)bytes;
-    relay->run->moved_bytes += (size_t)bytes;
+    count_moved(relay, (size_t)bytes);
     result = berth_tcp_consume(berth, relay->id, (size_t)bytes);
     return result < 0 ? on_stack_error(relay, result) : RELAY_TCP_PUMPED;
 }
@@ -220,7 +228,7 @@ static enum relay_tcp_pumped pump_out(struct relay_tcp *relay)
 {
     size_t moved = 0;
 
-    relay->run->turn_senders += relay->stack_has;
+    relay->queue->turn_senders += relay->stack_has;
     while (relay->stack_has && relay->host_may && !relay->stack_ended) {
         enum relay_tcp_pumped result;
 

@@ -78,13 +78,13 @@ static void flow_end(struct relay_udp *flow, enum run_end end)
 {
     struct run *run = flow->run;
 
-    loop_forget(&run->loop, &flow->source);
-    loop_timer_clear(&run->loop, &flow->timer);
+    loop_forget(run->guard->loop, &flow->source);
+    loop_timer_clear(run->guard->loop, &flow->timer);
     list_remove(&flow->order);
     list_remove(&flow->chain);
     run->udp->count--;
     if (flow->id != 0) {
-        int result = berth_udp_close(run->berth, flow->id);
+        int result = berth_udp_close(run->guard->berth, flow->id);
 
         BERTH_CHECK(result != BERTH_E_STALE);
     }
@@ -137,10 +137,10 @@ static struct relay_udp *flow_new(struct run *run)
     flow->source = (struct loop_source){.work = on_work, .fd = -1};
     flow->user.on_event = on_event;
     flow->timer.on_time = on_timer;
-    flow->last_ns = run->loop.now_ns;
+    flow->last_ns = run->guard->loop->now_ns;
     list_add_last(&run->udp->order, &flow->order);
     run->udp->count++;
-    loop_timer_set(&run->loop, &flow->timer, flow->last_ns + UDP_BRIEF_NS);
+    loop_timer_set(run->guard->loop, &flow->timer, flow->last_ns + UDP_BRIEF_NS);
     return flow;
 }
 
@@ -156,8 +156,8 @@ static void on_timer(struct loop_timer *timer)
     struct relay_udp *flow = CONTAINER_OF(timer, struct relay_udp, timer);
     uint64_t due = flow->last_ns + idle_ns(flow);
 
-    if (due > flow->run->loop.now_ns) {
-        loop_timer_set(&flow->run->loop, timer, due);
+    if (due > flow->run->guard->loop->now_ns) {
+        loop_timer_set(flow->run->guard->loop, timer, due);
     } else {
         flow_end(flow, RUN_END_IDLE);
     }
@@ -165,7 +165,7 @@ static void on_timer(struct loop_timer *timer)
 
 static void touch(struct relay_udp *flow)
 {
-    flow->last_ns = flow->run->loop.now_ns;
+    flow->last_ns = flow->run->guard->loop->now_ns;
     list_remove(&flow->order);
     list_add_last(&flow->run->udp->order, &flow->order);
 }
@@ -195,7 +195,7 @@ static void fail_call(struct relay_udp *flow, enum run_end end)
     if (end == RUN_END_NO_DESCRIPTORS) {
         run_say_exhausted(run);
     }
-    result = berth_held_reject(run->berth, flow->id, (enum berth_unreachable)reason_of(end));
+    result = berth_held_reject(run->guard->berth, flow->id, (enum berth_unreachable)reason_of(end));
     BERTH_CHECK(result != BERTH_E_STALE);
     flow->id = 0;
     flow_end(flow, end);
@@ -218,7 +218,7 @@ void relay_udp_call(struct run *run, berth_id id, const struct berth_held *held,
     struct relay_udp *flow = flow_new(run);
 
     if (flow == NULL) {
-        int result = berth_held_drop(run->berth, id);
+        int result = berth_held_drop(run->guard->berth, id);
 
         BERTH_CHECK(result != BERTH_E_STALE);
         return;
@@ -241,11 +241,11 @@ void relay_udp_call(struct run *run, berth_id id, const struct berth_held *held,
         fail_call(flow, run_end_of_errno(errno));
         return;
     }
-    if (loop_watch(&run->loop, &flow->source, flow->fd, EPOLLIN | EPOLLOUT | EPOLLET) < 0) {
+    if (loop_watch(run->guard->loop, &flow->source, flow->fd, EPOLLIN | EPOLLOUT | EPOLLET) < 0) {
         fail_call(flow, RUN_END_NO_DESCRIPTORS);
         return;
     }
-    if (berth_held_accept(run->berth, id, &flow->user) < 0) {
+    if (berth_held_accept(run->guard->berth, id, &flow->user) < 0) {
         flow->id = 0;
         flow_end(flow, RUN_END_GIVEN_UP);
         return;
@@ -255,7 +255,7 @@ void relay_udp_call(struct run *run, berth_id id, const struct berth_held *held,
     flow->stack_has = true;
     flow->host_may = true;
     conversation_open(run, &flow->conversation);
-    loop_queue(&run->loop, &flow->source);
+    loop_queue(run->guard->loop, &flow->source);
 }
 
 /* ---- Inwards -------------------------------------------------------------------------------- */
@@ -292,7 +292,7 @@ static struct relay_udp *find_flow(struct run *run, const struct relay_udp_arriv
 static int open_as(struct relay_udp *flow, struct berth_endpoint seen,
                    const struct berth_endpoint *program)
 {
-    struct berth *berth = flow->run->berth;
+    struct berth *berth = flow->run->guard->berth;
     int result = berth_udp_open(berth, &seen, program, &flow->user, &flow->id);
 
     if (result == BERTH_E_IN_USE && run_is_gateway(flow->run, &seen.address)) {
@@ -323,9 +323,9 @@ static struct relay_udp *answer(struct run *run, const struct relay_udp_arrival 
                                           .from = arrival->at};
     list_add_first(chain_of(run, arrival), &flow->chain);
     conversation_begin(run, &flow->conversation, decided);
-    berth_decide(run->berth, decided == NULL ? NULL : &decided->verdict);
+    berth_decide(run->guard->berth, decided == NULL ? NULL : &decided->verdict);
     result = open_as(flow, arrival->seen, &arrival->program);
-    berth_decide(run->berth, NULL);
+    berth_decide(run->guard->berth, NULL);
     if (result < 0) {
         flow->id = 0;
         flow_end(flow, RUN_END_HOST_UNREACHABLE);
@@ -340,10 +340,11 @@ static void deliver(struct run *run, struct relay_udp *flow,
                     const struct relay_udp_arrival *arrival)
 {
     touch(flow);
-    if (berth_udp_write(run->berth, flow->id, NULL, arrival->data, arrival->bytes) == BERTH_OK) {
+    if (berth_udp_write(run->guard->berth, flow->id, NULL, arrival->data, arrival->bytes) ==
+        BERTH_OK) {
         flow->datagrams_in++;
         flow->conversation.bytes_in += arrival->bytes;
-        run->moved_bytes += arrival->bytes;
+        run->guard->moved_bytes += arrival->bytes;
     }
 }
 
@@ -377,14 +378,14 @@ static void tell(struct relay_udp *flow, int error)
 
     scans_on_error(flow->run, &flow->conversation, end);
     if (end != RUN_END_NO_DESCRIPTORS &&
-        berth_udp_unreachable(flow->run->berth, flow->id, reason_of(end)) < 0) {
+        berth_udp_unreachable(flow->run->guard->berth, flow->id, reason_of(end)) < 0) {
         flow->is_refused = true;
     }
 }
 
 static void send_out(struct relay_udp *flow)
 {
-    struct berth *berth = flow->run->berth;
+    struct berth *berth = flow->run->guard->berth;
     struct berth_datagram datagram;
 
     for (int i = 0; i < SHARE && flow->stack_has && flow->host_may; i++) {
@@ -409,7 +410,7 @@ static void send_out(struct relay_udp *flow)
             scans_on_answer(flow->run, &flow->conversation);
         }
         flow->conversation.bytes_out += datagram.payload.bytes;
-        flow->run->moved_bytes += datagram.payload.bytes;
+        flow->run->guard->moved_bytes += datagram.payload.bytes;
         if (berth_udp_consume(berth, flow->id) < 0) {
             flow->stack_has = false;
         }
@@ -419,7 +420,7 @@ static void send_out(struct relay_udp *flow)
 /* One datagram from the host. False: no more now. */
 static bool receive_one(struct relay_udp *flow)
 {
-    struct berth *berth = flow->run->berth;
+    struct berth *berth = flow->run->guard->berth;
     struct berth_view view;
     struct berth_udp_send send = {0};
     ssize_t bytes;
@@ -444,7 +445,7 @@ static bool receive_one(struct relay_udp *flow)
             scans_on_answer(flow->run, &flow->conversation);
         }
         flow->conversation.bytes_in += send.bytes;
-        flow->run->moved_bytes += send.bytes;
+        flow->run->guard->moved_bytes += send.bytes;
     }
     touch(flow);
     return true;
@@ -472,7 +473,7 @@ static void on_event(struct run_user *user, const struct berth_event *event)
     if ((event->bits & BERTH_EVENT_CLOSED) != 0) {
         flow->stack_has = true; /* peeking tells the error */
     }
-    loop_queue(&flow->run->loop, &flow->source);
+    loop_queue(flow->run->guard->loop, &flow->source);
 }
 
 static void on_work(struct loop_source *source)
@@ -496,6 +497,6 @@ static void on_work(struct loop_source *source)
         return;
     }
     if ((flow->stack_has && flow->host_may) || (flow->host_has && !flow->stack_is_full)) {
-        loop_queue(&flow->run->loop, source);
+        loop_queue(flow->run->guard->loop, source);
     }
 }

@@ -24,7 +24,7 @@ static void hand_over(struct run *run, const struct resolver_asker *asker, const
     if (asker->stream != NULL) {
         resolver_stream_answer(asker->stream, wire, bytes);
     } else if (!asker->is_stream &&
-               berth_udp_write(run->berth, asker->socket, &asker->from, wire, bytes) < 0) {
+               berth_udp_write(run->guard->berth, asker->socket, &asker->from, wire, bytes) < 0) {
         return; /* lost: the program asks again */
     }
 }
@@ -179,7 +179,7 @@ static void read_questions(struct resolver_port *port)
     for (int i = 0; i < SHARE; i++) {
         struct berth_datagram datagram;
         struct resolver_asker asker = {.socket = port->socket};
-        int result = berth_udp_peek(run->berth, port->socket, &datagram);
+        int result = berth_udp_peek(run->guard->berth, port->socket, &datagram);
         uint8_t query[DNS_MESSAGE_BYTES_MAX];
         size_t bytes;
 
@@ -189,12 +189,12 @@ static void read_questions(struct resolver_port *port)
         bytes = min_size(datagram.payload.bytes, sizeof query);
         memcpy(query, datagram.payload.data, bytes);
         asker.from = datagram.remote;
-        if (berth_udp_consume(run->berth, port->socket) < 0) {
+        if (berth_udp_consume(run->guard->berth, port->socket) < 0) {
             return;
         }
         resolver_ask(run, &asker, query, bytes);
     }
-    loop_queue(&run->loop, &port->source);
+    loop_queue(run->guard->loop, &port->source);
 }
 
 static void on_work(struct loop_source *source)
@@ -210,7 +210,7 @@ static void on_datagrams(struct run_user *user, const struct berth_event *event)
     struct resolver_port *port = CONTAINER_OF(user, struct resolver_port, datagrams);
 
     (void)event;
-    loop_queue(&port->run->loop, &port->source);
+    loop_queue(port->run->guard->loop, &port->source);
 }
 
 static void on_streams(struct run_user *user, const struct berth_event *event)
@@ -218,7 +218,7 @@ static void on_streams(struct run_user *user, const struct berth_event *event)
     struct resolver_port *port = CONTAINER_OF(user, struct resolver_port, streams);
 
     port->has_streams |= (event->bits & BERTH_EVENT_ACCEPTABLE) != 0;
-    loop_queue(&port->run->loop, &port->source);
+    loop_queue(port->run->guard->loop, &port->source);
 }
 
 static int open_port(struct run *run, const struct berth_address *address)
@@ -231,9 +231,10 @@ static int open_port(struct run *run, const struct berth_address *address)
                                    .streams.on_event = on_streams,
                                    .source = {.work = on_work, .fd = -1},
                                    .run = run};
-    result = berth_udp_open(run->berth, &local, NULL, &port->datagrams, &port->socket);
+    result = berth_udp_open(run->guard->berth, &local, NULL, &port->datagrams, &port->socket);
     if (result == BERTH_OK) {
-        result = berth_tcp_listen(run->berth, &local, BACKLOG, &port->streams, &port->listener);
+        result =
+            berth_tcp_listen(run->guard->berth, &local, BACKLOG, &port->streams, &port->listener);
     }
     return result;
 }
@@ -279,7 +280,7 @@ void resolver_done(struct run *run)
     resolver_query_end_all(run);
     resolver_stream_end_all(run);
     for (size_t i = 0; i < resolver->port_count; i++) {
-        loop_forget(&run->loop, &resolver->ports[i].source);
+        loop_forget(run->guard->loop, &resolver->ports[i].source);
     }
     aliases_done(&resolver->aliases);
     free(resolver);

@@ -87,7 +87,7 @@ static bool is_alias(const struct run *run, const char *name)
 {
     size_t cursor = 0;
 
-    return aliases_next(&run->resolver->aliases, name, run->loop.now_ns, &cursor) != NULL;
+    return aliases_next(&run->resolver->aliases, name, run->guard->loop->now_ns, &cursor) != NULL;
 }
 
 static bool may_reverse(const struct run *run, const char *name)
@@ -95,7 +95,7 @@ static bool may_reverse(const struct run *run, const char *name)
     struct berth_address address;
 
     return dns_reverse_address(name, &address) &&
-           (berth_rules_may_reach_address(run->berth, &address) ||
+           (berth_rules_may_reach_address(run->guard->berth, &address) ||
             naming_find(&run->naming, &address) != NULL);
 }
 
@@ -108,11 +108,11 @@ enum name_refusal resolver_judge(const struct run *run, const struct dns_questio
     }
     switch (need_of(question->type)) {
     case NEED_ANY_RULE:
-        return berth_rules_may_reach_name(run->berth, name) || is_alias(run, name)
+        return berth_rules_may_reach_name(run->guard->berth, name) || is_alias(run, name)
                    ? NAME_NOT_REFUSED
                    : NAME_REFUSED_RULES;
     case NEED_NAME:
-        return berth_rules_name_is_named(run->berth, name) || is_alias(run, name)
+        return berth_rules_name_is_named(run->guard->berth, name) || is_alias(run, name)
                    ? NAME_NOT_REFUSED
                    : NAME_REFUSED_UNNAMED;
     case NEED_ADDRESS:
@@ -159,11 +159,12 @@ static void note_answer(struct run *run, const char *name, const struct berth_ad
 {
     const struct aliases *aliases = &run->resolver->aliases;
     size_t cursor = 0;
-    const char *origin = aliases_next(aliases, name, run->loop.now_ns, &cursor);
+    const char *origin = aliases_next(aliases, name, run->guard->loop->now_ns, &cursor);
 
     do {
         answers_add(&run->answers, address, origin == NULL ? name : origin, is_inward);
-        origin = origin == NULL ? NULL : aliases_next(aliases, name, run->loop.now_ns, &cursor);
+        origin =
+            origin == NULL ? NULL : aliases_next(aliases, name, run->guard->loop->now_ns, &cursor);
     } while (origin != NULL);
 }
 
@@ -175,8 +176,8 @@ static void bind_address(struct run *run, const char *name, const struct berth_a
     size_t cursor = 0;
 
     for (const char *origin = name; origin != NULL;
-         origin = aliases_next(aliases, name, run->loop.now_ns, &cursor)) {
-        if (berth_name_learn(run->berth, origin, address, until_ns, false) < 0) {
+         origin = aliases_next(aliases, name, run->guard->loop->now_ns, &cursor)) {
+        if (berth_name_learn(run->guard->berth, origin, address, until_ns, false) < 0) {
             continue; /* no rule can have such a name */
         }
     }
@@ -188,7 +189,7 @@ static void note_target(struct run *run, const char *name, const char *target, u
     size_t cursor = 0;
 
     for (const char *origin = name; origin != NULL;
-         origin = aliases_next(aliases, name, run->loop.now_ns, &cursor)) {
+         origin = aliases_next(aliases, name, run->guard->loop->now_ns, &cursor)) {
         if (strcmp(target, origin) != 0) {
             aliases_add(aliases, target, origin, until_ns);
         }
@@ -198,14 +199,14 @@ static void note_target(struct run *run, const char *name, const char *target, u
 bool resolver_learn(struct run *run, const struct dns_question *question, struct dns_answer *answer)
 {
     const char *name = resolver_host_name(question);
-    uint64_t until_ns = run->loop.now_ns + answer->ttl_s * NS_PER_S + USE_NS;
+    uint64_t until_ns = run->guard->loop->now_ns + answer->ttl_s * NS_PER_S + USE_NS;
     size_t refused = 0;
 
     for (size_t i = 0; i < answer->count; i++) {
         const struct berth_address *address = &answer->addresses[i];
         const char *kind = resolver_inward(run, address);
 
-        if (kind != NULL && !berth_rules_may_reach_address(run->berth, address)) {
+        if (kind != NULL && !berth_rules_may_reach_address(run->guard->berth, address)) {
             struct name_refused told = {.name = name,
                                         .type = question->type,
                                         .why = NAME_REFUSED_ADDRESS,

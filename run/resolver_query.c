@@ -55,7 +55,7 @@ static void close_socket(struct resolver_query *query)
 {
     int fd = query->source.fd;
 
-    loop_forget(&query->run->loop, &query->source);
+    loop_forget(query->run->guard->loop, &query->source);
     if (fd >= 0) {
         close(fd);
     }
@@ -74,7 +74,7 @@ static void query_end(struct resolver_query *query)
     struct resolver *resolver = query->run->resolver;
 
     close_socket(query);
-    loop_timer_clear(&query->run->loop, &query->timer);
+    loop_timer_clear(query->run->guard->loop, &query->timer);
     list_remove(&query->all);
     resolver->query_count--;
     query_free(query);
@@ -243,7 +243,7 @@ static bool begin_try(struct resolver_query *query, const struct hostnet_nameser
         }
         return false;
     }
-    if (loop_watch(&run->loop, &query->source, fd,
+    if (loop_watch(run->guard->loop, &query->source, fd,
                    EPOLLIN | EPOLLET | (is_stream ? EPOLLOUT | EPOLLRDHUP : 0U)) < 0) {
         close(fd);
         return false;
@@ -268,7 +268,7 @@ static void try_next(struct resolver_query *query)
         unsigned at = query->tries++;
 
         if (begin_try(query, &servers[at % count])) {
-            loop_timer_set(&run->loop, &query->timer, run->loop.now_ns + TRY_NS);
+            loop_timer_set(run->guard->loop, &query->timer, run->guard->loop->now_ns + TRY_NS);
             return;
         }
         close_socket(query);

@@ -36,13 +36,13 @@ static void on_timer(struct loop_timer *timer);
 static void stream_end(struct resolver_stream *stream)
 {
     struct run *run = stream->run;
-    int result = stream->is_over ? berth_tcp_abort(run->berth, stream->id)
-                                 : berth_tcp_close(run->berth, stream->id);
+    int result = stream->is_over ? berth_tcp_abort(run->guard->berth, stream->id)
+                                 : berth_tcp_close(run->guard->berth, stream->id);
 
     BERTH_CHECK(result != BERTH_E_STALE);
     resolver_query_forget(run, stream);
-    loop_forget(&run->loop, &stream->source);
-    loop_timer_clear(&run->loop, &stream->timer);
+    loop_forget(run->guard->loop, &stream->source);
+    loop_timer_clear(run->guard->loop, &stream->timer);
     list_remove(&stream->all);
     run->resolver->stream_count--;
     free(stream->in);
@@ -70,7 +70,7 @@ static void touch(struct resolver_stream *stream)
 
     list_remove(&stream->all);
     list_add_last(&run->resolver->streams, &stream->all);
-    loop_timer_set(&run->loop, &stream->timer, run->loop.now_ns + STREAM_IDLE_NS);
+    loop_timer_set(run->guard->loop, &stream->timer, run->guard->loop->now_ns + STREAM_IDLE_NS);
 }
 
 static struct resolver_stream *stream_new(struct run *run)
@@ -122,16 +122,16 @@ void resolver_stream_accept(struct resolver_port *port)
         if (stream == NULL) {
             return;
         }
-        if (berth_tcp_accept(run->berth, port->listener, &stream->user, &stream->id) < 0) {
+        if (berth_tcp_accept(run->guard->berth, port->listener, &stream->user, &stream->id) < 0) {
             port->has_streams = false;
             stream_free_unborn(stream);
             return;
         }
-        if (berth_tcp_info(run->berth, stream->id, &info) == BERTH_OK) {
+        if (berth_tcp_info(run->guard->berth, stream->id, &info) == BERTH_OK) {
             stream->from = info.remote;
         }
         touch(stream);
-        loop_queue(&run->loop, &stream->source);
+        loop_queue(run->guard->loop, &stream->source);
     }
 }
 
@@ -141,8 +141,9 @@ static void flush(struct resolver_stream *stream)
 {
     while (stream->out_sent < stream->out_bytes) {
         size_t taken = 0;
-        int result = berth_tcp_write(stream->run->berth, stream->id, stream->out + stream->out_sent,
-                                     stream->out_bytes - stream->out_sent, &taken);
+        int result =
+            berth_tcp_write(stream->run->guard->berth, stream->id, stream->out + stream->out_sent,
+                            stream->out_bytes - stream->out_sent, &taken);
 
         if (result < 0) {
             stream->is_over = result != BERTH_E_AGAIN;
@@ -160,15 +161,16 @@ void resolver_stream_answer(struct resolver_stream *stream, const uint8_t *wire,
     stream->out_bytes = LENGTH_BYTES + bytes;
     stream->out_sent = 0;
     touch(stream);
-    loop_queue(&stream->run->loop, &stream->source);
+    loop_queue(stream->run->guard->loop, &stream->source);
 }
 
 static void read_in(struct resolver_stream *stream)
 {
     while (stream->in_bytes < STREAM_BYTES && !stream->has_ended && !stream->is_over) {
         size_t got = 0;
-        int result = berth_tcp_read(stream->run->berth, stream->id, stream->in + stream->in_bytes,
-                                    STREAM_BYTES - stream->in_bytes, &got);
+        int result =
+            berth_tcp_read(stream->run->guard->berth, stream->id, stream->in + stream->in_bytes,
+                           STREAM_BYTES - stream->in_bytes, &got);
 
         if (result == BERTH_E_AGAIN) {
             return;
@@ -210,7 +212,7 @@ static void on_event(struct run_user *user, const struct berth_event *event)
     if ((event->bits & BERTH_EVENT_CLOSED) != 0 && event->error != 0) {
         stream->is_over = true;
     }
-    loop_queue(&stream->run->loop, &stream->source);
+    loop_queue(stream->run->guard->loop, &stream->source);
 }
 
 static void on_timer(struct loop_timer *timer)
@@ -226,7 +228,7 @@ static void on_work(struct loop_source *source)
     flush(stream);
     read_in(stream);
     if (!stream->is_over && take_question(stream)) {
-        loop_queue(&stream->run->loop, source);
+        loop_queue(stream->run->guard->loop, source);
         return;
     }
     is_idle = !stream->is_asking && stream->out_sent >= stream->out_bytes;

@@ -102,8 +102,9 @@ int32_t rules_note(struct run *run, int32_t index)
     number = rules->numbers[index];
     if (number < 0) {
         const struct run_rules_owner *owner = &run->config->rules_owner;
-        const char *text = berth_rules_text(run->berth, (uint32_t)index);
-        uint32_t line = added_loaded_line(run, berth_rules_line(run->berth, (uint32_t)index));
+        const char *text = berth_rules_text(run->guard->berth, (uint32_t)index);
+        uint32_t line =
+            added_loaded_line(run, berth_rules_line(run->guard->berth, (uint32_t)index));
         const char *origin = line == 0 ? ADDED_ORIGIN : owner->origin(owner->context, line);
 
         number = note_find(rules, text, origin);
@@ -129,8 +130,8 @@ int rules_load_text(struct run *run, const char *text, size_t bytes,
                     struct berth_rules_error *error)
 {
     struct rules *rules = &run->rules;
-    int result = berth_rules_load(run->berth, text, bytes, error);
-    uint32_t count = berth_rules_count(run->berth);
+    int result = berth_rules_load(run->guard->berth, text, bytes, error);
+    uint32_t count = berth_rules_count(run->guard->berth);
     int32_t *numbers;
 
     if (result < 0) {
@@ -177,7 +178,7 @@ static bool reload(struct run *run, struct rules_answer *answer)
         return false;
     }
     /* What was refused by the old rules is noted while their numbers mean them. */
-    gate_look(run);
+    gate_look(run->guard);
     result = added_load(run, text, bytes, &error);
     owner->taken(owner->context, result == BERTH_OK);
     if (result < 0) {
@@ -191,7 +192,7 @@ static bool reload(struct run *run, struct rules_answer *answer)
 bool rules_reload(struct run *run, struct rules_answer *answer)
 {
     bool is_loaded = reload(run, answer);
-    uint32_t count = berth_rules_count(run->berth);
+    uint32_t count = berth_rules_count(run->guard->berth);
 
     if (!is_loaded) {
         rules_answer_add(answer, "the rules stay as they were");

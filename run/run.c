@@ -23,13 +23,6 @@
 #define END_STILL_NS (2 * NS_PER_S)
 
 enum {
-    /* Taken from the link in one turn: so many packets, or about so many bytes, which are then
-     * still in the processor's own cache when they are written on. Measured: half as much costs up
-     * to half as much again, twice as much gains nothing. */
-    RECEIVE_BATCH = 64,
-    RECEIVE_PART = 8,
-    RECEIVE_BYTES = 512 * 1024,
-    FRAMES_BATCH = 32,
     /* With so many connections sending in one turn, each has brought little of it. */
     HOLD_SENDERS = 4,
     SAY_BYTES = 1024,
@@ -130,7 +123,7 @@ uint64_t run_refusals_lost(const struct run *run)
 {
     struct berth_stats stats;
 
-    berth_stats(run->berth, &stats);
+    berth_stats(run->guard->berth, &stats);
     return stats.contacts_lost;
 }
 
@@ -141,98 +134,123 @@ int run_exit_status(const struct run *run)
 
 /* ---- The turn ------------------------------------------------------------------------------- */
 
-static uint64_t bytes_in(const struct run *run)
-{
-    struct berth_stats stats;
-
-    berth_stats(run->berth, &stats);
-    return stats.bytes_in;
-}
-
-/* Packets in. Whether there may be more at once. */
-static bool receive(struct run *run)
-{
-    uint64_t now = run->loop.now_ns;
-    uint64_t enough = bytes_in(run) + RECEIVE_BYTES;
-    int total = 0;
-    int count;
-
-    if (run->link_source.ready == 0 && link_next_ns(run->link) > now) {
-        return false;
-    }
-    do {
-        count = link_receive(run->link, run->berth, RECEIVE_PART, now);
-        if (count == BERTH_E_CLOSED) {
-            run->link_is_gone = true;
-            run->link_source.ready = 0;
-            return false;
-        }
-        total += count;
-    } while (count == RECEIVE_PART && total < RECEIVE_BATCH && bytes_in(run) < enough);
-    if (count < RECEIVE_PART && !link_is_starved(run->link)) {
-        run->link_source.ready = 0;
-    }
-    return count == RECEIVE_PART || (total > 0 && link_is_starved(run->link));
-}
-
-static void transmit(struct run *run)
-{
-    struct berth_frame frames[FRAMES_BATCH];
-    uint32_t count;
-
-    while ((count = berth_transmit(run->berth, frames, FRAMES_BATCH, run->loop.now_ns)) > 0) {
-        if (link_send(run->link, frames, count, run->loop.now_ns) == BERTH_E_CLOSED) {
-            run->link_is_gone = true;
-        }
-    }
-}
-
 /* Is sending put off to the next turn? While there is more to read, the ACKs of many connections
  * would leave one for each segment or two: as with GRO, those of two turns go as one. What goes the
  * other way loses as much time as a turn takes. */
-static bool may_hold(struct run *run, bool has_more)
+static bool may_hold(struct queue *queue, bool has_more)
 {
-    run->holds_back = has_more && !run->holds_back && run->turn_senders >= HOLD_SENDERS;
-    run->turn_senders = 0;
-    return run->holds_back;
+    queue->holds_back = has_more && !queue->holds_back && queue->turn_senders >= HOLD_SENDERS;
+    queue->turn_senders = 0;
+    return queue->holds_back;
 }
 
-static void turn(struct run *run, uint64_t until_ns)
+/* The stack of the guard's, where that is not QUEUE's own and is QUEUE's thread's to look after.
+ * NULL: no such. */
+static struct queue *other_stack(const struct queue *queue)
 {
+    struct queue *guard = queue->run->guard;
+
+    return guard != queue && queue_is_with(guard, queue) ? guard : NULL;
+}
+
+static uint64_t look_before(struct queue *queue)
+{
+    uint64_t deadline;
+
+    gate_look(queue);
+    queue_lock(queue);
+    deadline = berth_deadline(queue->berth);
+    queue_unlock(queue);
+    return deadline;
+}
+
+static void look_after(struct queue *queue)
+{
+    struct run *run = queue->run;
+
+    queue_lock(queue);
+    if (berth_deadline(queue->berth) <= run->now_ns) {
+        berth_advance(queue->berth, run->now_ns);
+    }
+    gate_look(queue);
+    queue_unlock(queue);
+}
+
+void run_turn(struct queue *queue, uint64_t until_ns)
+{
+    struct queue *other = other_stack(queue);
+    struct loop *loop = queue->loop;
     bool has_more;
 
-    gate_look(run); /* what the last turn's calls have brought about */
-    until_ns = min_u64(until_ns, min_u64(berth_deadline(run->berth), link_next_ns(run->link)));
-    loop_wait(&run->loop, run->has_packets ? 0 : until_ns);
-    has_more = receive(run);
-    if (berth_deadline(run->berth) <= run->loop.now_ns) {
-        berth_advance(run->berth, run->loop.now_ns);
+    gate_look(queue); /* what the last turn's calls have brought about */
+    until_ns = min_u64(until_ns, min_u64(berth_deadline(queue->berth), link_next_ns(queue->link)));
+    if (other != NULL) {
+        until_ns = min_u64(until_ns, look_before(other));
     }
-    gate_look(run);
+    loop_wait(loop, queue->has_packets ? 0 : until_ns);
+    has_more = queue_receive(queue);
+    if (berth_deadline(queue->berth) <= loop->now_ns) {
+        berth_advance(queue->berth, loop->now_ns);
+    }
+    gate_look(queue);
+    if (other != NULL) {
+        look_after(other);
+    }
     /* A starved link is tried again after the work of this turn, which may have freed buffers. */
-    run->has_packets = has_more || (link_is_starved(run->link) && loop_has_work(&run->loop));
-    loop_work(&run->loop);
-    if (!may_hold(run, has_more)) {
-        transmit(run);
+    queue->has_packets = has_more || (link_is_starved(queue->link) && loop_has_work(loop));
+    loop_work(loop);
+    if (other != NULL) {
+        queue_lock(other);
+        queue_transmit(other);
+        queue_unlock(other);
+    }
+    if (!may_hold(queue, has_more)) {
+        queue_transmit(queue);
     }
 }
 
 /* ---- A run ---------------------------------------------------------------------------------- */
 
+static bool has_rest(struct run *run)
+{
+    bool has = relay_tcp_has_rest(run->queues[0]) || relay_tcp_has_rest(run->guard);
+
+    for (uint32_t i = 1; i < run->queue_count; i++) {
+        has = has || __atomic_load_n(&run->queues[i]->has_rest, __ATOMIC_ACQUIRE);
+    }
+    return has;
+}
+
+static uint64_t moved_bytes(const struct run *run)
+{
+    uint64_t bytes = run->guard->moved_bytes;
+
+    for (uint32_t i = 0; i < run->queue_count; i++) {
+        bytes += __atomic_load_n(&run->queues[i]->moved_bytes, __ATOMIC_RELAXED);
+    }
+    return bytes;
+}
+
 static void deliver_rest(struct run *run)
 {
-    uint64_t begun = run->loop.now_ns;
+    struct queue *first = run->queues[0];
+    uint64_t begun = first->loop->now_ns;
     uint64_t last_ns = begun;
-    uint64_t last_bytes = run->moved_bytes;
+    uint64_t last_bytes = moved_bytes(run);
 
-    turn(run, run->loop.now_ns); /* what the program's kernel had already sent */
+    run_turn(first, begun); /* what the program's kernel had already sent */
     relay_tcp_leave_living(run);
-    while (relay_tcp_has_rest(run) && !run->link_is_gone && !run->is_hurried &&
-           run->loop.now_ns - begun < END_NS_MAX && run->loop.now_ns - last_ns < END_STILL_NS) {
-        turn(run, run->loop.now_ns + END_STILL_NS / 32);
-        if (run->moved_bytes != last_bytes) {
-            last_bytes = run->moved_bytes;
-            last_ns = run->loop.now_ns;
+    queue_end(run);
+    while (has_rest(run) && !first->link_is_gone && !run->is_hurried &&
+           first->loop->now_ns - begun < END_NS_MAX &&
+           first->loop->now_ns - last_ns < END_STILL_NS) {
+        uint64_t moved;
+
+        run_turn(first, first->loop->now_ns + END_STILL_NS / 32);
+        moved = moved_bytes(run);
+        if (moved != last_bytes) {
+            last_bytes = moved;
+            last_ns = first->loop->now_ns;
         }
     }
 }
@@ -245,11 +263,15 @@ int run_go(struct run *run, struct launch_failure *failure)
         return result;
     }
     while (!run->is_ending) {
-        turn(run, BERTH_NEVER);
+        run_turn(run->queues[0], BERTH_NEVER);
     }
     deliver_rest(run);
+    queue_stop(run);
     run_setup_end_conversations(run);
-    transmit(run);
+    for (uint32_t i = 0; i < run->queue_count; i++) {
+        queue_transmit(run->queues[i]);
+    }
+    queue_transmit(run->guard);
     conversation_tell_drops(run);
     return BERTH_OK;
 }

@@ -35,6 +35,14 @@ enum {
     RUN_SCAN_TEXT_BYTES = 480,
 };
 
+/* A peer that is anybody: each special block by itself, since nothing else names it, and such
+ * blocks where IPv6 carries them (NAT64, 6to4): src/firewall/special.c. */
+#define RUN_EVERYWHERE                                                                  \
+    "any, host, 0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16, 224.0.0.0/4, 255.255.255.255, " \
+    "::, ::1, ::/96, fe80::/10, ff00::/8, 64:ff9b::/104, 64:ff9b::7f00:0/104, "         \
+    "64:ff9b::a9fe:0/112, 64:ff9b::e000:0/100, 64:ff9b::ffff:ffff, 2002::/24, "         \
+    "2002:7f00::/24, 2002:a9fe::/32, 2002:e000::/20, 2002:ffff:ffff::/48\n"
+
 /* A question is over then in any case: before Linux gives up connecting (127 s). */
 #define RUN_ASK_NS_MAX (UINT64_C(1000000000) * RUN_ASK_SECONDS_MAX)
 
@@ -80,6 +88,7 @@ struct run_config {
     struct berth_address resolver6;
     bool has_resolver;
     uint32_t mtu;
+    uint32_t queues; /* 1 to RUN_QUEUES_MAX (queue.h) */
     const struct run_publish *publishes;
     size_t publish_count;
     const struct hostnet_nameserver *nameservers; /* none: the host's own */

@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,18 +21,9 @@
 #include "run/relay_tcp.h"
 #include "run/relay_udp.h"
 #include "run/resolver.h"
+#include "run/stack_setup.h"
 
-enum {
-    BUFFER_BYTES = 69632, /* a super-segment, its headers and headroom; whole pages */
-    BUFFERS = 2048,
-    BUFFERS_RESERVED = 64,
-    CONNECTIONS = 16384,
-    CONTACTS = 16384,
-    NAMES = 8192, /* addresses that were given for them */
-    EXIT_BAD_FILE = 2,
-};
-
-#define HELD_MARGIN_NS (10 * NS_PER_S) /* a question ends before what it is about does */
+enum { EXIT_BAD_FILE = 2 };
 
 static int fail(struct launch_failure *failure, const char *what, const char *why)
 {
@@ -56,47 +45,30 @@ static void raise_limits(void)
     }
 }
 
-/* What `host` means, as the host's network is now. */
-static void load_host_addresses(struct run *run)
-{
-    struct hostnet_list addresses = hostnet_addresses(run->hostnet);
-    struct hostnet_list broadcasts = hostnet_broadcasts(run->hostnet);
-    size_t count = addresses.count + broadcasts.count;
-    struct berth_address *all = calloc(count + 1, sizeof *all);
-
-    if (all != NULL) {
-        memcpy(all, addresses.addresses, addresses.count * sizeof *all);
-        memcpy(all + addresses.count, broadcasts.addresses, broadcasts.count * sizeof *all);
-    }
-    if (all == NULL || addresses.is_cut || broadcasts.is_cut ||
-        berth_host_addresses_set(run->berth, all, count) < 0) {
-        run_say(run, "this host has too many addresses (%zu): some are taken for the network's",
-                count);
-    }
-    free(all);
-}
-
 static void on_hostnet(struct loop_source *source)
 {
     struct run *run = CONTAINER_OF(source, struct run, hostnet_source);
 
     source->ready = 0;
     if (hostnet_update(run->hostnet)) {
-        load_host_addresses(run);
+        stack_setup_host_addresses(run);
     }
 }
 
 static int set_up_host(struct run *run, struct launch_failure *failure)
 {
     raise_limits();
-    if (loop_init(&run->loop) < 0) {
+    run->queues[0] = queue_new(run, 0, NULL);
+    if (run->queues[0] == NULL) {
         return fail(failure, "epoll", strerror(errno));
     }
+    run->queue_count = 1;
     if (hostnet_new(&run->hostnet) < 0) {
         return fail(failure, "the host's addresses (netlink)", strerror(errno));
     }
     run->hostnet_source.work = on_hostnet;
-    if (loop_watch(&run->loop, &run->hostnet_source, hostnet_fd(run->hostnet), EPOLLIN) < 0) {
+    if (loop_watch(run->queues[0]->loop, &run->hostnet_source, hostnet_fd(run->hostnet), EPOLLIN) <
+        0) {
         return fail(failure, "epoll", strerror(errno));
     }
     run->answers.is_on = run->config->learns;
@@ -136,6 +108,7 @@ static int set_up_program(struct run *run, struct launch_failure *failure)
     struct launch_config launch = {
         .argv = config->argv,
         .mtu = config->mtu,
+        .queues = config->queues,
         .network = config->network,
         .network6 = config->network6,
         .resolvers = resolvers,
@@ -183,8 +156,8 @@ static uint64_t wall_offset_ns(void)
     return (uint64_t)wall.tv_sec * NS_PER_S + (uint64_t)wall.tv_nsec - loop_clock_ns();
 }
 
-/* The capture is next to the device: it sees what crosses the program's link. */
-static int wrap_link(struct run *run, struct launch_failure *failure)
+/* The capture is next to the device: it sees what crosses the program's link. Only of one queue. */
+static int wrap_link(struct run *run, struct link **link, struct launch_failure *failure)
 {
     const struct run_config *config = run->config;
 
@@ -193,7 +166,7 @@ static int wrap_link(struct run *run, struct launch_failure *failure)
                                               .wall_offset_ns = wall_offset_ns(),
                                               .on_error = on_capture_error,
                                               .user = run};
-        int result = link_capture_new(run->link, &capture, &run->link);
+        int result = link_capture_new(*link, &capture, link);
 
         if (result < 0) {
             (void)fail(failure, config->pcap_file, strerror(-result));
@@ -202,7 +175,7 @@ static int wrap_link(struct run *run, struct launch_failure *failure)
         }
     }
     if (config->impairment != NULL &&
-        link_impair_new(run->link, config->impairment, config->impairment, &run->link) < 0) {
+        link_impair_new(*link, config->impairment, config->impairment, link) < 0) {
         return fail(failure, "--impair", "no memory");
     }
     return BERTH_OK;
@@ -213,149 +186,46 @@ static void on_link(struct loop_source *source)
     (void)source; /* the turn looks at its `ready` itself */
 }
 
-static int set_up_link(struct run *run, struct launch_failure *failure)
+static int set_up_device_queue(struct queue *queue, struct launch_failure *failure)
 {
-    int fd = launch_take_tun(run->launch);
+    struct run *run = queue->run;
+    int fd = launch_take_tun(run->launch, queue->number);
 
-    if (link_tun_new(fd, launch_offloads(run->launch), &run->link) < 0) {
+    if (link_tun_new(fd, launch_offloads(run->launch), &queue->link) < 0) {
         close(fd);
         return fail(failure, "the device", "no memory");
     }
-    if (wrap_link(run, failure) < 0) {
+    if (wrap_link(run, &queue->link, failure) < 0) {
         return failure->exit_status == EXIT_BAD_FILE ? BERTH_E_INVALID : BERTH_E_STATE;
     }
-    run->link_source.work = on_link;
-    if (loop_watch(&run->loop, &run->link_source, link_fd(run->link), EPOLLIN | EPOLLET) < 0) {
-        return fail(failure, "epoll", strerror(errno));
-    }
-    run->launch_source.work = on_launch;
-    if (loop_watch(&run->loop, &run->launch_source, launch_event_fd(run->launch), EPOLLIN) < 0) {
+    queue->link_source.work = on_link;
+    queue->link_source.is_free = true;
+    if (loop_watch(queue->loop, &queue->link_source, link_fd(queue->link), EPOLLIN | EPOLLET) < 0) {
         return fail(failure, "epoll", strerror(errno));
     }
     return BERTH_OK;
 }
 
-/* ---- The stack ------------------------------------------------------------------------------ */
-
-static int configure(const struct run *run, struct berth_config *config)
+static int set_up_link(struct run *run, struct launch_failure *failure)
 {
-    berth_config_init(config);
-    if (getrandom(config->seed, sizeof config->seed, 0) != (ssize_t)sizeof config->seed) {
-        return BERTH_E_STATE;
-    }
-    config->mtu = run->config->mtu;
-    config->offloads = link_offloads(run->link);
-    config->guard = BERTH_GUARD_LINK_PEER;
-    config->forward_any = true;
-    config->system_ports_bindable = true; /* the resolver's */
-    config->limits.buffers = BUFFERS;
-    config->limits.buffer_bytes = BUFFER_BYTES;
-    config->limits.buffers_reserved = BUFFERS_RESERVED;
-    config->limits.tcp_connections = CONNECTIONS;
-    config->limits.tcp_held = CONNECTIONS / 2;
-    config->limits.contacts = CONTACTS;
-    config->limits.names = max_u32(NAMES, 2 * (uint32_t)run->config->host_count);
-    config->tcp.held_ns = max_u64(config->tcp.held_ns, RUN_ASK_NS_MAX + HELD_MARGIN_NS);
-    config->udp_held_ns = max_u64(config->udp_held_ns, RUN_ASK_NS_MAX + HELD_MARGIN_NS);
-    config->limits.rules = max_u32(config->limits.rules, run->config->rules_max + ADDED_MAX);
-    config->limits.rule_bytes =
-        max_u32(config->limits.rule_bytes, run->config->rule_bytes_max + ADDED_MAX * ADDED_BYTES);
-    return BERTH_OK;
-}
+    int result = set_up_device_queue(run->queues[0], failure);
 
-static int add_network(struct run *run, const struct launch_network *network,
-                       const struct berth_address *resolver)
-{
-    struct berth_prefix gateway = {network->gateway, network->prefix_bits};
-    struct berth_prefix names = {*resolver, 128};
-    struct berth_prefix program = {network->program, 128};
-    struct berth_prefix everything = {berth_address_any(), 0};
-    int result;
-
-    if (berth_address_is_v4(&network->gateway)) {
-        gateway.bits = (uint8_t)(gateway.bits + 96);
-        everything = (struct berth_prefix){berth_address_v4(0), 96};
-    }
-    result = berth_address_add(run->berth, &gateway);
-    if (result == BERTH_OK && run->config->has_resolver) {
-        result = berth_address_add(run->berth, &names);
-    }
-    if (result == BERTH_OK) {
-        result = berth_route_add(run->berth, &everything);
-    }
-    return result < 0 ? result : berth_peer_add(run->berth, &program);
-}
-
-/* From its link-local address the program can be refused as well as from the other. */
-static int add_link_local(struct run *run)
-{
-    struct berth_prefix link_local;
-    int result = berth_prefix_parse("fe80::/10", &link_local);
-
-    return result < 0 ? result : berth_peer_add(run->berth, &link_local);
-}
-
-static int add_networks(struct run *run)
-{
-    const struct run_config *config = run->config;
-    int result = BERTH_OK;
-
-    if (config->network.is_on) {
-        result = add_network(run, &config->network, &config->resolver);
-    }
-    if (result == BERTH_OK && config->network6.is_on) {
-        result = add_network(run, &config->network6, &config->resolver6);
-        if (result == BERTH_OK) {
-            result = add_link_local(run);
+    for (uint32_t i = 1; i < run->config->queues && result == BERTH_OK; i++) {
+        run->queues[i] = queue_new(run, i, NULL);
+        if (run->queues[i] == NULL) {
+            return fail(failure, "epoll", strerror(errno));
         }
-    }
-    return result;
-}
-
-/* The names of --hosts: the program's /etc/hosts has them, so it need not ask for them; and they
- * may point where the user has said. */
-static void load_host_names(struct run *run)
-{
-    for (size_t i = 0; i < run->config->host_count; i++) {
-        const struct launch_host *host = &run->config->hosts[i];
-
-        naming_learn(&run->naming, &host->address, host->name);
-        if (berth_name_learn(run->berth, host->name, &host->address, BERTH_NEVER, true) < 0) {
-            run_say(run, "no rule can name '%s' of --hosts: it is no host name", host->name);
-        }
-    }
-}
-
-static int set_up_stack(struct run *run, struct launch_failure *failure)
-{
-    struct berth_config config;
-    struct berth_rules_error error;
-    int result;
-
-    if (configure(run, &config) < 0) {
-        return fail(failure, "random numbers", strerror(errno));
-    }
-    run->memory_bytes = berth_memory_bytes(&config);
-    BERTH_CHECK(run->memory_bytes > 0);
-    run->memory = mmap(NULL, run->memory_bytes, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (run->memory == MAP_FAILED) {
-        run->memory = NULL;
-        return fail(failure, "the stack's memory", strerror(errno));
-    }
-    result = berth_init(&run->berth, &config, run->memory, run->memory_bytes, run->loop.now_ns);
-    if (result == BERTH_OK) {
-        result = add_networks(run);
-    }
-    if (result == BERTH_OK) {
-        result = rules_load_first(run, &error);
+        run->queue_count = i + 1;
+        result = set_up_device_queue(run->queues[i], failure);
     }
     if (result < 0) {
-        return fail(failure, "the stack", berth_error_text(result));
+        return result;
     }
-    berth_intercept(run->berth, true);
-    load_host_addresses(run);
-    load_host_names(run);
+    run->launch_source.work = on_launch;
+    if (loop_watch(run->queues[0]->loop, &run->launch_source, launch_event_fd(run->launch),
+                   EPOLLIN) < 0) {
+        return fail(failure, "epoll", strerror(errno));
+    }
     return BERTH_OK;
 }
 
@@ -374,9 +244,14 @@ static int set_up_relays(struct run *run, struct launch_failure *failure)
     if (run->config->rules_owner.again != NULL) {
         control_init(run);
     }
-    if (confine_privileges(failure->message, sizeof failure->message) < 0 ||
-        confine_calls(run->config->policy_file != NULL, failure->message, sizeof failure->message) <
-            0) {
+    if (confine_privileges(failure->message, sizeof failure->message) < 0) {
+        return BERTH_E_STATE;
+    }
+    if (queue_start(run, failure) < 0) { /* without privileges; the filter is for all threads */
+        return BERTH_E_STATE;
+    }
+    if (confine_calls(run->config->policy_file != NULL, failure->message, sizeof failure->message) <
+        0) {
         return BERTH_E_STATE;
     }
     return BERTH_OK;
@@ -385,7 +260,7 @@ static int set_up_relays(struct run *run, struct launch_failure *failure)
 int run_new(struct run **out, const struct run_config *config, struct launch_failure *failure)
 {
     static int (*const steps[])(struct run *, struct launch_failure *) = {
-        set_up_program, set_up_host, set_up_link, set_up_stack, set_up_relays,
+        set_up_program, set_up_host, set_up_link, stack_setup, set_up_relays,
     };
     struct run *run = calloc(1, sizeof *run);
 
@@ -395,16 +270,10 @@ int run_new(struct run **out, const struct run_config *config, struct launch_fai
     run->own_config = *config;
     run->config = &run->own_config;
     run->journal.fd = -1;
-    run->loop.fd = -1;
     run->launch_source.fd = -1;
     run->hostnet_source.fd = -1;
-    run->link_source.fd = -1;
     run->control.source.fd = -1;
-    list_init(&run->tcp_relays);
     list_init(&run->deciding);
-    for (size_t i = 0; i < RUN_HELD_CHAINS; i++) {
-        list_init(&run->tcp_held[i]);
-    }
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         int result = steps[i](run, failure);
 
@@ -420,8 +289,12 @@ int run_new(struct run **out, const struct run_config *config, struct launch_fai
 void run_setup_end_conversations(struct run *run)
 {
     decide_end_all(run);
+    queue_drop_parcels(run);
     questions_done(run);
-    relay_tcp_end_all(run);
+    for (uint32_t i = 0; i < run->queue_count; i++) {
+        relay_tcp_end_all(run->queues[i]);
+    }
+    relay_tcp_end_all(run->guard);
     relay_udp_done(run);
     relay_echo_done(run);
     resolver_done(run);
@@ -432,27 +305,26 @@ void run_free(struct run *run)
     if (run == NULL) {
         return;
     }
-    if (run->berth != NULL) {
+    queue_stop(run);
+    if (run->guard != NULL && run->guard->berth != NULL) {
         run_setup_end_conversations(run);
     }
     publish_done(run);
     control_done(run);
     added_done(run);
     rules_done(run);
-    if (run->berth != NULL) {
-        berth_done(run->berth);
-    }
-    if (run->memory != NULL) {
-        (void)munmap(run->memory, run->memory_bytes);
-    }
-    link_free(run->link);
     attribute_free(run->attribute);
     hostnet_free(run->hostnet);
     journal_done(&run->journal);
     naming_done(&run->naming);
     answers_done(&run->answers);
     tally_done(&run->tally);
-    loop_done(&run->loop);
+    if (run->guard != run->queues[0]) {
+        queue_free(run->guard);
+    }
+    for (uint32_t i = 0; i < run->queue_count; i++) {
+        queue_free(run->queues[i]);
+    }
     launch_free(run->launch);
     free(run);
 }

@@ -20,7 +20,7 @@ static void tell(struct run *run, const struct conversation *conversation,
                                     .guarded = conversation->program,
                                     .peer = conversation->peer};
 
-    berth_contact_outcome(run->berth, &contact, outcome);
+    berth_contact_outcome(run->guard->berth, &contact, outcome);
     look(run, conversation);
 }
 
@@ -63,7 +63,7 @@ void scans_on_answer(struct run *run, const struct conversation *conversation)
 
 void scans_on_refused(struct run *run, const struct berth_contact *contact)
 {
-    berth_contact_outcome(run->berth, contact, BERTH_OUTCOME_FAILURE);
+    berth_contact_outcome(run->guard->berth, contact, BERTH_OUTCOME_FAILURE);
 }
 
 /* ---- Verdicts -------------------------------------------------------------------------------- */
@@ -194,7 +194,7 @@ static void write_line(struct run *run, const struct berth_scan *scan,
     static const char *const actions[] = {"log", "deny", "drop"};
     char source[BERTH_ADDRESS_TEXT_BYTES + 4];
     uint64_t duration_us = (scan->last_ns - scan->first_ns) / NS_PER_US;
-    uint64_t left_ns = scan->expires_ns - min_u64(run->loop.now_ns, scan->expires_ns);
+    uint64_t left_ns = scan->expires_ns - min_u64(run->now_ns, scan->expires_ns);
     json_t *line = json_object();
 
     journal_put(line, "time", journal_time(0));
@@ -217,7 +217,7 @@ static void look(struct run *run, const struct conversation *conversation)
 {
     struct berth_scan scan;
 
-    while (berth_next_scan(run->berth, &scan)) {
+    while (berth_next_scan(run->guard->berth, &scan)) {
         struct attribute_process process;
         bool has_process = find_process(run, &scan, conversation, &process);
         struct run_scan *kept = &run->scans[run->scan_count % RUN_SCANS_MAX];

@@ -37,11 +37,10 @@ static bool is_node_closed(void)
     return fd < 0;
 }
 
-int tun_setup_open(struct tun_setup *out, struct launch_error *error)
+int tun_setup_open(struct tun_setup *out, uint32_t queues, struct launch_error *error)
 {
-    int fd = -1;
     uint32_t offloads = 0;
-    int result = link_tun_open(TUN_SETUP_NAME, &fd, &offloads);
+    int result = link_tun_open_queues(TUN_SETUP_NAME, queues, out->fds, &offloads);
 
     if (result < 0) {
         enum launch_step step = is_node_closed() ? LAUNCH_STEP_TUN_OPEN : LAUNCH_STEP_TUN_MAKE;
@@ -49,7 +48,7 @@ int tun_setup_open(struct tun_setup *out, struct launch_error *error)
         errno = -result;
         return launch_error_set(error, step, "");
     }
-    out->fd = fd;
+    out->queues = queues;
     out->has_ipv6 = true;
     out->offloads = offloads;
     return 0;

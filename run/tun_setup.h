@@ -6,7 +6,7 @@
  * Invariants
  *  1. The device has the addresses of the configuration and no others (no link-local address, no
  *     address by router advertisement), and every destination but its own goes through it.
- *  2. The device lives as long as the descriptor that tun_setup_open returns.
+ *  2. The device lives as long as one of the descriptors that tun_setup_open returns.
  */
 #ifndef RUN_TUN_SETUP_H
 #define RUN_TUN_SETUP_H
@@ -28,13 +28,15 @@ enum {
 };
 
 struct tun_setup {
-    int fd; /* non-blocking, close-on-exec */
+    int fds[LAUNCH_QUEUES_MAX]; /* non-blocking, close-on-exec */
+    uint32_t queues;
     bool has_ipv6;
     uint32_t offloads; /* enum berth_link_offload */
 };
 
-/* Makes the device. The caller closes out->fd. */
-BERTH_MUST_CHECK int tun_setup_open(struct tun_setup *out, struct launch_error *error);
+/* Makes the device, with so many QUEUES. The caller closes out->fds. */
+BERTH_MUST_CHECK int tun_setup_open(struct tun_setup *out, uint32_t queues,
+                                    struct launch_error *error);
 
 /* Brings loopback and the device up, with MTU, addresses, default routes. Clears tun->has_ipv6
  * where IPv6 is off or this kernel has none. */

@@ -196,7 +196,7 @@ static int run(struct probe *probe)
         fprintf(stderr, "berth: %s\n", message);
         return LAUNCH_EXIT_BERTH_FAILED;
     }
-    tun_fd = launch_take_tun(probe->launch);
+    tun_fd = launch_take_tun(probe->launch, 0);
     if (probe->out != NULL) {
         fprintf(probe->out, "ready offloads=%u ipv6=%d pid=%d\n", launch_offloads(probe->launch),
                 (int)launch_has_ipv6(probe->launch), (int)launch_pid(probe->launch));
