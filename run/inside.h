@@ -114,7 +114,8 @@ struct berth_endpoint run_host_endpoint(const struct run *run, const struct bert
  * address of that family. */
 const struct launch_network *run_network(const struct run *run, const struct berth_address *like);
 
-/* gate.c: what has happened in QUEUE's stack, handed to whom it concerns. */
+/* gate.c: what has happened in QUEUE's stack, handed to whom it concerns. The guard's, of several
+ * queues: with the lock. */
 void gate_look(struct queue *queue);
 /* With the lock: what the guard says of a TCP connection between PROGRAM and PEER that another
  * stack holds or is to open; DECIDED: what has been decided of it already; NULL: nothing. */

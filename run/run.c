@@ -157,8 +157,8 @@ static uint64_t look_before(struct queue *queue)
 {
     uint64_t deadline;
 
-    gate_look(queue);
     queue_lock(queue);
+    gate_look(queue);
     deadline = berth_deadline(queue->berth);
     queue_unlock(queue);
     return deadline;
