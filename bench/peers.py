@@ -70,6 +70,7 @@ class Peer:
 class Berth(Peer):
     name = "berth"
     binary = ""
+    words = ()
 
     @classmethod
     def missing(cls):
@@ -86,9 +87,15 @@ class Berth(Peer):
     def start(self, mtu):
         self.shell = laboratory.Shell(
             self.binary, "run", "--quiet", "--default", "allow", "--mtu", str(mtu),
-            "-p", f"0.0.0.0:{self.port}:{PROGRAM_PORT}", "-p", f"[::]:{self.port}:{PROGRAM_PORT}",
+            *self.words, "-p", f"0.0.0.0:{self.port}:{PROGRAM_PORT}", "-p", f"[::]:{self.port}:{PROGRAM_PORT}",
             "--", log=self.lab.log)
         self.root = self.shell.process.pid
+
+
+class Queues(Berth):
+    """With a queue for each of two processors."""
+    name = "berth-2"
+    words = ("--queues", "2")
 
 
 class Other(Berth):
@@ -223,4 +230,4 @@ class Veth(Peer):
                        check=False)
 
 
-ALL = {peer.name: peer for peer in (Berth, Other, Pasta, PastaTuned, Slirp, Veth)}
+ALL = {peer.name: peer for peer in (Berth, Queues, Other, Pasta, PastaTuned, Slirp, Veth)}

@@ -39,6 +39,17 @@ static bool is_unanswered(const struct conversation *conversation)
                                                  : conversation->bytes_out) == 0;
 }
 
+/* Of TCP between a queue's stack and the program the guard's stack knows no more than what it has
+ * judged, where they are not the same. */
+static bool is_used_unseen(const struct run *run, const struct conversation *conversation)
+{
+    uint64_t said =
+        conversation->direction == BERTH_OUT ? conversation->bytes_out : conversation->bytes_in;
+
+    return run->queue_count > 1 && conversation->protocol == BERTH_TCP && conversation->is_open &&
+           said > 0;
+}
+
 void scans_on_end(struct run *run, const struct conversation *conversation, enum run_end end)
 {
     bool failed = conversation->is_open ? end == RUN_END_IDLE && is_unanswered(conversation)
@@ -46,6 +57,8 @@ void scans_on_end(struct run *run, const struct conversation *conversation, enum
 
     if (failed) {
         tell(run, conversation, BERTH_OUTCOME_FAILURE);
+    } else if (is_used_unseen(run, conversation)) {
+        tell(run, conversation, BERTH_OUTCOME_SUCCESS);
     }
 }
 

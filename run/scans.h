@@ -5,7 +5,8 @@
  * standard error, a line of the journal and a line under the closing table. conversation.c, the
  * relays of datagrams and the gate call it. Owns the verdicts that are kept.
  *
- * TCP that is established, and what a published port's program answers, the stack knows itself.
+ * TCP that is established, and what a published port's program answers, the stack knows itself; of
+ * several queues the guard's hears of it when the connection ends, if its opener said anything.
  */
 #ifndef RUN_SCANS_H
 #define RUN_SCANS_H
