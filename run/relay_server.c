@@ -142,7 +142,9 @@ enum relay_tcp_pumped relay_server_look(struct relay_tcp *relay, const struct be
     if (verdict == SERVER_NAME_MORE && relay->stack_fin) {
         verdict = server_name_end(&server->name);
     }
+    queue_lock(relay->queue); /* the rules, the names and the report are the run's */
     result = decide(relay, verdict);
+    queue_unlock(relay->queue);
     *may_go = result == RELAY_TCP_PUMPED &&
               (relay->server == NULL || server_name_may_pass(&relay->server->name));
     return result;

@@ -127,7 +127,9 @@ static void answer_held(struct queue *queue, berth_id id, enum run_end end)
 static void fail_call(struct relay_tcp *relay, enum run_end end)
 {
     if (end == RUN_END_NO_DESCRIPTORS) {
+        queue_lock(relay->queue);
         run_say_exhausted(relay->queue->run);
+        queue_unlock(relay->queue);
     }
     answer_held(relay->queue, relay->id, end);
     relay->id = 0;
@@ -251,6 +253,9 @@ static int connect_decided(struct relay_tcp *relay, const struct berth_endpoint 
 
     if (queue != queue->run->guard) {
         judged = gate_judge(queue->run, BERTH_IN, program, client, verdict);
+        if (judged.action == BERTH_ASK || (judged.needs_process && judged.action != BERTH_ALLOW)) {
+            return BERTH_E_PROHIBITED; /* the rules were read again on its way here */
+        }
         if (judged.action != BERTH_ALLOW) {
             return BERTH_E_DENIED;
         }
@@ -287,7 +292,7 @@ void relay_tcp_answer(struct queue *queue, int fd, const struct berth_endpoint *
         return;
     }
     if (result < 0) {
-        relay_end(relay, RUN_END_HOST_UNREACHABLE);
+        relay_end(relay, result == BERTH_E_PROHIBITED ? RUN_END_DENIED : RUN_END_HOST_UNREACHABLE);
         return;
     }
     if (loop_watch(queue->loop, &relay->source, fd, WATCHED) < 0) {
