@@ -66,6 +66,19 @@ BERTH_API BERTH_MUST_CHECK int berth_peer_add(struct berth *berth,
  * them; MSS options and segments follow, also of connections that are open. BERTH_E_INVALID. */
 BERTH_API BERTH_MUST_CHECK int berth_set_mtu(struct berth *berth, uint32_t mtu);
 
+/* ---- Memory that nobody needs ---------------------------------------------------------------- */
+
+/* The stack touches a buffer when it first needs one more than it has, and then uses it again; after
+ * a busy time many hold nothing. What is in them nobody needs: an owner may give the memory back to
+ * the system as long as it can be used again. How many bytes these are, of what was used since
+ * berth_spare_memory told of it: */
+BERTH_API size_t berth_spare_bytes(const struct berth *berth);
+/* Where they are: at most MAX views, whole pages of PAGE_BYTES (a power of two), to be overwritten
+ * or unmapped and mapped again (madvise) before the next call on the stack. Returns how many; 0:
+ * there are none left. BERTH_E_INVALID: PAGE_BYTES, or MAX is 0. */
+BERTH_API BERTH_MUST_CHECK int berth_spare_memory(struct berth *berth, size_t page_bytes,
+                                                  struct berth_view *views, uint32_t max);
+
 /* ---- Input, output, time -------------------------------------------------------------------- */
 
 /* An empty buffer for a link to read into, borrowed until handed over or put back; NULL: none free

@@ -2,12 +2,14 @@
 /*
  * base/buffers.c: the pool of packet buffers. Invariants: base/buffers.h; and here
  *
- * 4. A free buffer has begin == FREE_MARK, so that one given back twice is found at once.
+ * 5. A free buffer that was used has begin == FREE_MARK while it is spare, TOLD_MARK then: one given
+ *    back twice is found at once.
  */
 #include "base/buffers.h"
 
 #define STRIDE_ALIGNMENT 64 /* a cache line: no two buffers share one */
 #define FREE_MARK        UINT32_MAX
+#define TOLD_MARK        (UINT32_MAX - 1)
 
 void buffers_init(struct buffers *buffers, struct arena *arena, const struct buffers_limits *limits)
 {
@@ -45,6 +47,7 @@ struct berth_buffer *buffers_get(struct buffers *buffers)
     }
     if (buffer != NULL) {
         buffers->free_list = buffer->next;
+        buffers->told -= buffer->begin == TOLD_MARK ? 1 : 0;
     } else {
         buffer = take_fresh(buffers);
     }
@@ -66,9 +69,48 @@ void buffers_put(struct buffers *buffers, struct berth_buffer *buffer)
 {
     size_t index = (size_t)(buffer - buffers->items);
 
-    BERTH_CHECK(index < buffers->fresh && buffer->begin != FREE_MARK);
+    BERTH_CHECK(index < buffers->fresh && buffer->begin < TOLD_MARK);
     buffer->begin = FREE_MARK;
     buffer->next = buffers->free_list;
     buffers->free_list = buffer;
     buffers->free++;
+}
+
+/* The first index from FROM on that is not of a free buffer; *SPARE: one on the way was spare. */
+static uint32_t end_of_free(const struct buffers *buffers, uint32_t from, bool *spare)
+{
+    uint32_t end = from;
+
+    *spare = false;
+    while (end < buffers->fresh && buffers->items[end].begin >= TOLD_MARK) {
+        *spare = *spare || buffers->items[end].begin == FREE_MARK;
+        end++;
+    }
+    return end;
+}
+
+static void tell(struct buffers *buffers, uint32_t first, uint32_t end)
+{
+    for (uint32_t i = first; i < end; i++) {
+        buffers->told += buffers->items[i].begin == FREE_MARK ? 1 : 0;
+        buffers->items[i].begin = TOLD_MARK;
+    }
+}
+
+bool buffers_tell_spare(struct buffers *buffers, uint32_t *at, struct berth_view *out)
+{
+    while (*at < buffers->fresh) {
+        bool spare;
+        uint32_t first = *at;
+        uint32_t end = end_of_free(buffers, first, &spare);
+
+        *at = end + 1;
+        if (spare) {
+            tell(buffers, first, end);
+            *out = (struct berth_view){.data = buffers->memory + (size_t)first * buffers->stride,
+                                       .bytes = (size_t)(end - first) * buffers->stride};
+            return true;
+        }
+    }
+    return false;
 }

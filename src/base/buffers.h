@@ -8,6 +8,9 @@
  *    earlier still: else two stacks full of data for each other could take in none of it, and bytes
  *    behind a gap could keep out those that fill it.
  * 3. Buffers are reused last in, first out: the working set stays small.
+ * 4. The pool keeps nothing in a free buffer's memory. A buffer is spare while it is free, was used,
+ *    and buffers_tell_spare has not told of it since: its owner may have memory of the system for it
+ *    that nobody needs.
  */
 #ifndef BASE_BUFFERS_H
 #define BASE_BUFFERS_H
@@ -30,6 +33,7 @@ struct buffers {
     uint32_t free; /* free now, never-used ones included */
     uint32_t low;  /* least `free` ever was */
     uint32_t reserved;
+    uint32_t told; /* free ones that were told of */
 };
 
 struct buffers_limits {
@@ -46,6 +50,13 @@ struct berth_buffer *buffers_get(struct buffers *buffers);
 /* The same for a queue: NULL when no more than the reserved ones are free. */
 struct berth_buffer *buffers_get_for_queue(struct buffers *buffers);
 void buffers_put(struct buffers *buffers, struct berth_buffer *buffer);
+static inline uint32_t buffers_spare(const struct buffers *buffers)
+{
+    return buffers->fresh - (buffers->count - buffers->free) - buffers->told;
+}
+/* The next spare buffers from index *AT on, with the free ones beside them: their memory, told of
+ * now; *AT is moved on. false: none. */
+bool buffers_tell_spare(struct buffers *buffers, uint32_t *at, struct berth_view *out);
 /* May a queue keep one more of the buffers that links filled? */
 static inline bool buffers_may_keep(const struct buffers *buffers)
 {

@@ -202,3 +202,35 @@ void berth_stats(const struct berth *berth, struct berth_stats *out)
     out->buffers_low = berth->buffers.low;
     out->tcp_held = berth->tcp.held;
 }
+
+size_t berth_spare_bytes(const struct berth *berth)
+{
+    return (size_t)buffers_spare(&berth->buffers) * berth->buffers.stride;
+}
+
+/* The whole pages in VIEW. */
+static struct berth_view whole_pages(const struct berth_view *view, size_t page_bytes)
+{
+    uintptr_t begin = ((uintptr_t)view->data + page_bytes - 1) & ~(page_bytes - 1);
+    uintptr_t end = ((uintptr_t)view->data + view->bytes) & ~(page_bytes - 1);
+
+    return (struct berth_view){.data = (uint8_t *)view->data + (begin - (uintptr_t)view->data),
+                               .bytes = end > begin ? end - begin : 0};
+}
+
+int berth_spare_memory(struct berth *berth, size_t page_bytes, struct berth_view *views,
+                       uint32_t max)
+{
+    struct berth_view free_bytes;
+    uint32_t at = 0;
+    uint32_t count = 0;
+
+    if (page_bytes == 0 || (page_bytes & (page_bytes - 1)) != 0 || max == 0) {
+        return BERTH_E_INVALID;
+    }
+    while (count < max && buffers_tell_spare(&berth->buffers, &at, &free_bytes)) {
+        views[count] = whole_pages(&free_bytes, page_bytes);
+        count += views[count].bytes > 0 ? 1 : 0;
+    }
+    return (int)count;
+}

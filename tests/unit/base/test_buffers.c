@@ -116,6 +116,47 @@ static void the_working_set_stays_small(void **state)
     assert_int_equal(buffers.low, COUNT - 2);
 }
 
+/* Spare: those that were used and hold nothing, told of with the free ones beside them, once. */
+static void what_is_spare_is_told_once(void **state)
+{
+    struct buffers buffers = make();
+    struct berth_buffer *got[8];
+    struct berth_view view;
+    uint32_t at = 0;
+
+    (void)state;
+    assert_int_equal(buffers_spare(&buffers), 0); /* nothing was used */
+    assert_false(buffers_tell_spare(&buffers, &at, &view));
+    for (int i = 0; i < 8; i++) {
+        got[i] = buffers_get(&buffers);
+    }
+    assert_int_equal(buffers_spare(&buffers), 0);
+    buffers_put(&buffers, got[1]);
+    buffers_put(&buffers, got[2]);
+    buffers_put(&buffers, got[7]);
+    assert_int_equal(buffers_spare(&buffers), 3);
+    at = 0;
+    assert_true(buffers_tell_spare(&buffers, &at, &view));
+    assert_ptr_equal(view.data, got[1]->data);
+    assert_int_equal(view.bytes, 2 * buffers.stride);
+    assert_true(buffers_tell_spare(&buffers, &at, &view));
+    assert_ptr_equal(view.data, got[7]->data);
+    assert_int_equal(view.bytes, buffers.stride);
+    assert_false(buffers_tell_spare(&buffers, &at, &view));
+    assert_int_equal(buffers_spare(&buffers), 0);
+    at = 0;
+    assert_false(buffers_tell_spare(&buffers, &at, &view));
+    buffers_put(&buffers, got[3]); /* its neighbours, told of, are told of with it */
+    at = 0;
+    assert_true(buffers_tell_spare(&buffers, &at, &view));
+    assert_ptr_equal(view.data, got[1]->data);
+    assert_int_equal(view.bytes, 3 * buffers.stride);
+    assert_ptr_equal(buffers_get(&buffers), got[3]); /* used again: spare again */
+    assert_int_equal(buffers_spare(&buffers), 0);
+    buffers_put(&buffers, got[3]);
+    assert_int_equal(buffers_spare(&buffers), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -123,6 +164,7 @@ int main(void)
         cmocka_unit_test(all_can_be_had_once),
         cmocka_unit_test(the_reserve_is_the_links),
         cmocka_unit_test(the_working_set_stays_small),
+        cmocka_unit_test(what_is_spare_is_told_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

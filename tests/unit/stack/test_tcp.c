@@ -85,6 +85,26 @@ static bool swallow(struct berth *berth, berth_id id, uint64_t *at)
     return error == 0; /* the end of the stream */
 }
 
+static size_t overwritten; /* bytes, in this test */
+
+/* What BERTH says that nobody needs. */
+static void overwrite_spare(struct berth *berth)
+{
+    struct berth_view views[3];
+    int count;
+
+    while ((count = berth_spare_memory(berth, 4096, views, 3)) > 0) {
+        for (int i = 0; i < count; i++) {
+            assert_int_equal((uintptr_t)views[i].data % 4096, 0);
+            assert_true(views[i].bytes > 0 && views[i].bytes % 4096 == 0);
+            memset(views[i].data, 0xdd, views[i].bytes);
+            overwritten += views[i].bytes;
+        }
+    }
+    assert_int_equal(count, 0);
+    assert_int_equal(berth_spare_bytes(berth), 0);
+}
+
 /* BYTES from a to b, then FIN; returns when b has seen the end, or the test fails. */
 static void transfer(struct pair *pair, const struct ends *ends, uint64_t bytes)
 {
@@ -99,6 +119,7 @@ static void transfer(struct pair *pair, const struct ends *ends, uint64_t bytes)
             assert_int_equal(berth_tcp_shutdown(pair->side[0], ends->a), 0);
             shut = true;
         }
+        overwrite_spare(pair->side[turn % 2]);
         assert_true(pair_step(pair, limit));
         ended = swallow(pair->side[1], ends->b, &got);
     }
@@ -429,6 +450,34 @@ static void time_wait_reopens(void **state)
     pair_done(&pair);
 }
 
+/* Speed, memory: what the owner is told that nobody needs, nobody needs; nor in the middle of a
+ * transfer, as all of them here show. Once it is over all that was used is told of, but for parts of
+ * pages. */
+static void spare_memory_is_not_needed(void **state)
+{
+    (void)state;
+    struct pair pair;
+    struct ends ends;
+    struct berth_view view;
+
+    pair_init(&pair, NULL);
+    open_pair(&pair, false, &ends);
+    assert_int_equal(berth_spare_memory(pair.side[0], 4095, &view, 1), BERTH_E_INVALID);
+    assert_int_equal(berth_spare_memory(pair.side[0], 0, &view, 1), BERTH_E_INVALID);
+    assert_int_equal(berth_spare_memory(pair.side[0], 4096, &view, 0), BERTH_E_INVALID);
+    overwritten = 0;
+    transfer(&pair, &ends, 1000000);
+    assert_true(overwritten > 0);
+    close_both(&pair, &ends);
+    for (int side = 0; side < 2; side++) {
+        size_t spare = berth_spare_bytes(pair.side[side]);
+        overwritten = 0;
+        overwrite_spare(pair.side[side]);
+        assert_true(spare > 0 && overwritten + 2 * 4096U > spare);
+    }
+    pair_done(&pair);
+}
+
 static void open_and_close(struct pair *pair, berth_id listener, const struct berth_endpoint *from,
                            const struct berth_endpoint *at)
 {
@@ -505,6 +554,7 @@ int main(void)
         cmocka_unit_test(idle_for_a_day_still_answers),
         cmocka_unit_test(simultaneous_open),
         cmocka_unit_test(time_wait_reopens),
+        cmocka_unit_test(spare_memory_is_not_needed),
         cmocka_unit_test(time_wait_holds_its_port_v4),
         cmocka_unit_test(time_wait_holds_its_port_v6),
     };
