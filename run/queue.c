@@ -112,6 +112,7 @@ void queue_free(struct queue *queue)
     if (queue == NULL) {
         return;
     }
+    spare_done(&queue->spare);
     if (queue->berth != NULL) {
         berth_done(queue->berth);
     }

@@ -33,6 +33,7 @@
 #include "link/link.h"
 #include "run/launch.h"
 #include "run/loop.h"
+#include "run/spare.h"
 
 struct queue;
 struct run;
@@ -67,6 +68,7 @@ struct queue {
     struct berth *berth;
     void *memory;
     size_t memory_bytes;
+    struct spare spare;                      /* of its stack's memory */
     struct list tcp_relays;                  /* all of them */
     struct list tcp_held[QUEUE_HELD_CHAINS]; /* those whose SYN is held, by id */
     /* Of several. */

@@ -202,11 +202,13 @@ void run_turn(struct queue *queue, uint64_t until_ns)
     if (other != NULL) {
         queue_lock(other);
         queue_transmit(other);
+        spare_look(&other->spare);
         queue_unlock(other);
     }
     if (!may_hold(queue, has_more)) {
         queue_transmit(queue);
     }
+    spare_look(&queue->spare);
 }
 
 /* ---- A run ---------------------------------------------------------------------------------- */

@@ -166,6 +166,7 @@ static int make_stack(struct queue *queue, struct launch_failure *failure)
         return fail(failure, "the stack", berth_error_text(result));
     }
     berth_intercept(queue->berth, true);
+    spare_init(&queue->spare, queue->loop, queue->berth);
     return BERTH_OK;
 }
 

@@ -68,10 +68,10 @@ BERTH_API BERTH_MUST_CHECK int berth_set_mtu(struct berth *berth, uint32_t mtu);
 
 /* ---- Memory that nobody needs ---------------------------------------------------------------- */
 
-/* The stack touches a buffer when it first needs one more than it has, and then uses it again; after
- * a busy time many hold nothing. What is in them nobody needs: an owner may give the memory back to
- * the system as long as it can be used again. How many bytes these are, of what was used since
- * berth_spare_memory told of it: */
+/* The stack touches a buffer when it first needs one more than it has, and then uses it again;
+ * after a busy time many hold nothing. What is in them nobody needs: an owner may give the memory
+ * back to the system as long as it can be used again. How many bytes these are, of what was used
+ * since berth_spare_memory told of it: */
 BERTH_API size_t berth_spare_bytes(const struct berth *berth);
 /* Where they are: at most MAX views, whole pages of PAGE_BYTES (a power of two), to be overwritten
  * or unmapped and mapped again (madvise) before the next call on the stack. Returns how many; 0:

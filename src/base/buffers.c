@@ -2,8 +2,8 @@
 /*
  * base/buffers.c: the pool of packet buffers. Invariants: base/buffers.h; and here
  *
- * 5. A free buffer that was used has begin == FREE_MARK while it is spare, TOLD_MARK then: one given
- *    back twice is found at once.
+ * 5. A free buffer that was used has begin == FREE_MARK while it is spare, TOLD_MARK then: one
+ *    given back twice is found at once.
  */
 #include "base/buffers.h"
 

@@ -8,9 +8,9 @@
  *    earlier still: else two stacks full of data for each other could take in none of it, and bytes
  *    behind a gap could keep out those that fill it.
  * 3. Buffers are reused last in, first out: the working set stays small.
- * 4. The pool keeps nothing in a free buffer's memory. A buffer is spare while it is free, was used,
- *    and buffers_tell_spare has not told of it since: its owner may have memory of the system for it
- *    that nobody needs.
+ * 4. The pool keeps nothing in a free buffer's memory. A buffer is spare while it is free, was
+ *    used, and buffers_tell_spare has not told of it since: there may be memory of the system's for
+ *    it that nobody needs.
  */
 #ifndef BASE_BUFFERS_H
 #define BASE_BUFFERS_H

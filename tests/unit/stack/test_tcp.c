@@ -451,8 +451,8 @@ static void time_wait_reopens(void **state)
 }
 
 /* Speed, memory: what the owner is told that nobody needs, nobody needs; nor in the middle of a
- * transfer, as all of them here show. Once it is over all that was used is told of, but for parts of
- * pages. */
+ * transfer, as all of them here show. Once it is over all that was used is told of, but for parts
+ * of pages. */
 static void spare_memory_is_not_needed(void **state)
 {
     (void)state;
