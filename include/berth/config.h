@@ -129,6 +129,9 @@ struct berth_tcp_settings {
                                        have it (RFC 6298 2.4 says 1 s in all) */
     uint64_t rto_max_ns;            /* RFC 6298 2.5: at least 60 s */
     uint64_t delayed_ack_ns;        /* RFC 9293 MUST-40: < 0.5 s */
+    uint64_t quick_ack_ns;          /* ACKs that a peer may wait for (of a connection's first
+                                       segments, of its FIN) wait so long for what they could go
+                                       with; 0 (the default): not at all */
     uint64_t time_wait_ns;          /* RFC 9293 3.4.2: 2 MSL */
     uint64_t fin_wait2_ns;          /* * orphaned FIN-WAIT-2; 0 for ever */
     uint64_t keepalive_idle_ns;     /* * RFC 9293 MUST-28: at least 2 h by default */
@@ -147,6 +150,7 @@ struct berth_tcp_settings {
     bool pacing;                    /* of CUBIC and NewReno too; BBR is always paced */
     uint32_t challenge_acks_per_second; /* RFC 5961 7: throttling */
     bool fast_open;                     /* * RFC 7413, active opens: off by default */
+    bool fast_open_no_cookie;           /* * and without a cookie: off by default */
     uint32_t fast_open_pending; /* * of one listener; 0 (the default): its Fast Open is off */
     uint32_t syn_queue; /* * half-open connections of one listener. Then as `syn_cookies` says */
     enum berth_syn_cookies syn_cookies;

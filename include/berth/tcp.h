@@ -187,7 +187,12 @@ enum berth_tcp_option {
     /* On, off: what the peer tells becomes the user timeout, within tcp.user_timeout_min_ns and
        _max_ns (RFC 5482, CHANGEABLE). On at the start; setting USER_TIMEOUT_NS turns it off, to 0
        on again. */
-    BERTH_TCP_TIMEOUT_CHANGEABLE
+    BERTH_TCP_TIMEOUT_CHANGEABLE,
+    /* On, off: what is written before the SYN leaves goes with it, as far as a segment takes it,
+       without a cookie and without asking for one. For a server on the link itself that wants none
+       and takes segments as large as ours; what it does not take goes again with the ACK. Else as
+       FAST_OPEN, whose cookies are not used then (TCP_FASTOPEN_NO_COOKIE). */
+    BERTH_TCP_FAST_OPEN_NO_COOKIE
 };
 /* ID: a connection or a listener. BERTH_E_INVALID: value out of range, or no such option.
  * BERTH_E_STATE: too late for it; of a listener that has answered a SYN: MSS_BYTES, RECEIVE_BYTES

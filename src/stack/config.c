@@ -166,6 +166,7 @@ static const struct member members[] = {
     MEMBER(tcp.rto_min_ns, NS_PER_MS, 60 * NS_PER_S),
     MEMBER(tcp.rto_max_ns, 60 * NS_PER_S, 3600 * NS_PER_S), /* RFC 6298 2.5 */
     MEMBER(tcp.delayed_ack_ns, 0, 500 * NS_PER_MS - 1),     /* RFC 9293 MUST-40 */
+    MEMBER(tcp.quick_ack_ns, 0, 500 * NS_PER_MS - 1),
     MEMBER(tcp.time_wait_ns, 0, 3600 * NS_PER_S),
     MEMBER(tcp.fin_wait2_ns, 0, 24 * 3600 * NS_PER_S),
     MEMBER(tcp.keepalive_idle_ns, NS_PER_S, 30 * 24 * 3600 * NS_PER_S),

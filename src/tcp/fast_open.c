@@ -165,19 +165,26 @@ void tcp_fast_end(struct tcp *tcp, struct tcp_conn *conn, int error)
 
 /* ---- The client ------------------------------------------------------------------------------ */
 
-/* How much text the SYN may carry: what fits a segment beside the options. */
-static uint32_t text_bytes(const struct tcp_conn *conn, const struct tcp_fast_peer *peer,
-                           const struct wire_tcp *syn)
+/* Text goes with the SYN: what fits a segment of MSS beside the options. */
+static void put_text(struct tcp *tcp, struct tcp_conn *conn, uint32_t mss,
+                     struct wire_packet *packet, struct berth_frame *frame)
 {
-    uint32_t mss = min_u32(peer->mss != 0 ? peer->mss : MSS_UNKNOWN, conn->mss_own);
-    uint32_t options = wire_tcp_option_bytes(syn);
+    uint32_t options = wire_tcp_option_bytes(&packet->tcp);
     uint32_t room = mss > options ? mss - options : 0;
-    return min_u32(conn->snd_end - conn->snd_nxt, room);
+    bool urgent = conn_has(conn, CONN_URGENT_OUT); /* a SYN does not point to the mark */
+    uint32_t bytes = urgent ? 0 : min_u32(conn->snd_end - conn->snd_nxt, room);
+    if (bytes == 0 || !tcp_score_sent(tcp, conn, bytes)) {
+        return;
+    }
+    conn->back->fast_text = true;
+    packet->payload_bytes = tcp_sendq_views(conn, conn->snd_nxt, bytes, frame);
+    BERTH_CHECK(packet->payload_bytes == bytes);
+    conn->snd_nxt += bytes;
 }
 
-/* RFC 7413 4.2.1 and 4.2.2, "Client: Sending SYN". snd_nxt stands after the SYN. */
-void tcp_fast_offer(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
-                    struct berth_frame *frame)
+/* RFC 7413 4.2.1 and 4.2.2, "Client: Sending SYN". */
+static void offer_with_cookie(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
+                              struct berth_frame *frame)
 {
     const struct tcp_fast_peer *peer = tcp_fast_find(tcp, conn);
     struct wire_tcp *syn = &packet->tcp;
@@ -193,15 +200,18 @@ void tcp_fast_offer(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *
         return;
     }
     memcpy(syn->cookie, peer->cookie, cookie_bytes);
-    bool urgent = conn_has(conn, CONN_URGENT_OUT); /* a SYN does not point to the mark */
-    uint32_t bytes = urgent ? 0 : text_bytes(conn, peer, syn);
-    if (bytes == 0 || !tcp_score_sent(tcp, conn, bytes)) {
-        return;
+    put_text(tcp, conn, min_u32(peer->mss != 0 ? peer->mss : MSS_UNKNOWN, conn->mss_own), packet,
+             frame);
+}
+
+void tcp_fast_offer(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
+                    struct berth_frame *frame)
+{
+    if (conn->back->options->fast_open_no_cookie) {
+        put_text(tcp, conn, conn->mss_own, packet, frame);
+    } else if (conn->back->options->fast_open) {
+        offer_with_cookie(tcp, conn, packet, frame);
     }
-    conn->back->fast_text = true;
-    packet->payload_bytes = tcp_sendq_views(conn, conn->snd_nxt, bytes, frame);
-    BERTH_CHECK(packet->payload_bytes == bytes);
-    conn->snd_nxt += bytes;
 }
 
 /* RFC 7413 4.2.2, "Client: Receiving SYN-ACK", and 4.1.3.1: what it says of the server. */

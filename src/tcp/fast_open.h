@@ -35,7 +35,8 @@ void tcp_fast_learn(struct tcp *tcp, const struct tcp_conn *conn, const struct w
 void tcp_fast_shun(struct tcp *tcp, const struct tcp_conn *conn);
 void tcp_fast_trust(struct tcp *tcp, const struct tcp_conn *conn);
 
-/* fast_open.c: the client's first SYN; the option and what text it may carry are put in. */
+/* fast_open.c: the client's first SYN; the option and what text it may carry are put in, if the
+ * connection's options say so. snd_nxt stands after the SYN. */
 void tcp_fast_offer(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
                     struct berth_frame *frame);
 void tcp_fast_answered(struct tcp *tcp, struct tcp_conn *conn, const struct wire_tcp *syn_ack);

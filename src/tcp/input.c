@@ -168,7 +168,6 @@ static void on_fin_bit(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_
         tcp_work_need(tcp, conn)->rcv_fin = place;
         conn_set(conn, CONN_FIN_SEEN);
     }
-    ack_now(tcp, conn);
 }
 
 /* In SYN-RECEIVED the peer's SYN comes again. With an ACK it is a simultaneous open's, and its ACK
@@ -243,9 +242,13 @@ static enum berth_drop take_text(struct tcp *tcp, struct tcp_conn *conn,
         on_fin_bit(tcp, conn, arrival);
     }
     enum berth_drop drop = tcp_on_payload(tcp, conn, arrival);
-    if (conn->state != BERTH_TCP_CLOSED && conn_has(conn, CONN_FIN_SEEN) &&
-        conn->work->rcv_fin == conn->rcv_nxt) {
+    if (conn->state == BERTH_TCP_CLOSED) {
+        return drop;
+    }
+    if (conn_has(conn, CONN_FIN_SEEN) && conn->work->rcv_fin == conn->rcv_nxt) {
         tcp_on_fin(tcp, conn);
+    } else if ((packet->tcp.flags & WIRE_FIN) != 0) {
+        ack_now(tcp, conn); /* it is not next, or came before */
     }
     return drop;
 }

@@ -334,8 +334,12 @@ static void on_syn(struct tcp *tcp, struct tcp_conn *conn, const struct wire_pac
     conn->snd_wl2 = segment->ack;
     tcp_establish(tcp, conn);
     tcp_fast_settle(tcp, conn, segment->ack);
-    conn_set(conn, CONN_ACK_NOW);
-    tcp_conn_ready(tcp, conn);
+    if (segment->ack != conn->back->iss + 1) {
+        tcp_ack_soon(tcp, conn); /* it has text of ours already: its answer may be near */
+    } else {
+        conn_set(conn, CONN_ACK_NOW);
+        tcp_conn_ready(tcp, conn);
+    }
 }
 
 /* RFC 9293 3.10.7.3. */

@@ -50,6 +50,7 @@ static const struct place places[] = {
     [BERTH_TCP_TIMEOUT_CHANGEABLE] = PLACE(timeout_changeable, 0, 1, false, false),
     [BERTH_TCP_LINGER_NS] = PLACE(linger_ns, 0, DAY_NS, false, true),
     [BERTH_TCP_FAST_OPEN] = PLACE(fast_open, 0, 1, false, false),
+    [BERTH_TCP_FAST_OPEN_NO_COOKIE] = PLACE(fast_open_no_cookie, 0, 1, false, false),
     [BERTH_TCP_FAST_OPEN_PENDING] = PLACE(fast_open_pending, 0, 65535, false, false),
     [BERTH_TCP_SYN_QUEUE] = PLACE(syn_queue, 0, 1U << 24, false, false),
 };
@@ -96,6 +97,7 @@ void tcp_options_init(struct tcp_options *options, const struct berth_tcp_settin
                                     .quick_ack = settings->quick_ack,
                                     .keepalive = settings->keepalive,
                                     .fast_open = settings->fast_open,
+                                    .fast_open_no_cookie = settings->fast_open_no_cookie,
                                     .fast_open_pending = settings->fast_open_pending,
                                     .syn_queue = settings->syn_queue,
                                     .timeout_option = settings->timeout_option,
@@ -251,7 +253,8 @@ int tcp_set(struct tcp *tcp, struct tcp_conn *conn, enum berth_tcp_option option
     if (place == NULL || !is_in_range(place, value)) {
         return BERTH_E_INVALID;
     }
-    bool announced = option == BERTH_TCP_MSS_BYTES || option == BERTH_TCP_FAST_OPEN;
+    bool announced = option == BERTH_TCP_MSS_BYTES || option == BERTH_TCP_FAST_OPEN ||
+                     option == BERTH_TCP_FAST_OPEN_NO_COOKIE;
     if (announced && !is_unannounced(conn)) {
         return BERTH_E_STATE;
     }

@@ -44,6 +44,7 @@ struct tcp_options {
     bool timeout_option;
     bool timeout_changeable;
     bool fast_open;
+    bool fast_open_no_cookie;
     uint32_t fast_open_pending; /* of a listener: connections that are open early */
     uint32_t syn_queue;         /* of a listener */
     const struct cc_table *cc;

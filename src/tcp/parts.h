@@ -158,6 +158,7 @@ uint32_t tcp_receive_window(const struct tcp *tcp,
                             const struct tcp_conn *conn); /* that could be offered now */
 uint32_t tcp_first_window(const struct tcp *tcp, const struct tcp_conn *conn); /* of a SYN */
 void tcp_ack_schedule(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes);
+void tcp_ack_soon(struct tcp *tcp, struct tcp_conn *conn); /* within quick_ack_ns */
 void tcp_receive_append(struct tcp *tcp, struct tcp_conn *conn, struct tcp_arrival *arrival);
 void tcp_offer_window(struct tcp *tcp, struct tcp_conn *conn); /* if that is worth a segment */
 void tcp_receive_clear(struct tcp *tcp, struct tcp_conn *conn);
@@ -366,14 +367,14 @@ static inline void tcp_timer_by(struct tcp *tcp, struct tcp_conn *conn, uint64_t
         timer_set(tcp->timers, timer, deadline_ns);
     }
 }
-/* An ACK is delayed from now on. Once the wheel has an entry for one, none that is delayed later
- * needs one before it has fired: all are delayed by as much. So a segment does not look at it. */
-static inline void tcp_timer_ack(struct tcp *tcp, struct tcp_conn *conn)
+/* An ACK is delayed from now on. Once the wheel has an entry for one, none that is delayed later by
+ * the full time needs one before it has fired. So a segment does not look at it. */
+static inline void tcp_timer_ack(struct tcp *tcp, struct tcp_conn *conn, uint64_t wait_ns)
 {
-    uint64_t due_ns = tcp->now_ns + tcp->settings.delayed_ack_ns;
+    uint64_t due_ns = tcp->now_ns + wait_ns;
     conn->ack_tick = (uint32_t)timers_tick_of(due_ns);
     conn_set(conn, CONN_ACK_DELAYED);
-    if (!conn_has(conn, CONN_ACK_TIMED)) {
+    if (!conn_has(conn, CONN_ACK_TIMED) || wait_ns < tcp->settings.delayed_ack_ns) {
         conn_set(conn, CONN_ACK_TIMED);
         tcp_timer_by(tcp, conn, due_ns);
     }

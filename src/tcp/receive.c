@@ -85,27 +85,39 @@ void tcp_receive_append(struct tcp *tcp, struct tcp_conn *conn, struct tcp_arriv
     conn_received(conn, bytes);
 }
 
-/* RFC 9293 3.8.6.3, RFC 5681 4.2: every second full segment at once, else within the delay. */
-void tcp_ack_schedule(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes)
-{
-    uint32_t owed = conn->rcv_nxt - conn->rcv_acked;
-    bool at_once = conn_has(conn, CONN_QUICK_ACK) || conn->quick_acks > 0 ||
-                   owed >= 2U * conn->rcv_mss || conn->work->reorder_count > 0;
-    if (conn->quick_acks > 0 && bytes > 0) {
-        conn->quick_acks--;
-    }
-    if (at_once) {
-        conn_set(conn, CONN_ACK_NOW);
-        tcp_conn_ready(tcp, conn);
-    } else if (!conn_has(conn, CONN_ACK_DELAYED)) {
-        tcp_timer_ack(tcp, conn);
-    }
-}
-
 static void ack_at_once(struct tcp *tcp, struct tcp_conn *conn)
 {
     conn_set(conn, CONN_ACK_NOW);
     tcp_conn_ready(tcp, conn);
+}
+
+void tcp_ack_soon(struct tcp *tcp, struct tcp_conn *conn)
+{
+    uint64_t wait_ns = conn_has(conn, CONN_QUICK_ACK) ? 0 : tcp->settings.quick_ack_ns;
+    if (wait_ns == 0) {
+        ack_at_once(tcp, conn);
+    } else if (conn_ack_ns(conn, tcp->now_ns) > add_sat_u64(tcp->now_ns, wait_ns)) {
+        tcp_timer_ack(tcp, conn, wait_ns);
+    }
+}
+
+/* RFC 9293 3.8.6.3, RFC 5681 4.2: every second full segment at once, else within the delay. */
+void tcp_ack_schedule(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes)
+{
+    uint32_t owed = conn->rcv_nxt - conn->rcv_acked;
+    bool at_once = conn_has(conn, CONN_QUICK_ACK) || owed >= 2U * conn->rcv_mss ||
+                   conn->work->reorder_count > 0;
+    bool is_early = conn->quick_acks > 0;
+    if (is_early && bytes > 0) {
+        conn->quick_acks--;
+    }
+    if (at_once) {
+        ack_at_once(tcp, conn);
+    } else if (is_early) {
+        tcp_ack_soon(tcp, conn);
+    } else if (!conn_has(conn, CONN_ACK_DELAYED)) {
+        tcp_timer_ack(tcp, conn, tcp->settings.delayed_ack_ns);
+    }
 }
 
 /* [left, right) arrived a second time: the next ACK says so (RFC 2883). */
@@ -206,9 +218,13 @@ void tcp_on_fin(struct tcp *tcp, struct tcp_conn *conn)
 {
     conn_received(conn, 1);
     conn_clear(conn, CONN_FIN_SEEN);
-    conn_set(conn, CONN_FIN_RECEIVED | CONN_ACK_NOW);
+    conn_set(conn, CONN_FIN_RECEIVED);
+    if (conn->state == BERTH_TCP_ESTABLISHED) {
+        tcp_ack_soon(tcp, conn); /* our own FIN may be near */
+    } else {
+        ack_at_once(tcp, conn);
+    }
     tcp_urgent_read(conn);
-    tcp_conn_ready(tcp, conn);
     tcp_conn_note(tcp, conn, BERTH_EVENT_READABLE | BERTH_EVENT_PEER_CLOSED);
     switch ((enum berth_tcp_state)conn->state) {
     case BERTH_TCP_ESTABLISHED:

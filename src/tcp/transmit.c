@@ -154,7 +154,7 @@ static void fill_syn(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet 
     conn->probes = (uint8_t)min_u32(conn->probes + 1U, UINT8_MAX);
     conn->snd_nxt = seq_max(conn->snd_nxt, conn->back->iss + 1);
     conn->work->sent_ns = tcp->now_ns;
-    if (first && conn->state == BERTH_TCP_SYN_SENT && conn->back->options->fast_open) {
+    if (first && conn->state == BERTH_TCP_SYN_SENT) {
         tcp_fast_offer(tcp, conn, packet, frame);
     } else if (first && conn->back->fast_renew) {
         tcp_fast_give(tcp, packet);

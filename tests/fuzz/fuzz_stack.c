@@ -79,6 +79,8 @@ static void settings(struct berth_config *config, uint8_t choice, uint8_t more)
     config->tcp.syn_cookies =
         (choice & 64) != 0 ? BERTH_SYN_COOKIES_ALWAYS : BERTH_SYN_COOKIES_WHEN_FULL;
     config->tcp.fast_open = (choice & 128) != 0;
+    config->tcp.fast_open_no_cookie = (choice & 192) == 192;
+    config->tcp.quick_ack_ns = (choice & 16) != 0 ? NS_PER_MS : 0;
     config->tcp.fast_open_pending = (choice & 128) != 0 ? 4 : 0;
 }
 

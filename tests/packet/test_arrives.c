@@ -289,6 +289,71 @@ static void acks_delayed_in_a_row(void **state)
     talk_end(&talk);
 }
 
+static void patient(struct berth_config *config)
+{
+    config->tcp.quick_ack_ns = 5 * NS_PER_MS;
+}
+
+static void quick_acks_may_wait(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, patient);
+    talk_established(&talk);
+    talk_in(&talk, "P. 1+10 ack 1"); /* one of the first */
+    talk_silent(&talk);
+    assert_in_range(talk_wait_out_ms(&talk, 1000), 5, 6);
+    talk_out(&talk, ". 1 ack 11");
+    talk_in(&talk, "P. 11+10 ack 1");
+    talk_silent(&talk);
+    talk_write(&talk, 30); /* what it goes with */
+    talk_out(&talk, "P. 1+30 ack 21");
+    talk_wait_ms(&talk, 1000);
+    talk_forget(&talk); /* nothing but the 30 once more */
+    talk_in(&talk, ". 21 ack 31");
+    talk_in(&talk, ". 21+1460 ack 31");
+    talk_in(&talk, ". 1481+1460 ack 31"); /* two full ones: at once as ever */
+    talk_out(&talk, ". 31 ack 2941");
+    talk_in(&talk, ". 4401+1460 ack 31"); /* and out of order */
+    talk_out(&talk, ". 31 ack 2941");
+    talk_end(&talk);
+}
+
+static void the_fins_ack_may_wait(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, patient);
+    talk_established(&talk);
+    talk_in(&talk, "P. 1+10 ack 1");
+    talk_in(&talk, "F. 11 ack 1");
+    talk_silent(&talk);
+    talk_read(&talk, 0, 10);
+    talk_in(&talk, "F. 11 ack 1"); /* it waits for the ACK, it seems */
+    talk_out(&talk, ". 1 ack 12");
+    assert_int_equal(berth_tcp_close(talk.berth, talk.id), 0);
+    talk_wait_ms(&talk, 0);
+    talk_out(&talk, "F. 1 ack 12");
+    talk_end(&talk);
+    talk_begin(&talk, patient);
+    talk_established(&talk);
+    talk_in(&talk, "PF. 1+10 ack 1");
+    talk_silent(&talk);
+    talk_read(&talk, 0, 10);
+    assert_int_equal(berth_tcp_close(talk.berth, talk.id), 0);
+    talk_wait_ms(&talk, 0);
+    talk_out(&talk, "F. 1 ack 12"); /* one segment for both */
+    talk_end(&talk);
+    talk_begin(&talk, patient);
+    talk_established(&talk);
+    assert_int_equal(berth_tcp_shutdown(talk.berth, talk.id), 0);
+    talk_wait_ms(&talk, 0);
+    talk_out(&talk, "F. 1 ack 1");
+    talk_in(&talk, "F. 1 ack 1"); /* ours has gone: nothing to wait for */
+    talk_out(&talk, ". 2 ack 2");
+    talk_end(&talk);
+}
+
 static void keep_alive_probe_is_answered(void **state)
 {
     (void)state;
@@ -321,6 +386,9 @@ int main(void)
         {"RFC 7323 5.3, 5.5: PAWS", paws, NULL, NULL, NULL},
         {"RFC 9293 MUST-40, SHLD-18; RFC 5681 4.2: the delayed ACK", delayed_ack, NULL, NULL, NULL},
         {"RFC 9293 MUST-40: delayed ACKs in a row", acks_delayed_in_a_row, NULL, NULL, NULL},
+        {"RFC 9293 3.8.6.3: quick ACKs may wait for company", quick_acks_may_wait, NULL, NULL,
+         NULL},
+        {"RFC 9293 3.10.7.4: so may a FIN's", the_fins_ack_may_wait, NULL, NULL, NULL},
         {"RFC 9293 3.8.4: a keep-alive probe is answered", keep_alive_probe_is_answered, NULL, NULL,
          NULL},
     };

@@ -293,7 +293,8 @@ static int shut_down(struct talk *talk)
 
 static bool is_announced(enum berth_tcp_option option)
 {
-    return option == BERTH_TCP_MSS_BYTES || option == BERTH_TCP_FAST_OPEN;
+    return option == BERTH_TCP_MSS_BYTES || option == BERTH_TCP_FAST_OPEN ||
+           option == BERTH_TCP_FAST_OPEN_NO_COOKIE;
 }
 
 static bool is_switch(enum berth_tcp_option option)
@@ -307,7 +308,7 @@ static bool is_switch(enum berth_tcp_option option)
 static int set_options(struct talk *talk)
 {
     int result = 0;
-    for (unsigned i = 0; i <= BERTH_TCP_TIMEOUT_CHANGEABLE && result == 0; i++) {
+    for (unsigned i = 0; i <= BERTH_TCP_FAST_OPEN_NO_COOKIE && result == 0; i++) {
         enum berth_tcp_option option = (enum berth_tcp_option)i;
         uint64_t value = 0;
         result = berth_tcp_get(talk->berth, talk->id, option, &value);

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* Text on a SYN without a cookie, for a server on the link (RFC 7413), segment by segment. */
+#include "talk.h"
+
+#include "base/bytes.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+static void cookieless(struct berth_config *config)
+{
+    config->tcp.timestamps = false;
+    config->tcp.fast_open_no_cookie = true;
+    config->tcp.quick_ack_ns = 5 * NS_PER_MS;
+}
+
+/* A connection on which BYTES are written before the SYN leaves. */
+static void open_with(struct talk *talk, uint32_t bytes)
+{
+    struct berth_endpoint to = {.address = talk_peer(talk), .port = talk->peer_port};
+    struct berth_endpoint from = {.address = talk_stack(talk), .port = talk->port};
+    assert_int_equal(berth_tcp_connect(talk->berth, &from, &to, NULL, &talk->id), 0);
+    if (bytes > 0) {
+        talk_write(talk, bytes); /* sends */
+    } else {
+        talk_collect(talk);
+    }
+}
+
+static void no_cookie_is_needed_on_the_link(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, cookieless);
+    open_with(&talk, 1500); /* more than fits: 1460 less 12 of options */
+    talk_out(&talk, "S 0+1448 fo no");
+    talk_in(&talk, "S. 0 ack 1449 win 5000 mss 1460");
+    assert_int_equal(talk_state(&talk), BERTH_TCP_ESTABLISHED);
+    talk_out(&talk, "P. 1449+52 ack 1");
+    talk_in(&talk, ". 1 ack 1501");
+    assert_int_equal(talk_info(&talk).bytes_acked, 1500);
+    talk_end(&talk);
+    talk_begin(&talk, cookieless);
+    open_with(&talk, 50);
+    talk_out(&talk, "S 0+50 fo no");
+    talk_in(&talk, "S. 0 ack 51 win 5000 mss 1460");
+    talk_silent(&talk); /* the answer is near */
+    talk_in(&talk, "P. 1+10 ack 51");
+    talk_in(&talk, "F. 11 ack 51");
+    talk_silent(&talk);
+    talk_read(&talk, 0, 10);
+    assert_int_equal(berth_tcp_close(talk.berth, talk.id), 0);
+    talk_wait_ms(&talk, 0);
+    talk_out(&talk, "F. 51 ack 12"); /* the second segment of two in all */
+    talk_end(&talk);
+}
+
+static void what_no_cookie_brings_there_goes_again(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, cookieless);
+    for (unsigned i = 0; i < 2; i++) { /* each time: nothing is remembered of the server */
+        open_with(&talk, 50);
+        talk_out(&talk, "S 0+50 fo no");
+        talk_in(&talk, "S. 0 ack 1 win 5000 mss 1460");
+        talk_out(&talk, "P. 1+50 ack 1");
+        assert_int_equal(berth_tcp_abort(talk.berth, talk.id), 0);
+        talk_wait_ms(&talk, 0);
+        talk_forget(&talk);
+        talk.port++;
+    }
+    open_with(&talk, 50);
+    talk_out(&talk, "S 0+50 fo no");
+    talk_wait_out_ms(&talk, 2000);
+    talk_out(&talk, "S 0+0 fo no");
+    talk_in(&talk, "R. 0 ack 1"); /* refused */
+    assert_int_equal(talk_info(&talk).error, BERTH_E_REFUSED);
+    talk.port++;
+    open_with(&talk, 0);
+    talk_out(&talk, "S 0+0 fo no");
+    talk_in(&talk, "S. 0 ack 1 win 5000 mss 1460");
+    talk_out(&talk, ". 1 ack 1"); /* it waits for this one */
+    talk_end(&talk);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        {"RFC 7413 4.2.2: no cookie is needed on the link", no_cookie_is_needed_on_the_link, NULL,
+         NULL, NULL},
+        {"RFC 7413 4.2.2: what the SYN does not bring there goes again",
+         what_no_cookie_brings_there_goes_again, NULL, NULL, NULL},
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
