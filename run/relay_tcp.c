@@ -66,6 +66,9 @@ static void relay_end(struct relay_tcp *relay, enum run_end end)
     } else if (relay->fd >= 0) {
         sockets_reset(relay->fd);
     }
+    if (!relay->conversation.is_open) {
+        relay->conversation.bytes_in = 0; /* what was read early has reached nobody */
+    }
     queue_lock(queue);
     conversation_end(queue->run, &relay->conversation, end);
     list_remove(&relay->all);
@@ -267,6 +270,20 @@ static int connect_decided(struct relay_tcp *relay, const struct berth_endpoint 
     return result;
 }
 
+/* What the client has sent by now goes with the SYN (stack_setup.c). False: RELAY is over. */
+static bool read_early(struct relay_tcp *relay)
+{
+    enum relay_tcp_pumped pumped;
+
+    relay->host_has = true;
+    pumped = relay_tcp_pump_in(relay);
+    if (pumped > RELAY_TCP_MORE) {
+        relay_end(relay, RUN_END_GIVEN_UP);
+        return false;
+    }
+    return true;
+}
+
 void relay_tcp_answer(struct queue *queue, int fd, const struct berth_endpoint *client,
                       const struct berth_endpoint *program, const struct decided *decided)
 {
@@ -295,13 +312,20 @@ void relay_tcp_answer(struct queue *queue, int fd, const struct berth_endpoint *
         relay_end(relay, result == BERTH_E_PROHIBITED ? RUN_END_DENIED : RUN_END_HOST_UNREACHABLE);
         return;
     }
-    if (loop_watch(queue->loop, &relay->source, fd, WATCHED) < 0) {
+    if (read_early(relay) && loop_watch(queue->loop, &relay->source, fd, WATCHED) < 0) {
         run_say_exhausted(run);
         relay_end(relay, RUN_END_NO_DESCRIPTORS);
     }
 }
 
 /* ---- Open ----------------------------------------------------------------------------------- */
+
+static void tell_open(struct relay_tcp *relay)
+{
+    queue_lock(relay->queue);
+    conversation_open(relay->queue->run, &relay->conversation);
+    queue_unlock(relay->queue);
+}
 
 static void on_connected(struct relay_tcp *relay)
 {
@@ -310,9 +334,7 @@ static void on_connected(struct relay_tcp *relay)
     if (berth_tcp_set(relay->queue->berth, relay->id, BERTH_TCP_NO_DELAY, 1) < 0) {
         relay->stack_error = BERTH_E_RESET; /* it is gone: the next call says so too */
     }
-    queue_lock(relay->queue);
-    conversation_open(relay->queue->run, &relay->conversation);
-    queue_unlock(relay->queue);
+    tell_open(relay);
 }
 
 /* The host's socket has failed. What came before goes to the program first; then the RST. */
@@ -428,10 +450,14 @@ static void note_stack(struct relay_tcp *relay, uint32_t noted)
 static void work_unopened(struct relay_tcp *relay, uint32_t noted)
 {
     if ((noted & BERTH_EVENT_CLOSED) != 0) {
-        bool is_answer = relay->conversation.direction == BERTH_IN;
+        bool is_told = relay->conversation.direction == BERTH_IN;
 
+        if ((noted & BERTH_EVENT_CONNECTED) != 0) { /* and has been reset in the same breath */
+            tell_open(relay);
+            is_told = true;
+        }
         relay->id = relay->is_held ? 0 : relay->id;
-        relay_end(relay, is_answer ? end_of_stack_error(relay) : RUN_END_GIVEN_UP);
+        relay_end(relay, is_told ? end_of_stack_error(relay) : RUN_END_GIVEN_UP);
         return;
     }
     if ((noted & BERTH_EVENT_CONNECTED) != 0) {

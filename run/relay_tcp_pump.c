@@ -11,6 +11,8 @@
  * A short conversation is mostly system calls and segments, so none is made that another can carry:
  * the handshake's ACK goes with the program's first bytes (sockets_call), the FIN with its last
  * (MSG_MORE), and TCP_NODELAY is set when a second write could meet an unacknowledged first.
+ * Towards the program a client's first bytes go with the SYN (relay_tcp_answer), the ACK of what it
+ * answers with the client's FIN (stack_setup.c).
  */
 #include "run/relay_tcp.h"
 

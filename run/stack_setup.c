@@ -20,6 +20,9 @@ enum {
     NAMES = 8192, /* addresses that were given for them */
 };
 
+/* About what it takes until a far end that was woken has answered: with the answer goes the ACK. */
+#define QUICK_ACK_NS (100 * NS_PER_US)
+
 #define HELD_MARGIN_NS (10 * NS_PER_S) /* a question ends before what it is about does */
 
 static int fail(struct launch_failure *failure, const char *what, const char *why)
@@ -68,6 +71,8 @@ static int configure(const struct queue *queue, struct berth_config *config)
     config->limits.tcp_held = CONNECTIONS / 2;
     config->limits.contacts = CONTACTS;
     config->limits.names = max_u32(NAMES, 2 * (uint32_t)run->config->host_count);
+    config->tcp.quick_ack_ns = QUICK_ACK_NS;
+    config->tcp.fast_open_no_cookie = true; /* tun_setup.c has the program's kernel take it */
     config->tcp.held_ns = max_u64(config->tcp.held_ns, RUN_ASK_NS_MAX + HELD_MARGIN_NS);
     config->udp_held_ns = max_u64(config->udp_held_ns, RUN_ASK_NS_MAX + HELD_MARGIN_NS);
     config->limits.rules = max_u32(config->limits.rules, run->config->rules_max + ADDED_MAX);
