@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: MIT
 """Runs the tests of a build folder and counts their TAP cases.
 
-    tools/run_tests.py BUILD [--suite NAME]... [--timeout-scale N] [PATTERN]...
+    tools/run_tests.py BUILD [--suite NAME]... [--timeout-scale N] [--reports PREFIX] [PATTERN]...
 
 The tests are those that meson knows. They run side by side, one per processor, but for those
 declared is_parallel: false, which run one at a time after the others. A PATTERN is a part of a
 test's name. What counts as a failure besides `not ok`: a program that dies or ends with a
 status though no case failed, that prints no case, that prints fewer cases than it planned, or
-that runs past its timeout (its whole process group is killed).
+that runs past its timeout (its whole process group is killed). Each file BUILD/PREFIX* that they
+have left, a sanitizer's report, is one as well.
 
 Failures are printed in full, skips with their reasons, and last exactly one line:
 N passed, N failed[, N skipped]. Exit status: 0 if nothing failed, 1 if something did, 2 usage.
@@ -16,6 +17,7 @@ N passed, N failed[, N skipped]. Exit status: 0 if nothing failed, 1 if somethin
 
 import argparse
 import concurrent.futures
+import glob
 import json
 import os
 import re
@@ -165,6 +167,20 @@ def run_all(tests, jobs, timeout_scale):
     return results
 
 
+def find_reports(build, prefix):
+    return sorted(glob.glob(os.path.join(glob.escape(build), prefix + "*"))) if prefix else []
+
+
+def read_reports(paths):
+    """What sanitizers have left, as the result of a test."""
+    result = Result("reports")
+    for path in paths:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            result.output += file.read()
+        result.failures.append(f"a report in {path}")
+    return result
+
+
 def find_tests(build, suites, patterns):
     tests = json.loads(subprocess.run(["meson", "introspect", "--tests", build], check=True,
                                       stdout=subprocess.PIPE).stdout)
@@ -201,13 +217,18 @@ def main():
     parser.add_argument("--suite", action="append", default=[])
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--timeout-scale", type=float, default=1)
+    parser.add_argument("--reports", metavar="PREFIX")
     args = parser.parse_args()
     tests = find_tests(args.build, args.suite, args.patterns)
     if not tests:
         print("no test matches", " ".join(args.patterns + args.suite), file=sys.stderr)
         print("0 passed, 1 failed")
         return 1
-    return summarise(run_all(tests, args.jobs, args.timeout_scale))
+    for path in find_reports(args.build, args.reports):
+        os.unlink(path)
+    results = run_all(tests, args.jobs, args.timeout_scale)
+    results.append(read_reports(find_reports(args.build, args.reports)))
+    return summarise(results)
 
 
 if __name__ == "__main__":

@@ -58,4 +58,9 @@ expect("a program that overstays is killed, its children too",
        timeout_s=0.5)
 expect("a pattern that matches no test is a failure", "echo ok 1 - a", "0 passed, 1 failed", 1,
        arguments=["elsewhere"])
+expect("a sanitizer's report is a failure, and printed",
+       'echo ok 1 - a; echo "two threads" > "${PATH%%:*}/race.1"', "1 passed, 1 failed", 1,
+       says="two threads\n==== reports: FAILED: a report in", arguments=["--reports", "race"])
+expect("unless there is none", "echo ok 1 - a", "1 passed, 0 failed", 0,
+       arguments=["--reports", "race"])
 tap.done()
