@@ -72,7 +72,9 @@ static int configure(const struct queue *queue, struct berth_config *config)
     config->limits.contacts = CONTACTS;
     config->limits.names = max_u32(NAMES, 2 * (uint32_t)run->config->host_count);
     config->tcp.quick_ack_ns = QUICK_ACK_NS;
-    config->tcp.fast_open_no_cookie = true; /* tun_setup.c has the program's kernel take it */
+    /* tun_setup.c has the program's kernel take it. Of several queues the SYN-ACK is on one that
+     * the kernel chose, what the program answers to early text on the SYN's, and may come first. */
+    config->tcp.fast_open_no_cookie = run->queue_count == 1;
     config->tcp.held_ns = max_u64(config->tcp.held_ns, RUN_ASK_NS_MAX + HELD_MARGIN_NS);
     config->udp_held_ns = max_u64(config->udp_held_ns, RUN_ASK_NS_MAX + HELD_MARGIN_NS);
     config->limits.rules = max_u32(config->limits.rules, run->config->rules_max + ADDED_MAX);
