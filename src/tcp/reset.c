@@ -51,8 +51,12 @@ void tcp_reset_for(struct tcp *tcp, const struct wire_packet *packet)
         out.tcp.flags = WIRE_RST | WIRE_ACK;
         out.tcp.ack = packet->tcp.seq + segment_length(packet);
     }
-    if ((packet->tcp.options & WIRE_OPTION_TIMESTAMPS) != 0) { /* RFC 7323 5.2 */
+    /* RFC 7323 5.2, but for TSval, which SHOULD be zero: Linux has PAWS look at the RST of what is
+     * half-open there, in spite of the same clause, and would not take that for half of all stamps.
+     * What it echoes is never old to it. */
+    if ((packet->tcp.options & WIRE_OPTION_TIMESTAMPS) != 0) {
         out.tcp.options = WIRE_OPTION_TIMESTAMPS;
+        out.tcp.tsval = packet->tcp.tsecr;
         out.tcp.tsecr = packet->tcp.tsval;
     }
     if (tcp_reply(tcp, &out)) {

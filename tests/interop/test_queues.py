@@ -67,7 +67,7 @@ def counted(results):
 exec(TALK)  # pylint: disable=exec-used
 
 # A server on port 80 of both families that echoes. Each line of input: says for how many, for
-# whom, and how many had text with their SYN.
+# whom, how many had text with their SYN, and how many are half-open.
 ECHO_INSIDE = TALK + """
 seen = []
 def serve(family, address):
@@ -84,7 +84,9 @@ for line in sys.stdin:
     with open('/proc/net/netstat') as file:
         names, values = [row.split() for row in file if row.startswith('TcpExt')][:2]
     early = dict(zip(names, values))['TCPFastOpenPassive']
-    tell(len(set(seen)), *sorted({client[0] for client in seen}), early)
+    with open('/proc/net/tcp') as file:
+        half_open = sum(row.split()[3] == '03' for row in file)
+    tell(len(set(seen)), *sorted({client[0] for client in seen}), early, half_open)
 """
 
 
@@ -228,7 +230,19 @@ def check_same_port():
     tap.is_equal("clients with one port: all served", counted(together(len(sources), one)),
                  f"True:{len(sources)}")
     tap.is_equal("as the gateway, apart; no text with a SYN, whose answer could be there first",
-                 ask(process, "who"), f"{len(sources)} 10.0.2.2 0")
+                 ask(process, "who"), f"{len(sources)} 10.0.2.2 0 0")
+    end(process)
+
+
+def check_hasty():
+    """Clients that reset before the program has answered: it hears of that."""
+    process = host.start(*queued("-p", "8080:80"), "--", *host.python(ECHO_INSIDE),
+                         stdin=subprocess.PIPE)
+    process.stdout.readline()
+    together(16, lambda i: [host.reset(socket.create_connection(("127.0.0.1", 8080), 10))
+                            for _ in range(40)])
+    tap.check("clients that reset at once: nothing is left half-open",
+              host.wait_until(lambda: ask(process, "who").endswith(" 0")), ask(process, "who"))
     end(process)
 
 
@@ -563,6 +577,7 @@ def main():
             check_threads(count, f"{folder}/threads{count}")
         check_published(f"{folder}/published")
         check_same_port()
+        check_hasty()
         check_rules(folder)
         check_reload(folder)
         check_scan(folder)
