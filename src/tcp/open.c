@@ -334,7 +334,8 @@ static void on_syn(struct tcp *tcp, struct tcp_conn *conn, const struct wire_pac
     conn->snd_wl2 = segment->ack;
     tcp_establish(tcp, conn);
     tcp_fast_settle(tcp, conn, segment->ack);
-    if (segment->ack != conn->back->iss + 1) {
+    bool apart = conn->back->ledger->ecn.answer; /* no data says what the ACK does: RFC 9768 */
+    if (segment->ack != conn->back->iss + 1 && !apart) {
         tcp_ack_soon(tcp, conn); /* it has text of ours already: its answer may be near */
     } else {
         conn_set(conn, CONN_ACK_NOW);

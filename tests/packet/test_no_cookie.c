@@ -87,6 +87,57 @@ static void what_no_cookie_brings_there_goes_again(void **state)
     talk_end(&talk);
 }
 
+/* The server has taken some of it, the writer has ended early: the rest goes with the FIN. */
+static void part_is_taken(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, cookieless);
+    open_with(&talk, 50);
+    assert_int_equal(berth_tcp_shutdown(talk.berth, talk.id), 0);
+    talk_out(&talk, "S 0+50 fo no");
+    talk_wait_ms(&talk, 0);
+    talk_silent(&talk); /* the FIN waits for the handshake */
+    talk_in(&talk, "S. 0 ack 52 win 5000 mss 1460");
+    talk_out(&talk, "R 52"); /* more than there was */
+    talk_in(&talk, "S. 0 ack 21 win 5000 mss 1460");
+    talk_out(&talk, "PF. 21+30 ack 1");
+    assert_int_equal(talk_info(&talk).bytes_acked, 20);
+    talk_in(&talk, "F. 1 ack 52");
+    talk_out(&talk, ". 52 ack 2");
+    assert_int_equal(talk_info(&talk).bytes_acked, 50);
+    talk_end(&talk);
+    talk_begin(&talk, cookieless);
+    open_with(&talk, 50);
+    talk_out(&talk, "S 0+50 fo no");
+    talk_in(&talk, "R. 0 ack 51"); /* nobody listens: acknowledged, and had by nobody */
+    assert_int_equal(talk_info(&talk).error, BERTH_E_REFUSED);
+    assert_int_equal(talk_info(&talk).bytes_acked, 0);
+    talk_end(&talk);
+}
+
+static void with_accecn(struct berth_config *config)
+{
+    cookieless(config);
+    config->tcp.ecn = BERTH_TCP_ACCECN;
+}
+
+/* What the ACK of the SYN,ACK says of it, no data says: then it does not wait for any. */
+static void the_answer_goes_before_data(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, with_accecn);
+    open_with(&talk, 50);
+    talk_out(&talk, "SACE 0+50 fo no");
+    talk_write(&talk, 30);
+    talk_silent(&talk);
+    talk_in(&talk, "SC. 0 ack 51 win 5000 mss 1460");
+    talk_out(&talk, "C. 51 ack 1");
+    talk_out(&talk, "PAE. 51+30 ack 1");
+    talk_end(&talk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -94,6 +145,9 @@ int main(void)
          NULL, NULL},
         {"RFC 7413 4.2.2: what the SYN does not bring there goes again",
          what_no_cookie_brings_there_goes_again, NULL, NULL, NULL},
+        {"RFC 7413 4.2.2: what is not taken goes with the FIN", part_is_taken, NULL, NULL, NULL},
+        {"RFC 9768 3.2.2.1: the answer goes before data", the_answer_goes_before_data, NULL, NULL,
+         NULL},
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
