@@ -64,6 +64,7 @@ void plan_opening(const struct sim_config *config, struct plan *plan)
             stack->limits.tcp_half_open = plan->flow_count + 64;
         }
         stack->tcp.fast_open = fast_does && opens;
+        stack->tcp.fast_open_no_cookie = fast_does && opens && queue % 2 != 0;
         stack->tcp.fast_open_pending = fast_does && listens ? 1U + queue : 0;
     }
 }
