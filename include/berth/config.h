@@ -62,7 +62,7 @@ struct berth_limits {
         buffers_reserved; /* kept back for the link: queues keep no buffer when fewer are free */
     uint32_t
         tcp_connections;    /* every state but TIME-WAIT, held SYNs included, half-open passive ones
-                            not: 376 bytes each with the table, and while one is in use up to 520
+                            not: 376 bytes each with the table, and while one is in use up to 528
                             more, touched only then. Then SYNs are dropped, and what would complete
                             a handshake: that stays half-open */
     uint32_t tcp_half_open; /* records of SYNs to listeners that were answered, all listeners. Then

@@ -6,6 +6,7 @@
 #include "fixture.h"
 
 #define IDLE_BYTES 376 /* of an idle connection, with its timer and its share of the table */
+#define BUSY_BYTES 528 /* more, of one that is in use: limits.tcp_connections in <berth/config.h> */
 
 static void an_idle_connection_takes_376_bytes(void **state)
 {
@@ -20,6 +21,7 @@ static void an_idle_connection_takes_376_bytes(void **state)
         double share = (double)arena.used / counts[i];
         assert_true(sizeof(struct tcp_conn) + sizeof(struct tcp_back) + share <= IDLE_BYTES);
     }
+    assert_true(sizeof(struct tcp_work) + sizeof(struct tcp_ledger) <= BUSY_BYTES);
 }
 
 static void nothing_says_nothing(void **state)
