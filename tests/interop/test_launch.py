@@ -399,11 +399,13 @@ def test_signals(kind):
 
 
 def comm_of(pid):
+    """"" where it has ended: also if nobody has taken its status (an init that reaps nobody)."""
     try:
-        with open(f"/proc/{pid}/comm") as file:
-            return file.read().strip()
+        with open(f"/proc/{pid}/stat") as file:
+            comm, rest = file.read().split("(", 1)[1].rsplit(")", 1)
     except OSError:
         return ""
+    return "" if rest.split()[0] == "Z" else comm
 
 
 def berth_pid(pid):
