@@ -428,16 +428,19 @@ void conversation_name_refused(struct run *run, const struct name_refused *refus
 static bool is_told(enum berth_drop reason)
 {
     return (reason > BERTH_DROP_NONE && reason < BERTH_DROP_DENIED) ||
-           reason == BERTH_DROP_NO_CONNECTION || reason == BERTH_DROP_NO_ECHO;
+           reason == BERTH_DROP_NO_CONNECTION || reason == BERTH_DROP_NO_ECHO ||
+           reason == BERTH_DROP_NO_BUFFER;
 }
 
 static void sum_drops(const struct run *run, struct berth_stats *sum)
 {
     berth_stats(run->guard->berth, sum);
+    sum->drops[BERTH_DROP_NO_BUFFER] += run->guard->lost_packets;
     for (uint32_t i = 0; run->queue_count > 1 && i < run->queue_count; i++) {
         struct berth_stats stats;
 
         berth_stats(run->queues[i]->berth, &stats);
+        stats.drops[BERTH_DROP_NO_BUFFER] += run->queues[i]->lost_packets;
         for (int reason = 0; reason < BERTH_DROP_COUNT; reason++) {
             sum->drops[reason] += stats.drops[reason];
         }

@@ -177,7 +177,7 @@ void queue_drop_parcels(struct run *run)
 
 /* ---- Packets -------------------------------------------------------------------------------- */
 
-/* Without a free buffer the packet is lost, as the device loses what waits too long. */
+/* Without a free buffer the packet is lost and counted, as the device loses what waits too long. */
 static void give_packet(struct queue *to, const struct berth_offload *offload, const uint8_t *data,
                         uint32_t bytes)
 {
@@ -187,6 +187,7 @@ static void give_packet(struct queue *to, const struct berth_offload *offload, c
         if (buffer != NULL) {
             berth_buffer_put(to->berth, buffer);
         }
+        to->lost_packets++;
         return;
     }
     memcpy(buffer->data + buffer->begin, data, bytes);
@@ -210,11 +211,10 @@ static void post_packet(struct queue *to, const struct berth_buffer *buffer)
 {
     struct packet_parcel *packet;
 
-    if (to->packet_parcels >= PACKET_PARCELS_MAX) {
-        return;
-    }
-    packet = malloc(sizeof *packet + buffer->bytes);
+    packet =
+        to->packet_parcels < PACKET_PARCELS_MAX ? malloc(sizeof *packet + buffer->bytes) : NULL;
     if (packet == NULL) {
+        to->lost_packets++;
         return;
     }
     *packet = (struct packet_parcel){

@@ -77,6 +77,7 @@ struct queue {
     bool has_rest; /* at the end of a run: something of the program's is still to be delivered */
     struct list parcels;
     uint32_t packet_parcels; /* of them */
+    uint64_t lost_packets;   /* that came in on another queue, for want of room here */
     struct loop_source wake_source;
 };
 

@@ -177,6 +177,18 @@ uint64_t talk_wait_out_ms(struct talk *talk, uint64_t ms)
 
 /* ---- The owner ------------------------------------------------------------------------------ */
 
+void talk_connect_with(struct talk *talk, uint32_t bytes)
+{
+    struct berth_endpoint to = {.address = talk_peer(talk), .port = talk->peer_port};
+    struct berth_endpoint from = {.address = talk_stack(talk), .port = talk->port};
+    assert_int_equal(berth_tcp_connect(talk->berth, &from, &to, NULL, &talk->id), 0);
+    if (bytes > 0) {
+        talk_write(talk, bytes); /* sends */
+    } else {
+        talk_collect(talk);
+    }
+}
+
 void talk_write(struct talk *talk, uint32_t bytes)
 {
     struct berth_tcp_info info = talk_info(talk);

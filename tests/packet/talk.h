@@ -115,6 +115,8 @@ void talk_wait_ms(struct talk *talk, uint64_t ms);
 /* Until the stack sends something, at most MS. Returns the milliseconds waited. */
 uint64_t talk_wait_out_ms(struct talk *talk, uint64_t ms);
 
+/* The stack connects, and BYTES are written before its SYN leaves. */
+void talk_connect_with(struct talk *talk, uint32_t bytes);
 /* The owner's calls; they fail the test unless they succeed. */
 void talk_write(struct talk *talk, uint32_t bytes);
 /* Reads exactly BYTES of the peer's pattern from stream offset AT on. */

@@ -277,22 +277,10 @@ static void a_syn_is_challenged_already(void **state)
 
 /* ---- The client ------------------------------------------------------------------------------ */
 
-static void open_with(struct talk *talk, uint32_t bytes)
-{
-    struct berth_endpoint to = {.address = talk_peer(talk), .port = talk->peer_port};
-    struct berth_endpoint from = {.address = talk_stack(talk), .port = talk->port};
-    assert_int_equal(berth_tcp_connect(talk->berth, &from, &to, NULL, &talk->id), 0);
-    if (bytes > 0) {
-        talk_write(talk, bytes); /* sends */
-    } else {
-        talk_collect(talk);
-    }
-}
-
 /* A first connection, in which the peer gives COOKIE; the next goes to the same port. */
 static void learn_cookie(struct talk *talk)
 {
-    open_with(talk, 0);
+    talk_connect_with(talk, 0);
     talk_out(talk, "S 0+0 fo ask");
     talk_in(talk, "S. 0 ack 1 win 5000 mss 1000 fo " COOKIE);
     talk_out(talk, ". 1 ack 1");
@@ -307,7 +295,7 @@ static void a_cookie_is_asked_for_first(void **state)
     (void)state;
     struct talk talk;
     talk_begin(&talk, fast);
-    open_with(&talk, 50);
+    talk_connect_with(&talk, 50);
     talk_out(&talk, "S 0+0 fo ask"); /* no text without a cookie */
     talk_in(&talk, "S. 0 ack 1 win 5000 mss 1460 fo " COOKIE);
     talk_out(&talk, "P. 1+50 ack 1");
@@ -320,7 +308,7 @@ static void text_goes_with_the_syn(void **state)
     struct talk talk;
     talk_begin(&talk, fast);
     learn_cookie(&talk);
-    open_with(&talk, 50);
+    talk_connect_with(&talk, 50);
     talk_out(&talk, "S 0+50 fo " COOKIE);
     talk_in(&talk, "S. 0 ack 51 win 5000 mss 1000");
     talk_out(&talk, ". 51 ack 1");
@@ -343,12 +331,12 @@ static void a_syn_without_text_tells_nothing(void **state)
     struct talk talk;
     talk_begin(&talk, fast);
     learn_cookie(&talk);
-    open_with(&talk, 0);
+    talk_connect_with(&talk, 0);
     talk_out(&talk, "S 0+0 fo " COOKIE);
     talk_in(&talk, "S. 0 ack 1 win 5000 mss 1000"); /* no text to take, no cookie asked */
     talk_out(&talk, ". 1 ack 1");
     talk.port++;
-    open_with(&talk, 50);
+    talk_connect_with(&talk, 50);
     talk_out(&talk, "S 0+50 fo " COOKIE);
     talk_end(&talk);
 }
@@ -379,7 +367,7 @@ static void no_more_than_the_servers_mss(void **state)
     struct talk talk;
     talk_begin(&talk, fast);
     learn_cookie(&talk); /* MSS 1000 */
-    open_with(&talk, 3000);
+    talk_connect_with(&talk, 3000);
     talk_out(&talk, "S 0+976 fo " COOKIE); /* 24 bytes of options */
     talk_in(&talk, "S. 0 ack 977 win 5000 mss 1000");
     talk_out(&talk, ". 977+1000 ack 1");
@@ -394,7 +382,7 @@ static void text_that_is_not_taken_goes_again(void **state)
     struct talk talk;
     talk_begin(&talk, fast);
     learn_cookie(&talk);
-    open_with(&talk, 50);
+    talk_connect_with(&talk, 50);
     talk_out(&talk, "S 0+50 fo " COOKIE);
     talk_in(&talk, "S. 0 ack 1 win 5000 mss 1000 fo 1112131415161718"); /* a new cookie */
     talk_out(&talk, "P. 1+50 ack 1");
@@ -402,7 +390,7 @@ static void text_that_is_not_taken_goes_again(void **state)
     assert_int_equal(talk_info(&talk).bytes_sent, 50);
     assert_int_equal(talk_info(&talk).retransmissions, 0);
     talk.port++;
-    open_with(&talk, 50);
+    talk_connect_with(&talk, 50);
     talk_out(&talk, "S 0+50 fo 1112131415161718");
     talk_in(&talk, "S. 0 ack 31 win 5000 mss 1000"); /* and some of it */
     talk_out(&talk, "P. 31+20 ack 1");
@@ -418,19 +406,19 @@ static void a_lost_syn_goes_again_plain(void **state)
     struct talk talk;
     talk_begin(&talk, fast);
     learn_cookie(&talk);
-    open_with(&talk, 50);
+    talk_connect_with(&talk, 50);
     talk_out(&talk, "S 0+50 fo " COOKIE);
     talk_wait_out_ms(&talk, 2000);
     talk_out(&talk, "S 0+0 fo no");
     talk_in(&talk, "S. 0 ack 1 win 5000 mss 1000");
     talk_out(&talk, "P. 1+50 ack 1");
     talk.port++;
-    open_with(&talk, 50); /* what is dropped on the way is not tried again so soon */
+    talk_connect_with(&talk, 50); /* what is dropped on the way is not tried again so soon */
     talk_out(&talk, "S 0+0 fo no");
     talk.port++;
     talk_wait_ms(&talk, HOUR_MS);
     talk_forget(&talk);
-    open_with(&talk, 50);
+    talk_connect_with(&talk, 50);
     talk_out(&talk, "S 0+50 fo " COOKIE);
     talk_wait_out_ms(&talk, 2000);
     talk_out(&talk, "S 0+0 fo no");
@@ -445,17 +433,17 @@ static void who_gives_no_cookie_is_not_asked_again(void **state)
     (void)state;
     struct talk talk;
     talk_begin(&talk, fast);
-    open_with(&talk, 0);
+    talk_connect_with(&talk, 0);
     talk_out(&talk, "S 0 fo ask");
     talk_in(&talk, "S. 0 ack 1 win 5000");
     talk_out(&talk, ". 1 ack 1");
     talk.port++;
-    open_with(&talk, 0);
+    talk_connect_with(&talk, 0);
     talk_out(&talk, "S 0 fo no");
     talk_in(&talk, "R. 0 ack 1");
     talk.peer_port++; /* another service may */
     talk.port++;
-    open_with(&talk, 0);
+    talk_connect_with(&talk, 0);
     talk_out(&talk, "S 0 fo ask");
     talk_end(&talk);
 }
@@ -466,7 +454,7 @@ static void text_of_a_syn_ack_is_taken(void **state)
     struct talk talk;
     talk_begin(&talk, fast);
     learn_cookie(&talk);
-    open_with(&talk, 50);
+    talk_connect_with(&talk, 50);
     talk_out(&talk, "S 0+50 fo " COOKIE);
     talk_in(&talk, "S. 0+30 ack 51 win 5000 mss 1000");
     talk_out(&talk, ". 51 ack 31");
@@ -480,7 +468,7 @@ static void simultaneous_open_with_text(void **state)
     struct talk talk;
     talk_begin(&talk, fast);
     learn_cookie(&talk);
-    open_with(&talk, 50);
+    talk_connect_with(&talk, 50);
     talk_out(&talk, "S 0+50 fo " COOKIE);
     talk_in(&talk, "S 0+10 win 5000 mss 1000 fo " COOKIE);
     talk_out(&talk, "S. 0+0 ack 1 fo no");
@@ -506,11 +494,11 @@ static void the_cache_is_bounded(void **state)
     learn_cookie(&talk);
     talk.peer_port++;
     learn_cookie(&talk);
-    open_with(&talk, 50);
+    talk_connect_with(&talk, 50);
     talk_out(&talk, "S 0+50 fo " COOKIE);
     talk.peer_port--; /* forgotten */
     talk.port++;
-    open_with(&talk, 50);
+    talk_connect_with(&talk, 50);
     talk_out(&talk, "S 0+0 fo ask");
     talk_end(&talk);
 }

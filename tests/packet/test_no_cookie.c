@@ -17,25 +17,12 @@ static void cookieless(struct berth_config *config)
     config->tcp.quick_ack_ns = 5 * NS_PER_MS;
 }
 
-/* A connection on which BYTES are written before the SYN leaves. */
-static void open_with(struct talk *talk, uint32_t bytes)
-{
-    struct berth_endpoint to = {.address = talk_peer(talk), .port = talk->peer_port};
-    struct berth_endpoint from = {.address = talk_stack(talk), .port = talk->port};
-    assert_int_equal(berth_tcp_connect(talk->berth, &from, &to, NULL, &talk->id), 0);
-    if (bytes > 0) {
-        talk_write(talk, bytes); /* sends */
-    } else {
-        talk_collect(talk);
-    }
-}
-
 static void no_cookie_is_needed_on_the_link(void **state)
 {
     (void)state;
     struct talk talk;
     talk_begin(&talk, cookieless);
-    open_with(&talk, 1500); /* more than fits: 1460 less 12 of options */
+    talk_connect_with(&talk, 1500); /* more than fits: 1460 less 12 of options */
     talk_out(&talk, "S 0+1448 fo no");
     talk_in(&talk, "S. 0 ack 1449 win 5000 mss 1460");
     assert_int_equal(talk_state(&talk), BERTH_TCP_ESTABLISHED);
@@ -44,7 +31,7 @@ static void no_cookie_is_needed_on_the_link(void **state)
     assert_int_equal(talk_info(&talk).bytes_acked, 1500);
     talk_end(&talk);
     talk_begin(&talk, cookieless);
-    open_with(&talk, 50);
+    talk_connect_with(&talk, 50);
     talk_out(&talk, "S 0+50 fo no");
     talk_in(&talk, "S. 0 ack 51 win 5000 mss 1460");
     talk_silent(&talk); /* the answer is near */
@@ -64,7 +51,7 @@ static void what_no_cookie_brings_there_goes_again(void **state)
     struct talk talk;
     talk_begin(&talk, cookieless);
     for (unsigned i = 0; i < 2; i++) { /* each time: nothing is remembered of the server */
-        open_with(&talk, 50);
+        talk_connect_with(&talk, 50);
         talk_out(&talk, "S 0+50 fo no");
         talk_in(&talk, "S. 0 ack 1 win 5000 mss 1460");
         talk_out(&talk, "P. 1+50 ack 1");
@@ -73,14 +60,14 @@ static void what_no_cookie_brings_there_goes_again(void **state)
         talk_forget(&talk);
         talk.port++;
     }
-    open_with(&talk, 50);
+    talk_connect_with(&talk, 50);
     talk_out(&talk, "S 0+50 fo no");
     talk_wait_out_ms(&talk, 2000);
     talk_out(&talk, "S 0+0 fo no");
     talk_in(&talk, "R. 0 ack 1"); /* refused */
     assert_int_equal(talk_info(&talk).error, BERTH_E_REFUSED);
     talk.port++;
-    open_with(&talk, 0);
+    talk_connect_with(&talk, 0);
     talk_out(&talk, "S 0+0 fo no");
     talk_in(&talk, "S. 0 ack 1 win 5000 mss 1460");
     talk_out(&talk, ". 1 ack 1"); /* it waits for this one */
@@ -93,7 +80,7 @@ static void part_is_taken(void **state)
     (void)state;
     struct talk talk;
     talk_begin(&talk, cookieless);
-    open_with(&talk, 50);
+    talk_connect_with(&talk, 50);
     assert_int_equal(berth_tcp_shutdown(talk.berth, talk.id), 0);
     talk_out(&talk, "S 0+50 fo no");
     talk_wait_ms(&talk, 0);
@@ -108,7 +95,7 @@ static void part_is_taken(void **state)
     assert_int_equal(talk_info(&talk).bytes_acked, 50);
     talk_end(&talk);
     talk_begin(&talk, cookieless);
-    open_with(&talk, 50);
+    talk_connect_with(&talk, 50);
     talk_out(&talk, "S 0+50 fo no");
     talk_in(&talk, "R. 0 ack 51"); /* nobody listens: acknowledged, and had by nobody */
     assert_int_equal(talk_info(&talk).error, BERTH_E_REFUSED);
@@ -128,7 +115,7 @@ static void the_answer_goes_before_data(void **state)
     (void)state;
     struct talk talk;
     talk_begin(&talk, with_accecn);
-    open_with(&talk, 50);
+    talk_connect_with(&talk, 50);
     talk_out(&talk, "SACE 0+50 fo no");
     talk_write(&talk, 30);
     talk_silent(&talk);
