@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -90,6 +91,36 @@ static void it_looks_after_short_waits_and_sleeps_after_long_ones(void **state)
     wait_shortly();
 }
 
+/* Did the thread sleep while it waited for less than LOOP_LOOK_NS? (To yield is not to sleep.) */
+static bool sleeps(void)
+{
+    struct rusage before;
+    struct rusage after;
+
+    assert_int_equal(getrusage(RUSAGE_THREAD, &before), 0);
+    loop_wait(&world.loop, loop_clock_ns() + LOOP_LOOK_NS / 2);
+    assert_int_equal(getrusage(RUSAGE_THREAD, &after), 0);
+    return after.ru_nvcsw != before.ru_nvcsw;
+}
+
+static void to_look_is_not_to_sleep(void **state)
+{
+    enum { WAITS = 100 };
+    unsigned slept = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < WAITS; i++) {
+        wait_shortly();
+        slept += sleeps();
+    }
+    assert_in_range(slept, 0, WAITS / 2);
+    for (unsigned i = 0; i < WAITS; i++) {
+        world.loop.short_waits = 0;
+        slept += sleeps();
+    }
+    assert_in_range(slept, WAITS / 2 + 1, 2 * WAITS);
+}
+
 /* What becomes ready while the loop looks, and what only later. */
 static void what_becomes_ready_is_found(void **state)
 {
@@ -127,6 +158,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(it_looks_after_short_waits_and_sleeps_after_long_ones,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(to_look_is_not_to_sleep, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_becomes_ready_is_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(with_work_it_does_not_wait, set_up, tear_down),
     };
