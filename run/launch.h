@@ -87,6 +87,7 @@ struct launch_config {
     const struct launch_host *hosts;       /* before the lines of the program's /etc/hosts */
     size_t host_count;                     /* 0..LAUNCH_HOSTS_MAX */
     bool keeps_hangup; /* a SIGHUP that a process outside sends to berth is for berth */
+    bool is_impaired;  /* between COMMAND and berth is to be as on a network: loss, delay */
 };
 
 /* Why it failed: the exit status for berth, and one line without "berth: " and without newline

@@ -115,6 +115,7 @@ static int set_up_program(struct run *run, struct launch_failure *failure)
         .hosts = config->hosts,
         .host_count = config->host_count,
         .keeps_hangup = config->rules_owner.again != NULL,
+        .is_impaired = config->impairment != NULL,
     };
     int result;
 

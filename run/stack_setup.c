@@ -18,6 +18,10 @@ enum {
     CONNECTIONS = 16384,
     CONTACTS = 16384,
     NAMES = 8192, /* addresses that were given for them */
+    /* On their way from the program at once, however many connections: about what a processor's
+     * own cache takes (tests: docs/benchmarks.md, eight streams); and each: two super-segments. */
+    RECEIVE_SHARED = 1024 * 1024,
+    RECEIVE_INITIAL = 128 * 1024,
 };
 
 /* About what it takes until a far end that was woken has answered: with the answer goes the ACK. */
@@ -71,6 +75,8 @@ static int configure(const struct queue *queue, struct berth_config *config)
     config->limits.tcp_held = CONNECTIONS / 2;
     config->limits.contacts = CONTACTS;
     config->limits.names = max_u32(NAMES, 2 * (uint32_t)run->config->host_count);
+    config->tcp.receive_bytes_shared = RECEIVE_SHARED;
+    config->tcp.receive_bytes_initial = RECEIVE_INITIAL;
     config->tcp.quick_ack_ns = QUICK_ACK_NS;
     /* tun_setup.c has the program's kernel take it. Of several queues the SYN-ACK is on one that
      * the kernel chose, what the program answers to early text on the SYN's, and may come first. */

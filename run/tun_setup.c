@@ -259,6 +259,20 @@ static void enable_fast_open(void)
     (void)setting_write("/proc/sys/net/ipv4/tcp_fastopen", "0x603");
 }
 
+/* What a program has written and cannot send yet waits with the program, not in its kernel: of
+ * many connections that would be colder in the processor's caches than what it writes anew. */
+static void limit_unsent(void)
+{
+    (void)setting_write("/proc/sys/net/ipv4/tcp_notsent_lowat", "16384");
+}
+
+/* Between the program and berth lies no network: a congestion control that waits for one's rate, as
+ * BBR does, only waits. Over the network it is the host's sockets that send, as the host has it. */
+static void send_unpaced(void)
+{
+    (void)setting_write("/proc/sys/net/ipv4/tcp_congestion_control", "reno");
+}
+
 static bool is_ipv6_missing(int error)
 {
     return error == EOPNOTSUPP || error == EAFNOSUPPORT || error == EACCES;
@@ -289,6 +303,10 @@ static int configure_with(struct mnl_socket *socket, struct tun_setup *tun,
 
     tun->has_ipv6 = config->network6.is_on && has_ipv6_kernel;
     enable_fast_open();
+    limit_unsent();
+    if (!config->is_impaired) {
+        send_unpaced();
+    }
     if (tun->has_ipv6) {
         enable_ipv6();
     } else {

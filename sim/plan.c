@@ -181,6 +181,7 @@ static void draw_tcp(struct drawing *drawing, struct berth_tcp_settings *tcp)
     tcp->mtu_probing = (enum berth_mtu_probing)(tcp->receive_bytes_max % 3);
     tcp->frto = tcp->send_bytes_max % 4 != 0;
     tcp->quick_ack_ns = tcp->receive_bytes_max % 4 == 1 ? tcp->delayed_ack_ns / 64 : 0;
+    tcp->receive_bytes_shared = tcp->receive_bytes_max % 8 == 3 ? tcp->receive_bytes_max / 2 : 0;
     tcp->user_timeout_ns = USER_TIMEOUT_NS;
 }
 

@@ -123,6 +123,11 @@ struct berth_tcp_settings {
     uint32_t receive_bytes_max;
     uint32_t send_bytes_max;
     uint32_t receive_bytes_initial; /* the first window offered (RFC 6928 wants >= 10 segments) */
+    /* What the receive queues of all connections that are sent much at the same time may come to
+     * together, for a link so short that more would only be colder in the processor's caches: each
+     * is tuned to its part at most, but never to less than receive_bytes_initial. 0: no such bound;
+     * to 1 GiB. */
+    uint32_t receive_bytes_shared;
     uint32_t send_bytes_initial;    /* of the send queue */
     uint64_t rto_initial_ns;        /* RFC 6298 2.1: 1 s */
     uint64_t rto_min_ns;            /* the RTO is SRTT and at least this; 200 ms as deployed stacks

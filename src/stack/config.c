@@ -161,6 +161,7 @@ static const struct member members[] = {
     MEMBER(tcp.receive_bytes_max, 2048, (uint32_t)1 << 30),
     MEMBER(tcp.send_bytes_max, 2048, (uint32_t)1 << 30),
     MEMBER(tcp.receive_bytes_initial, 2048, (uint32_t)1 << 30),
+    MEMBER(tcp.receive_bytes_shared, 0, (uint32_t)1 << 30),
     MEMBER(tcp.send_bytes_initial, 2048, (uint32_t)1 << 30),
     MEMBER(tcp.rto_initial_ns, NS_PER_MS, 3600 * NS_PER_S),
     MEMBER(tcp.rto_min_ns, NS_PER_MS, 60 * NS_PER_S),

@@ -14,7 +14,11 @@ void tcp_init(struct tcp *tcp, struct arena *arena, const struct berth_config *c
               const struct tcp_parts *parts)
 {
     const struct berth_limits *limits = &config->limits;
+    uint32_t shared = max_u32(config->tcp.receive_bytes_shared, config->tcp.receive_bytes_initial);
+    bool is_shared = config->tcp.receive_bytes_shared != 0;
+
     *tcp = (struct tcp){.settings = config->tcp,
+                        .share.bytes = is_shared ? shared : UINT32_MAX,
                         .mtu = config->mtu,
                         .offloads = config->offloads,
                         .segment_bytes_max = config->segment_bytes_max,

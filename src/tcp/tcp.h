@@ -63,6 +63,13 @@ struct tcp_fast {         /* Fast Open: fast_open.c, fast_cache.c */
 
 #define TCP_RECENT 1024U /* a power of two */
 
+/* How many connections are sent much at the same time (settings.receive_bytes_shared): tune.c. */
+struct tcp_share {
+    uint64_t began_ns; /* when the count began */
+    uint64_t busy_us;  /* the round trips of them all since */
+    uint32_t bytes;    /* what each may have; UINT32_MAX: what it has use for */
+};
+
 struct tcp {
     struct berth_tcp_settings settings;
     struct tcp_options defaults; /* of connections and listeners: as settings has them */
@@ -106,6 +113,7 @@ struct tcp {
     struct timers *timers;
     struct berth_stats *stats;
     uint32_t held_max;
+    struct tcp_share share;
     uint64_t now_ns;              /* of the public call under way */
     uint64_t challenge_window_ns; /* RFC 5961 7: the second being counted */
     uint32_t challenge_left;

@@ -14,11 +14,15 @@
  * The round trip as a receiver sees it: from timestamps that come back with data; where the peer
  * sends none, what our own data or SYN has measured; else the time that it takes to fill a window.
  *
+ * Where all that flows shares a cache (settings.receive_bytes_shared) each queue has a part of it.
+ *
  * The send queue: twice the congestion window, what is in flight and as much to follow.
  */
 #include "tcp/parts.h"
 
 #define ROUND_US_MIN 1000U /* the grain of the timestamp clock */
+
+#define SHARE_COUNT_US 64000U /* connections are counted for so long; longer round trips as such */
 
 static const uint32_t spare_segments = 16; /* that the offer exceeds the estimate by */
 
@@ -90,8 +94,31 @@ static void grow(struct tcp_conn *conn, uint32_t taken)
         max_u32(conn->back->tune.receive_bytes, (uint32_t)min_u64(want, most));
 }
 
+/* A round trip has ended in which the reader took TAKEN: what many share is divided by how many
+ * there were on average since it was divided last. */
+static void share_out(struct tcp *tcp, uint32_t taken, uint32_t rtt_us)
+{
+    struct tcp_share *share = &tcp->share;
+    uint32_t least = tcp->settings.receive_bytes_initial;
+    uint64_t since_us = (tcp->now_ns - share->began_ns) / NS_PER_US;
+
+    if (tcp->settings.receive_bytes_shared == 0) {
+        return;
+    }
+    if (taken >= least / 2) {
+        share->busy_us += min_u32(rtt_us, SHARE_COUNT_US);
+    }
+    if (since_us >= SHARE_COUNT_US) {
+        uint64_t many = max_u64((share->busy_us + since_us / 2) / since_us, 1);
+        uint64_t part = tcp->settings.receive_bytes_shared / many;
+        share->bytes = max_u32(least, (uint32_t)part);
+        share->began_ns = tcp->now_ns;
+        share->busy_us = 0;
+    }
+}
+
 /* The reader has taken more. As long as the round trip is not known the first round goes on. */
-void tcp_tune_taken(const struct tcp *tcp, struct tcp_conn *conn)
+void tcp_tune_taken(struct tcp *tcp, struct tcp_conn *conn)
 {
     struct tcp_tune *tune = &conn->back->tune;
     uint32_t total = conn->rcv_nxt - conn->receive_bytes;
@@ -104,6 +131,7 @@ void tcp_tune_taken(const struct tcp *tcp, struct tcp_conn *conn)
     if (rtt_us != 0 && now - tune->round_us >= rtt_us) {
         tune->space = max_u32(tune->space, taken);
         tune->round_total = total;
+        share_out(tcp, taken, min_u32(now - tune->round_us, 2 * rtt_us));
         tune->round_us = now;
     }
 }

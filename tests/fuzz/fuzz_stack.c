@@ -74,6 +74,7 @@ static void settings(struct berth_config *config, uint8_t choice, uint8_t more)
     config->tcp.timestamps = (choice & 8) != 0;
     config->tcp.receive_bytes_max = (choice & 16) != 0 ? 4096 : 1U << 20;
     config->tcp.receive_bytes_initial = (choice & 16) != 0 ? 4096 : 65535;
+    config->tcp.receive_bytes_shared = (choice & 16) != 0 ? 16384 : 0;
     config->forward_any = (choice & 32) != 0;
     config->limits.tcp_half_open = 4;
     config->tcp.syn_cookies =

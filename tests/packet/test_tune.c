@@ -256,6 +256,92 @@ static void pressure(void **state)
     talk_end(talk);
 }
 
+static void shared(struct berth_config *config)
+{
+    config->tcp.timestamps = true;
+    config->tcp.receive_bytes_shared = 256 * 1024;
+}
+
+/* Another connection of the stack that PATH talks with, from PEER_PORT. */
+static void open_beside(struct path *beside, const struct path *path, uint16_t peer_port)
+{
+    *beside = *path;
+    struct talk *talk = &beside->talk;
+    talk->peer_port = peer_port;
+    talk->iss_known = false;
+    beside->at = 0;
+    talk_in(talk, "S 0 win 65535 mss 1460 wscale 7 ts 1000 0");
+    talk_out(talk, "S. 0 ack 1");
+    beside->stamp = talk->last_tsval;
+    beside->stamp_ns = talk->now_ns;
+    char text[80];
+    (void)snprintf(text, sizeof text, ". 1 ack 1 ts 1001 %u", beside->stamp);
+    talk_in(talk, text);
+    talk_accept(talk);
+}
+
+/* FIRST and SECOND are sent much in the same round trips. */
+static void round_trips_of_both(struct path *first, struct path *second, unsigned rounds)
+{
+    for (unsigned i = 0; i < rounds; i++) {
+        round_trip(first, 40);
+        second->talk.now_ns = first->talk.now_ns;
+        arrive(second, 40, RTT_MS);
+        take(second);
+    }
+}
+
+/* What may be under way is shared among those that fill their windows, and by no others. */
+static void windows_are_shared(void **state)
+{
+    (void)state;
+    struct path path;
+    open_path(&path, shared);
+    for (uint32_t segments = 10; segments <= 160; segments *= 2) {
+        round_trip(&path, segments);
+    }
+    assert_int_equal(receive_size(&path), 256 * 1024);
+    struct path beside;
+    open_beside(&beside, &path, TALK_PEER_PORT + 1);
+    round_trip(&path, 160); /* one that sends nothing takes nothing */
+    round_trip(&path, 160);
+    assert_int_equal(receive_size(&path), 256 * 1024);
+    uint32_t edge = talk_info(&path.talk).rcv_wnd + path.at;
+    beside.talk.now_ns = path.talk.now_ns;
+    round_trips_of_both(&path, &beside, 8);
+    assert_int_equal(receive_size(&path), 128 * 1024);
+    assert_int_equal(receive_size(&beside), 128 * 1024);
+    assert_in_range(talk_info(&path.talk).rcv_wnd, 128 * 1024 - 3000, 128 * 1024);
+    assert_true(talk_info(&path.talk).rcv_wnd + path.at >= edge);
+    for (unsigned i = 0; i < 4; i++) {
+        round_trip(&path, 80);
+    }
+    assert_int_equal(receive_size(&path), 256 * 1024);
+    talk_end(&path.talk);
+}
+
+static void shared_by_too_many(struct berth_config *config)
+{
+    shared(config);
+    config->tcp.receive_bytes_shared = 100 * 1024;
+}
+
+static void a_share_is_what_they_begin_with_at_least(void **state)
+{
+    (void)state;
+    struct path path;
+    open_path(&path, shared_by_too_many);
+    struct path beside;
+    open_beside(&beside, &path, TALK_PEER_PORT + 1);
+    beside.talk.now_ns = path.talk.now_ns;
+    for (unsigned i = 0; i < 8; i++) {
+        round_trips_of_both(&path, &beside, 1);
+        assert_in_range(receive_size(&path), INITIAL, 100 * 1024);
+    }
+    assert_int_equal(receive_size(&beside), INITIAL);
+    talk_end(&path.talk);
+}
+
 static void small_send_queue(struct berth_config *config)
 {
     config->tcp.timestamps = false;
@@ -357,6 +443,10 @@ int main(void)
         {"RFC 9293 3.8.6: the time to fill a window", turnover, NULL, NULL, NULL},
         {"RFC 9293 SHLD-14: windows shrink with the pool, the edge stays", pressure, NULL, NULL,
          NULL},
+        {"RFC 9293 3.8.6: windows are shared by those that fill them", windows_are_shared, NULL,
+         NULL, NULL},
+        {"RFC 9293 3.8.6: a share is what a connection begins with at least",
+         a_share_is_what_they_begin_with_at_least, NULL, NULL, NULL},
         {"RFC 9293 3.9.1.2: the send queue follows cwnd", send_queue_follows_cwnd, NULL, NULL,
          NULL},
         {"RFC 9293 3.8.6: tuning can be turned off", tuning_can_be_turned_off, NULL, NULL, NULL},

@@ -186,6 +186,9 @@ static void ranges_of_tcp(void **state)
     PASSES(tcp.send_bytes_max, 2048);
     REFUSED(tcp.send_bytes_initial, 2047);
     REFUSED(tcp.receive_bytes_initial, 2047);
+    PASSES(tcp.receive_bytes_shared, 1U << 30);
+    REFUSED(tcp.receive_bytes_shared, (1U << 30) + 1);
+    PASSES(tcp.receive_bytes_shared, 0);
     REFUSED(tcp.rto_min_ns, ms - 1);
     REFUSED(tcp.rto_initial_ns, config.tcp.rto_min_ns - 1);
     REFUSED(tcp.rto_initial_ns, config.tcp.rto_max_ns + 1);
