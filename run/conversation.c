@@ -13,7 +13,7 @@
 #include "run/scans.h"
 
 enum {
-    ASKS_PER_S = 200,
+    ASKS_PER_S = 50,
     ASKS_AT_ONCE = 100,
 };
 
