@@ -241,6 +241,14 @@ uint32_t tcp_conn_index(const struct tcp *tcp, const struct tcp_conn *conn)
     return pool_index(&tcp->conns, conn);
 }
 
+static void check_head(const struct tcp_sent *sent)
+{
+    uint8_t whole = SENT_SACKED | SENT_LOST | SENT_PROBE;
+    bool resent = (sent->flags & SENT_RESENT) != 0 && (sent->flags & whole) == 0;
+    BERTH_CHECK(sent->head > 0 || (sent->flags & SENT_REST_LOST) == 0);
+    BERTH_CHECK(sent->head == 0 || (resent && sent_head_bytes(sent) < sent_bytes(sent)));
+}
+
 static void check_sent(const struct tcp_conn *conn)
 {
     uint32_t at = conn->snd_una;
@@ -258,10 +266,10 @@ static void check_sent(const struct tcp_conn *conn)
         BERTH_CHECK(list_has(&sent->by_time) == ((sent->flags & (SENT_SACKED | SENT_LOST)) == 0));
         BERTH_CHECK((before & sent->flags & SENT_SACKED) == 0); /* they would be one */
         before = sent->flags;
-        uint32_t bytes = sent->end - sent->seq;
-        sacked += (sent->flags & SENT_SACKED) != 0 ? bytes : 0;
-        lost += (sent->flags & SENT_LOST) != 0 ? bytes : 0;
-        resent += (sent->flags & SENT_RESENT) != 0 ? bytes : 0;
+        check_head(sent);
+        sacked += (sent->flags & SENT_SACKED) != 0 ? sent_bytes(sent) : 0;
+        lost += sent_lost_bytes(sent);
+        resent += (sent->flags & SENT_RESENT) != 0 ? sent_head_bytes(sent) : 0;
         at = sent->end;
     }
     BERTH_CHECK(at == conn->snd_nxt);

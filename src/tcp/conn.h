@@ -8,7 +8,8 @@
  *  2. The send queue holds exactly the bytes [snd_una, snd_end) once the SYN is acknowledged.
  *  3. `sent` covers [snd_una, snd_nxt) without gap or overlap, in order, once the SYN is
  *  acknowledged.
- *  4. sacked_bytes, lost_bytes and resent_bytes are the sums over `sent` of the records so marked.
+ *  4. sacked_bytes, lost_bytes and resent_bytes are the sums over `sent` of the records so marked,
+ *     or of the parts of them that are (records.h: `head`).
  *  5. `reorder` is sorted, without overlap, and lies wholly behind rcv_nxt.
  *  6. rcv_nxt <= rcv_adv: the right edge offered to the peer never moves left.
  *  7. A connection is in the four-tuple table exactly while its state is not CLOSED.

@@ -261,12 +261,13 @@ bool tcp_score_sent(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes); /* 
 void tcp_score_acked(struct tcp *tcp, struct tcp_conn *conn, uint32_t ack, struct tcp_acked *acked);
 void tcp_score_sacked(struct tcp *tcp, struct tcp_conn *conn, const struct wire_tcp *segment,
                       struct tcp_acked *acked);
+/* Is something to go again? Not what waits for the ACK of what went before it. */
 static inline bool tcp_score_has_lost(const struct tcp_conn *conn)
 {
-    return conn->work->lost_bytes > 0;
+    return conn->work->lost_bytes > 0 && conn->work->sent.root->any;
 }
-/* The next piece to send again, [*seq, *end), at most MAX bytes; false: none. It is marked as
- * sent. */
+/* The next piece to send again, [*seq, *end), at most MAX bytes, which is whole segments; false:
+ * none. It is marked as sent. */
 bool tcp_score_resend(struct tcp *tcp, struct tcp_conn *conn, uint32_t max, uint32_t *seq,
                       uint32_t *end);
 void tcp_score_again(struct tcp *tcp, struct tcp_conn *conn, struct tcp_sent *sent);
@@ -298,7 +299,8 @@ void tcp_rate_check(const struct tcp *tcp, struct tcp_conn *conn);
 void tcp_rate_sent(const struct tcp *tcp, struct tcp_conn *conn, struct tcp_sent *sent,
                    uint32_t before);
 void tcp_rate_delivered(const struct tcp *tcp, struct tcp_conn *conn, const struct tcp_sent *sent);
-void tcp_rate_lost(struct tcp_conn *conn, const struct tcp_sent *sent);
+/* BYTES of SENT were in flight, and are lost. */
+void tcp_rate_lost(struct tcp_conn *conn, const struct tcp_sent *sent, uint32_t bytes);
 void tcp_rate_sample(struct tcp_conn *conn, const struct tcp_acked *acked); /* of this ACK */
 
 /* pace.c */

@@ -53,11 +53,12 @@ void tcp_rate_sent(const struct tcp *tcp, struct tcp_conn *conn, struct tcp_sent
         rate->first_sent_ns = tcp->now_ns;
         rate->delivered_ns = tcp->now_ns;
     }
-    sent->mark = (struct tcp_rate_mark){.delivered = rate->delivered,
-                                        .lost = rate->lost,
-                                        .in_flight = before + sent->end - sent->seq,
-                                        .send_elapsed = units(tcp->now_ns - rate->first_sent_ns),
-                                        .ack_elapsed = units(tcp->now_ns - rate->delivered_ns)};
+    sent->mark =
+        (struct tcp_rate_mark){.delivered = rate->delivered,
+                               .lost = rate->lost,
+                               .in_flight = before + sent_bytes(sent) - sent_lost_bytes(sent),
+                               .send_elapsed = units(tcp->now_ns - rate->first_sent_ns),
+                               .ack_elapsed = units(tcp->now_ns - rate->delivered_ns)};
     sent->app_limited = rate->is_limited;
     rate->cwnd_limited =
         rate->cwnd_limited || sent->mark.in_flight + conn->mss > conn->work->cc.cwnd;
@@ -83,13 +84,12 @@ void tcp_rate_delivered(const struct tcp *tcp, struct tcp_conn *conn, const stru
     }
 }
 
-void tcp_rate_lost(struct tcp_conn *conn, const struct tcp_sent *sent)
+void tcp_rate_lost(struct tcp_conn *conn, const struct tcp_sent *sent, uint32_t bytes)
 {
     struct tcp_rate *rate = conn->work->rate;
     if (!measures(conn)) {
         return;
     }
-    uint32_t bytes = sent->end - sent->seq;
     rate->lost += bytes;
     rate->newly_lost += bytes;
     struct cc_lost lost = {.now_ns = rate->now_ns,

@@ -14,7 +14,8 @@ enum tcp_sent_flag {
     SENT_LOST = 2,        /* believed lost, to be sent again */
     SENT_RESENT = 4,      /* the copy in flight is not the first */
     SENT_EVER_RESENT = 8, /* no RTT from it (Karn) */
-    SENT_PROBE = 16       /* of the path MTU: pmtu.c */
+    SENT_PROBE = 16,      /* of the path MTU: pmtu.c */
+    SENT_REST_LOST = 32   /* behind its head: believed lost, and waits for the head's ACK */
 };
 
 /* What a delivery-rate sample needs to know of a piece (draft-ietf-ccwg-bbr 4.1.2.1.2): rate.c.
@@ -44,9 +45,31 @@ struct tcp_sent {
     uint32_t end;
     uint16_t segment; /* bytes of the segments that it left as: the last may have less */
     uint8_t flags;    /* enum tcp_sent_flag */
-    bool app_limited;
+    bool app_limited : 1;
+    uint8_t head : 7; /* 0, or SENT_RESENT is of its first segments only, so many: scoreboard.c */
     struct tcp_rate_mark mark; /* of a connection whose controller measures */
 };
+#define SENT_HEAD_MAX 127U
+
+_Static_assert(sizeof(struct tcp_sent) == 104, "one a piece");
+
+static inline uint32_t sent_bytes(const struct tcp_sent *sent)
+{
+    return sent->end - sent->seq;
+}
+
+/* Of it what left last: all, or its head. */
+static inline uint32_t sent_head_bytes(const struct tcp_sent *sent)
+{
+    return sent->head == 0 ? sent_bytes(sent) : (uint32_t)sent->head * sent->segment;
+}
+
+static inline uint32_t sent_lost_bytes(const struct tcp_sent *sent)
+{
+    bool lost = (sent->flags & SENT_LOST) != 0;
+    bool rest = (sent->flags & SENT_REST_LOST) != 0;
+    return lost ? sent_bytes(sent) : rest ? sent_bytes(sent) - sent_head_bytes(sent) : 0;
+}
 
 /* What a connection that is paced, or whose controller measures, has beside its record. */
 struct tcp_rate {

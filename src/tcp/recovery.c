@@ -108,8 +108,8 @@ static void mark_first_lost(struct tcp *tcp, struct tcp_conn *conn)
         return;
     }
     if (sent->end - sent->seq > conn->mss) {
-        (void)tcp_score_split(tcp, conn, sent,
-                              sent->seq + conn->mss); /* no record left: all of it */
+        /* no record left: all of it, until its head goes */
+        (void)tcp_score_split(tcp, conn, sent, sent->seq + conn->mss);
     }
     tcp_score_mark(conn, sent, (uint8_t)(sent->flags | SENT_LOST));
 }

@@ -7,11 +7,14 @@
  * 1. `sent` holds the records by sequence; they cover [snd_una, snd_nxt) without gap or overlap.
  *    Those believed lost are marked in it.
  * 2. `in_flight` holds, by the time of their last transmission, exactly the records that are
- *    neither SACKed nor believed lost.
+ *    neither SACKed nor, as a whole, believed lost.
  * 3. No two neighbours are both SACKed: they are one record. A record that is not SACKed is cut by
  *    SACK blocks only between its segments, as they were on the wire. So a peer can make no more
  *    records than there were segments, however it SACKs, and an ACK costs O(log n), besides what
  *    the records that it is the first to tell of cost once.
+ * 4. What is lost and more than may leave is cut. With no record left for that its first segments
+ *    go alone, as its head: they are in flight, and the rest is as lost as before (SENT_REST_LOST),
+ *    but not marked: it goes when the peer has the head. So an ACK at a time takes a head off.
  */
 #include "tcp/parts.h"
 
@@ -21,11 +24,6 @@
 static struct tcp_sent *sent_of(struct tree_node *node)
 {
     return node == NULL ? NULL : CONTAINER_OF(node, struct tcp_sent, node);
-}
-
-static uint32_t sent_bytes(const struct tcp_sent *sent)
-{
-    return sent->end - sent->seq;
 }
 
 struct tcp_sent *tcp_score_first(const struct tcp_conn *conn)
@@ -38,34 +36,36 @@ static struct tcp_sent *next_sent(const struct tcp_conn *conn, const struct tcp_
     return sent_of(tree_next(&conn->work->sent, &sent->node));
 }
 
-/* Counts BYTES of a record with FLAGS into the sums, or out of them. */
-static void count_flags(struct tcp_conn *conn, uint8_t flags, uint32_t bytes, bool in)
+/* Counts SENT into the sums, or out of them. */
+static void count(struct tcp_conn *conn, const struct tcp_sent *sent, bool in)
 {
-    uint32_t change = in ? bytes : 0U - bytes;
-    if ((flags & SENT_SACKED) != 0) {
-        conn->work->sacked_bytes += change;
+    uint32_t sign = in ? 1 : UINT32_MAX; /* modulo 2^32 */
+    if ((sent->flags & SENT_SACKED) != 0) {
+        conn->work->sacked_bytes += sign * sent_bytes(sent);
     }
-    if ((flags & SENT_LOST) != 0) {
-        conn->work->lost_bytes += change;
+    if ((sent->flags & (SENT_LOST | SENT_REST_LOST)) != 0) {
+        conn->work->lost_bytes += sign * sent_lost_bytes(sent);
     }
-    if ((flags & SENT_RESENT) != 0) {
-        conn->work->resent_bytes += change;
+    if ((sent->flags & SENT_RESENT) != 0) {
+        conn->work->resent_bytes += sign * sent_head_bytes(sent);
     }
 }
 
-/* The record's flags change, and with them the sums and its place among those in flight. */
+/* All of the record is FLAGS now; that changes the sums and its place among those in flight. */
 void tcp_score_mark(struct tcp_conn *conn, struct tcp_sent *sent, uint8_t flags)
 {
     uint8_t changed = sent->flags ^ flags;
-    count_flags(conn, sent->flags, sent_bytes(sent), false);
+    uint32_t lost_before = sent_lost_bytes(sent);
+    count(conn, sent, false);
     sent->flags = flags;
-    count_flags(conn, sent->flags, sent_bytes(sent), true);
+    sent->head = 0;
+    count(conn, sent, true);
     if ((changed & SENT_LOST) != 0) {
         tree_mark(&sent->node, (flags & SENT_LOST) != 0);
     }
     if ((changed & flags & SENT_LOST) != 0 && (flags & SENT_PROBE) == 0 &&
         conn->work->rate != NULL) {
-        tcp_rate_lost(conn, sent);
+        tcp_rate_lost(conn, sent, sent_bytes(sent) - lost_before);
     }
     if ((flags & (SENT_SACKED | SENT_LOST)) != 0) {
         list_remove(&sent->by_time);
@@ -75,11 +75,47 @@ void tcp_score_mark(struct tcp_conn *conn, struct tcp_sent *sent, uint8_t flags)
 static void drop_record(struct tcp *tcp, struct tcp_conn *conn, struct tcp_sent *sent)
 {
     if (sent->flags != 0) {
-        count_flags(conn, sent->flags, sent_bytes(sent), false);
+        count(conn, sent, false);
     }
     tree_remove(&conn->work->sent, &sent->node);
     list_remove(&sent->by_time);
     pool_give(&tcp->sent_records, sent);
+}
+
+/* SENT is what was behind a head: to go again if it was lost, else in flight since it left first.
+ * The sums are the caller's. */
+static void become_rest(struct tcp_sent *sent)
+{
+    bool lost = (sent->flags & SENT_REST_LOST) != 0;
+    uint8_t kept = sent->flags & SENT_EVER_RESENT;
+    sent->head = 0;
+    sent->flags = lost ? kept | SENT_LOST : kept;
+    if (lost) {
+        tree_mark(&sent->node, true);
+        list_remove(&sent->by_time);
+    }
+}
+
+/* The first BYTES of what SENT was are no more of it; HEAD bytes had been its head. */
+static void shorten_head(struct tcp_sent *sent, uint32_t head, uint32_t bytes)
+{
+    uint32_t left = bytes < head ? (head - bytes) / sent->segment : 0;
+    sent->head = left & SENT_HEAD_MAX;
+    if (left == 0) {
+        become_rest(sent);
+    }
+}
+
+/* SENT and REST were one record, of which only the head had gone again. */
+static void divide_head(struct tcp_sent *sent, struct tcp_sent *rest)
+{
+    uint32_t head = sent_head_bytes(sent);
+    uint32_t before = sent_bytes(sent);
+    if (before <= head) {
+        sent->head = 0;
+        sent->flags &= (uint8_t)~SENT_REST_LOST;
+    }
+    shorten_head(rest, head, before);
 }
 
 /* Cuts SENT at sequence number AT, inside it; the rest is a record behind it. false: no record
@@ -89,6 +125,10 @@ bool tcp_score_split(struct tcp *tcp, struct tcp_conn *conn, struct tcp_sent *se
     struct tcp_sent *rest = pool_take(&tcp->sent_records);
     if (rest == NULL) {
         return false;
+    }
+    bool has_head = sent->head > 0;
+    if (has_head) {
+        count(conn, sent, false);
     }
     *rest = *sent;
     rest->by_time = (struct list_node){0};
@@ -100,6 +140,11 @@ bool tcp_score_split(struct tcp *tcp, struct tcp_conn *conn, struct tcp_sent *se
     }
     if (list_has(&sent->by_time)) {
         list_insert_after(&sent->by_time, &rest->by_time);
+    }
+    if (has_head) {
+        divide_head(sent, rest);
+        count(conn, sent, true);
+        count(conn, rest, true);
     }
     return true;
 }
@@ -149,6 +194,7 @@ bool tcp_score_sent(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes)
     sent->segment = (uint16_t)tcp_mss_now(conn);
     sent->flags = 0;
     sent->app_limited = false;
+    sent->head = 0;
     tree_add_after(&conn->work->sent, tree_last(&conn->work->sent), &sent->node, &tcp->dice);
     list_add_last(&conn->work->in_flight, &sent->by_time);
     if (conn->work->rate != NULL) {
@@ -196,6 +242,18 @@ static void on_delivered(struct tcp *tcp, struct tcp_conn *conn, const struct tc
     }
 }
 
+/* SENT begins with AT, inside it. */
+static void cut_front(struct tcp_conn *conn, struct tcp_sent *sent, uint32_t at)
+{
+    uint32_t bytes = at - sent->seq;
+    count(conn, sent, false);
+    if (sent->head > 0) {
+        shorten_head(sent, sent_head_bytes(sent), bytes);
+    }
+    sent->seq = at;
+    count(conn, sent, true);
+}
+
 /* The peer has SENT's first bytes, up to ACK: the rest stays. */
 static void on_part_delivered(struct tcp *tcp, struct tcp_conn *conn, struct tcp_sent *sent,
                               uint32_t ack, struct tcp_acked *acked)
@@ -205,8 +263,11 @@ static void on_part_delivered(struct tcp *tcp, struct tcp_conn *conn, struct tcp
         part.end = ack;
         on_delivered(tcp, conn, &part, acked);
     }
-    count_flags(conn, sent->flags, ack - sent->seq, false);
-    sent->seq = ack;
+    if (sent->flags == 0) {
+        sent->seq = ack;
+    } else {
+        cut_front(conn, sent, ack);
+    }
 }
 
 /* ACK acknowledges [snd_una, ack): takes its records off. */
@@ -340,23 +401,6 @@ void tcp_score_sacked(struct tcp *tcp, struct tcp_conn *conn, const struct wire_
     }
 }
 
-bool tcp_score_resend(struct tcp *tcp, struct tcp_conn *conn, uint32_t max, uint32_t *seq,
-                      uint32_t *end)
-{
-    struct tcp_sent *sent = sent_of(tree_first_marked(&conn->work->sent));
-    if (sent == NULL) {
-        return false;
-    }
-    if (sent_bytes(sent) > max) {
-        /* No record left: only its first bytes go, and the rest waits for the next timeout. */
-        (void)tcp_score_split(tcp, conn, sent, sent->seq + max);
-    }
-    tcp_score_again(tcp, conn, sent);
-    *seq = sent->seq;
-    *end = sent->seq + min_u32(sent_bytes(sent), max);
-    return true;
-}
-
 /* SENT is no probe of the path MTU any more: what becomes of it tells nothing. */
 static void forget_probe(struct tcp_conn *conn, const struct tcp_sent *sent)
 {
@@ -365,8 +409,20 @@ static void forget_probe(struct tcp_conn *conn, const struct tcp_sent *sent)
     }
 }
 
-/* SENT goes out once more, now. */
-void tcp_score_again(struct tcp *tcp, struct tcp_conn *conn, struct tcp_sent *sent)
+/* Of SENT only the first MAX bytes go, which are whole segments. Without SACK, duplicate ACKs tell
+ * of one loss alone (RFC 6582): then a segment goes, and the rest has been in flight all along. */
+static void keep_head(struct tcp_conn *conn, struct tcp_sent *sent, uint32_t max)
+{
+    bool rest_lost = conn_has(conn, CONN_SACK | CONN_TIMEOUT);
+    count(conn, sent, false);
+    sent->head = rest_lost ? min_u32(max / sent->segment, SENT_HEAD_MAX) & SENT_HEAD_MAX : 1;
+    sent->flags |= rest_lost ? SENT_REST_LOST : 0;
+    BERTH_CHECK(sent->head > 0 && sent_head_bytes(sent) < sent_bytes(sent));
+    count(conn, sent, true);
+}
+
+/* SENT goes out once more, now, as far as MAX. */
+static void send_again(struct tcp *tcp, struct tcp_conn *conn, struct tcp_sent *sent, uint32_t max)
 {
     forget_probe(conn, sent);
     tcp_score_mark(conn, sent, SENT_RESENT | SENT_EVER_RESENT);
@@ -374,14 +430,40 @@ void tcp_score_again(struct tcp *tcp, struct tcp_conn *conn, struct tcp_sent *se
     sent->segment = (uint16_t)tcp_mss_now(conn);
     list_remove(&sent->by_time);
     list_add_last(&conn->work->in_flight, &sent->by_time);
+    if (sent_bytes(sent) > max) {
+        keep_head(conn, sent, max);
+    }
     if (conn->work->rate != NULL) {
+        uint32_t pipe = conn_pipe(conn);
         tcp_rate_sent(tcp, conn, sent,
-                      conn_pipe(conn) - min_u32(conn_pipe(conn), sent_bytes(sent)));
+                      pipe - min_u32(pipe, sent_bytes(sent) - sent_lost_bytes(sent)));
     }
     if (!conn->work->retrans_stamped) {
         conn->work->retrans_stamped = true;
         conn->work->retrans_ts = tcp_ts_now(tcp, conn);
     }
+}
+
+bool tcp_score_resend(struct tcp *tcp, struct tcp_conn *conn, uint32_t max, uint32_t *seq,
+                      uint32_t *end)
+{
+    struct tcp_sent *sent = sent_of(tree_first_marked(&conn->work->sent));
+    if (sent == NULL) {
+        return false;
+    }
+    if (sent_bytes(sent) > max) {
+        (void)tcp_score_split(tcp, conn, sent, sent->seq + max); /* no record left: its head goes */
+    }
+    send_again(tcp, conn, sent, max);
+    *seq = sent->seq;
+    *end = sent->seq + sent_head_bytes(sent);
+    return true;
+}
+
+/* SENT goes out once more, now. */
+void tcp_score_again(struct tcp *tcp, struct tcp_conn *conn, struct tcp_sent *sent)
+{
+    send_again(tcp, conn, sent, sent_bytes(sent));
 }
 
 /* The last BYTES of what is in flight, as a record, or more if that is SACKed; NULL: nothing is. */
@@ -433,6 +515,19 @@ bool tcp_score_is_sacked_beyond(const struct tcp_conn *conn, uint32_t seq)
     return false;
 }
 
+/* What waits behind heads was not lost either. */
+static void no_rest_lost(struct tcp_conn *conn)
+{
+    struct list_node *node = list_first(&conn->work->in_flight);
+    for (; node != NULL && conn->work->lost_bytes > 0;
+         node = list_next(&conn->work->in_flight, node)) {
+        struct tcp_sent *sent = CONTAINER_OF(node, struct tcp_sent, by_time);
+        count(conn, sent, false);
+        sent->flags &= (uint8_t)~SENT_REST_LOST;
+        count(conn, sent, true);
+    }
+}
+
 /* What was believed lost was not: it counts as in flight again, before what was sent since. */
 void tcp_score_none_lost(struct tcp_conn *conn)
 {
@@ -445,4 +540,5 @@ void tcp_score_none_lost(struct tcp_conn *conn)
         list_insert_after(before, &sent->by_time);
         before = &sent->by_time;
     }
+    no_rest_lost(conn);
 }

@@ -119,6 +119,93 @@ static void a_timeout_ends_it(void **state)
     talk_end(&talk);
 }
 
+static void one_record(struct berth_config *config)
+{
+    config->limits.tcp_sent_records = 1;
+}
+
+/* Five segments are out that are one piece, which no free record is left to cut. */
+static void five_in_one(struct talk *talk, void (*change)(struct berth_config *config))
+{
+    talk_begin(talk, change);
+    talk_established(talk);
+    talk_write(talk, 5 * MSS);
+    for (unsigned i = 0; i < 5; i++) {
+        char text[64];
+        (void)snprintf(text, sizeof text, "%s %u+1460", i < 4 ? "." : "P.", 1 + i * MSS);
+        talk_out(talk, text);
+    }
+    talk_silent(talk);
+}
+
+/* The first goes again now, and with its ACK the next: a round trip each, and no timeouts. */
+static void one_by_one(struct talk *talk)
+{
+    for (unsigned i = 0; i < 5; i++) {
+        char text[64];
+        (void)snprintf(text, sizeof text, "%s %u+1460", i < 4 ? "." : "P.", 1 + i * MSS);
+        talk_out(talk, text);
+        talk_silent(talk);
+        talk_wait_ms(talk, TALK_RTT_MS);
+        (void)snprintf(text, sizeof text, ". 1 ack %u", 1 + (i + 1) * MSS);
+        talk_in(talk, text);
+    }
+    assert_int_equal(talk_info(talk).lost_bytes, 0);
+    assert_int_equal(talk_info(talk).unacked_bytes, 0);
+    assert_int_equal(talk_info(talk).retransmissions, 5);
+}
+
+static void a_piece_that_cannot_be_cut(void **state)
+{
+    (void)state;
+    struct talk talk;
+    five_in_one(&talk, one_record);
+    (void)talk_wait_out_ms(&talk, 5000);
+    one_by_one(&talk);
+    assert_int_equal(talk_info(&talk).timeouts, 1);
+    talk_end(&talk);
+}
+
+/* While its head is under way, the rest of it is as lost as before. */
+static void what_waits_is_not_in_flight(void **state)
+{
+    (void)state;
+    struct talk talk;
+    five_in_one(&talk, one_record);
+    (void)talk_wait_out_ms(&talk, 5000);
+    talk_out(&talk, ". 1+1460");
+    assert_int_equal(talk_info(&talk).lost_bytes, 4 * MSS);
+    assert_int_equal(talk_info(&talk).resent_bytes, MSS);
+    /* The peer has more than that: what it has does not go again. */
+    talk_wait_ms(&talk, TALK_RTT_MS);
+    talk_in(&talk, ". 1 ack 4381");
+    talk_out(&talk, ". 4381+1460");
+    talk_silent(&talk);
+    assert_int_equal(talk_info(&talk).lost_bytes, MSS);
+    talk_end(&talk);
+}
+
+static void one_record_without_sack(struct berth_config *config)
+{
+    talk_without_sack(config);
+    one_record(config);
+}
+
+static void a_piece_that_cannot_be_cut_without_sack(void **state)
+{
+    (void)state;
+    struct talk talk;
+    five_in_one(&talk, one_record_without_sack);
+    talk_wait_ms(&talk, TALK_RTT_MS);
+    for (unsigned i = 0; i < 3; i++) {
+        talk_silent(&talk);
+        talk_in(&talk, ". 1 ack 1");
+    }
+    one_by_one(&talk);
+    assert_int_equal(talk_info(&talk).timeouts, 0);
+    talk_end(&talk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -130,6 +217,12 @@ int main(void)
          NULL},
         {"RFC 6675 5.1: a timeout ends a recovery, and another waits", a_timeout_ends_it, NULL,
          NULL, NULL},
+        {"RFC 5681 3.1: after a timeout what cannot be cut goes segment by segment, an ACK each",
+         a_piece_that_cannot_be_cut, NULL, NULL, NULL},
+        {"RFC 6675 4: what waits behind its head is lost, not in flight",
+         what_waits_is_not_in_flight, NULL, NULL, NULL},
+        {"RFC 6582 3.2: with partial ACKs what cannot be cut goes segment by segment",
+         a_piece_that_cannot_be_cut_without_sack, NULL, NULL, NULL},
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

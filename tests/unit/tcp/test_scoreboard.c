@@ -239,6 +239,177 @@ static void a_part_of_a_train_is_a_sample(void **state)
     fixture_free(f);
 }
 
+/* All is lost, and others have what records there are. Returns how much of it goes at once. */
+static uint32_t lose_all(struct fixture *f, uint32_t max)
+{
+    struct tcp_sent *others[8];
+    uint32_t taken = 0;
+    uint32_t seq;
+    uint32_t end;
+
+    while (f->tcp.sent_records.used < f->tcp.sent_records.count) {
+        others[taken++] = pool_take(&f->tcp.sent_records);
+    }
+    tcp_score_all_lost(f->conn, false);
+    assert_true(tcp_score_resend(&f->tcp, f->conn, max, &seq, &end));
+    assert_int_equal(seq, f->conn->snd_una);
+    tcp_conn_check(f->conn);
+    while (taken > 0) {
+        pool_give(&f->tcp.sent_records, others[--taken]);
+    }
+    return end - seq;
+}
+
+/* Its head goes, and is in flight; the rest stays lost, and goes when the head has arrived. */
+static void what_cannot_be_cut_goes_by_its_head(void **state)
+{
+    struct fixture *f = fixture_new(&(struct fixture_limits){.buffers = 16, .records = 1});
+    uint32_t seq;
+    uint32_t end;
+
+    (void)state;
+    send_all(f, 1, 10);
+    assert_int_equal(lose_all(f, 3 * FIXTURE_MSS), 3 * FIXTURE_MSS);
+    assert_int_equal(conn_pipe(f->conn), 3 * FIXTURE_MSS);
+    assert_int_equal(f->conn->work->lost_bytes, 7 * FIXTURE_MSS);
+    assert_int_equal(f->conn->work->resent_bytes, 3 * FIXTURE_MSS);
+    assert_false(tcp_score_has_lost(f->conn));
+    assert_false(tcp_score_resend(&f->tcp, f->conn, FIXTURE_MSS, &seq, &end));
+    (void)acknowledge(f, 2 * FIXTURE_MSS); /* not all of the head */
+    assert_int_equal(conn_pipe(f->conn), FIXTURE_MSS);
+    assert_false(tcp_score_has_lost(f->conn));
+    (void)acknowledge(f, FIXTURE_MSS);
+    tcp_conn_check(f->conn);
+    assert_int_equal(conn_pipe(f->conn), 0);
+    assert_true(tcp_score_has_lost(f->conn));
+    assert_true(tcp_score_resend(&f->tcp, f->conn, FIXTURE_MSS, &seq, &end));
+    assert_int_equal(end, f->conn->snd_una + FIXTURE_MSS);
+    (void)acknowledge(f, 4 * FIXTURE_MSS); /* the first copies have come */
+    tcp_conn_check(f->conn);
+    assert_int_equal(f->conn->work->lost_bytes, 3 * FIXTURE_MSS);
+    assert_int_equal(f->conn->work->resent_bytes, 0);
+    fixture_free(f);
+}
+
+/* It was not lost after all; nor is what waits. */
+static void no_rest_is_lost_if_nothing_is(void **state)
+{
+    struct fixture *f = fixture_new(&(struct fixture_limits){.buffers = 16, .records = 4});
+
+    (void)state;
+    send_all(f, 1, 10);
+    send_all(f, 1, 1);
+    (void)lose_all(f, FIXTURE_MSS);
+    tcp_score_none_lost(f->conn);
+    tcp_conn_check(f->conn);
+    assert_int_equal(conn_pipe(f->conn), 11 * FIXTURE_MSS);
+    (void)acknowledge(f, 4 * FIXTURE_MSS);
+    tcp_conn_check(f->conn);
+    assert_int_equal(conn_pipe(f->conn), 7 * FIXTURE_MSS);
+    assert_int_equal(f->conn->work->lost_bytes, 0);
+    fixture_free(f);
+}
+
+/* The head is lost too: all of it is, once. */
+static void a_head_is_lost_again(void **state)
+{
+    struct fixture *f = fixture_new(&(struct fixture_limits){.buffers = 16, .records = 1});
+
+    (void)state;
+    send_all(f, 1, 10);
+    (void)lose_all(f, FIXTURE_MSS);
+    assert_int_equal(lose_all(f, 2 * FIXTURE_MSS), 2 * FIXTURE_MSS);
+    assert_int_equal(f->conn->work->lost_bytes, 8 * FIXTURE_MSS);
+    fixture_free(f);
+}
+
+/* There are records again, and SACK cuts: in the head, at its end, and behind it. */
+static void a_head_is_cut(void **state)
+{
+    (void)state;
+    for (uint32_t at = 1; at < 6; at++) {
+        struct fixture *f = fixture_new(&(struct fixture_limits){.buffers = 16, .records = 5});
+        uint32_t in_head = at < 4 ? 3 : 4; /* segments of it that the peer has not told of */
+
+        send_all(f, 1, 10);
+        assert_int_equal(lose_all(f, 4 * FIXTURE_MSS), 4 * FIXTURE_MSS);
+        assert_int_equal(sack(f, at * FIXTURE_MSS, (at + 1) * FIXTURE_MSS), FIXTURE_MSS);
+        tcp_conn_check(f->conn);
+        assert_int_equal(f->conn->work->resent_bytes, in_head * FIXTURE_MSS);
+        assert_int_equal(f->conn->work->lost_bytes, (9 - in_head) * FIXTURE_MSS);
+        assert_int_equal(tcp_score_has_lost(f->conn), at >= 3); /* else some of the head waits */
+        fixture_free(f);
+    }
+}
+
+/* Without SACK one segment is known to be lost: one goes, the rest is in flight, as it was. */
+static void without_sack_a_head_is_a_segment(void **state)
+{
+    struct fixture *f = fixture_new(&(struct fixture_limits){.buffers = 16, .records = 1});
+
+    (void)state;
+    conn_clear(f->conn, CONN_SACK);
+    conn_set(f->conn, CONN_RECOVERY);
+    send_all(f, 1, 10);
+    assert_int_equal(lose_all(f, 3 * FIXTURE_MSS), FIXTURE_MSS);
+    assert_int_equal(conn_pipe(f->conn), 10 * FIXTURE_MSS);
+    (void)acknowledge(f, FIXTURE_MSS);
+    tcp_conn_check(f->conn);
+    assert_int_equal(conn_pipe(f->conn), 9 * FIXTURE_MSS);
+    assert_int_equal(tcp_score_first(f->conn)->flags, SENT_EVER_RESENT); /* this has not */
+    conn_clear(f->conn, CONN_RECOVERY);
+    fixture_free(f);
+}
+
+/* Whatever happens where records are few, the sums are right, and what is lost goes. */
+static void a_random_life_with_few_records(void **state)
+{
+    struct fixture *f = fixture_new(&(struct fixture_limits){.buffers = 16, .records = 6});
+    static const uint8_t seed[RANDOM_SEED_BYTES] = {6};
+    struct random random;
+
+    (void)state;
+    random_init(&random, seed, "test");
+    for (uint32_t step = 0; step < STEPS; step++) {
+        uint32_t out = (f->conn->snd_nxt - f->conn->snd_una) / FIXTURE_MSS;
+        uint32_t count = 1 + random_below(&random, 8);
+        uint32_t seq;
+        uint32_t end;
+
+        f->tcp.now_ns++;
+        switch (random_below(&random, 8)) {
+        case 0:
+            tcp_score_all_lost(f->conn, false);
+            break;
+        case 1:
+            tcp_score_none_lost(f->conn);
+            break;
+        case 2:
+            (void)acknowledge(f, min_u32(count, out) * FIXTURE_MSS / (1 + count % 2));
+            break;
+        case 3:
+        case 4:
+            if (out > 1) {
+                uint32_t left = random_below(&random, out - 1);
+                (void)sack(f, left * FIXTURE_MSS, min_u32(left + count, out) * FIXTURE_MSS);
+            }
+            break;
+        case 5:
+            if (tcp_score_has_room(&f->tcp, f->conn)) {
+                send_now(f, count * FIXTURE_MSS);
+            }
+            break;
+        default: {
+            bool any = tcp_score_has_lost(f->conn);
+            assert_int_equal(tcp_score_resend(&f->tcp, f->conn, count * FIXTURE_MSS, &seq, &end),
+                             any);
+        }
+        }
+        tcp_conn_check(f->conn);
+    }
+    fixture_free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,6 +421,12 @@ int main(void)
         cmocka_unit_test(single_bytes_cut_nothing),
         cmocka_unit_test(every_second_segment_is_bounded),
         cmocka_unit_test(a_crooked_block_counts_whole_segments),
+        cmocka_unit_test(what_cannot_be_cut_goes_by_its_head),
+        cmocka_unit_test(no_rest_is_lost_if_nothing_is),
+        cmocka_unit_test(a_head_is_lost_again),
+        cmocka_unit_test(a_head_is_cut),
+        cmocka_unit_test(without_sack_a_head_is_a_segment),
+        cmocka_unit_test(a_random_life_with_few_records),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
