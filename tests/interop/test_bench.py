@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """./dev bench still measures: a short run of each area gives figures. How high is nobody's test."""
 
+import ctypes
 import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
 
@@ -17,13 +19,14 @@ SEGMENTS_BERTH = ["receive -t", "send -t", "receive -k", "send -k -p", "receive 
 SHORT = ["--build", os.environ["BERTH_BUILD"], "--seconds", "0.2", "--runs", "1"]
 
 
-def bench(*words):
+def bench(*words, before=None):
     return subprocess.run([BENCH, *words, *SHORT], stdin=subprocess.DEVNULL, timeout=240,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          preexec_fn=before)
 
 
-def document(*words):
-    done = bench(*words, "--json")
+def document(*words, before=None):
+    done = bench(*words, "--json", before=before)
     if not tap.is_equal(f"{words[0]}: its status", done.returncode, 0):
         tap.diag(done.stderr)
         return {}
@@ -96,6 +99,41 @@ def test_registry():
         for got in runs.get(way, [{}])), runs)
 
 
+def forbid_io_uring():
+    """What containers do: io_uring_setup (425 on every processor) is EPERM from here on."""
+    code = b"".join(struct.pack("=HBBI", *line) for line in (
+        (0x20, 0, 0, 0), (0x15, 0, 1, 425), (0x06, 0, 0, 0x00050001), (0x06, 0, 0, 0x7fff0000)))
+    memory = ctypes.create_string_buffer(code)
+    program = struct.pack("@HP", len(code) // 8, ctypes.addressof(memory))
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(38, 1, 0, 0, 0) != 0 or libc.prctl(22, 2, program, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "seccomp")
+
+
+def device_ways(got):
+    """The ways that have a figure for each size in both directions."""
+    rows = got.get("rows", {})
+    return {way for way in rows.get("read", {})
+            if all(len(rows[direction][way]) == 3 and min(map(min, rows[direction][way].values())) > 0
+                   for direction in ("read", "write"))}
+
+
+def test_device():
+    if not has_namespaces():
+        tap.skip("device", "namespaces or /dev/net/tun are not permitted here")
+        return
+    rings = {"ring", "registered", "deferred"}
+    got = document("device").get("device", {})
+    tap.is_equal("device: each way is measured, or an io_uring is refused and it says why",
+                 device_ways(got) | (rings & set(got.get("refused", {}))),
+                 {"whole", "parts"} | rings)
+    got = document("device", before=forbid_io_uring).get("device", {})
+    tap.is_equal("device: where io_uring is forbidden the others are measured", device_ways(got),
+                 {"whole", "parts"})
+    tap.is_equal("device: and it says so", got.get("refused"),
+                 dict.fromkeys(rings, "io_uring_setup: Operation not permitted"))
+
+
 def test_segments():
     """Both stacks get and acknowledge all that is sent, by whatever way."""
     for program, cases in (("bench-segments", SEGMENTS + SEGMENTS_BERTH),
@@ -135,6 +173,7 @@ test_loss()
 test_stack()
 test_core()
 test_registry()
+test_device()
 test_segments()
 test_counts()
 test_options()
