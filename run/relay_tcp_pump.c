@@ -23,8 +23,9 @@
 #include <sys/uio.h>
 
 enum {
-    SHARE_BYTES = 256 * 1024, /* of one turn, each direction */
+    SHARE_BYTES = 384 * 1024, /* of one turn, each direction: two reads */
     READ_BYTES = 256 * 1024,  /* asked for at once */
+    WARM_BYTES = 128 * 1024,  /* so many go on at once: after others' turns they would be cold */
     VIEWS_MAX = 64,
 };
 
@@ -132,20 +133,17 @@ static enum relay_tcp_pumped read_once(struct relay_tcp *relay, size_t *moved)
 
 enum relay_tcp_pumped relay_tcp_pump_in(struct relay_tcp *relay)
 {
+    enum relay_tcp_pumped result = RELAY_TCP_PUMPED;
     size_t moved = 0;
 
-    while (relay->host_has && !relay->stack_is_full && !relay->host_ended && !relay->stack_closed) {
-        enum relay_tcp_pumped result;
-
-        if (moved >= SHARE_BYTES) {
-            return RELAY_TCP_MORE;
-        }
-        result = read_once(relay, &moved);
-        if (result != RELAY_TCP_PUMPED) {
-            return result;
-        }
+    while (result == RELAY_TCP_PUMPED && relay->host_has && !relay->stack_is_full &&
+           !relay->host_ended && !relay->stack_closed) {
+        result = moved < SHARE_BYTES ? read_once(relay, &moved) : RELAY_TCP_MORE;
     }
-    return RELAY_TCP_PUMPED;
+    if (moved >= WARM_BYTES && result <= RELAY_TCP_MORE) {
+        queue_transmit(relay->queue);
+    }
+    return result;
 }
 
 /* ---- From the program to the host ----------------------------------------------------------- */

@@ -76,10 +76,11 @@ BERTH_API BERTH_MUST_CHECK int berth_tcp_read(struct berth *berth, berth_id id, 
                                               size_t bytes, size_t *got);
 
 /*
- * Room in the send queue to write into, as up to MAX views, at most WANT bytes; then
- * berth_tcp_commit sends the first BYTES of it. What is not committed is forgotten with the
- * next call for this connection. BERTH_E_AGAIN (BERTH_EVENT_WRITABLE follows), BERTH_E_CLOSED,
- * BERTH_E_STALE, BERTH_E_STATE.
+ * Room in the send queue to write into, as up to MAX views, at most WANT bytes: of many as many as
+ * full segments take, or super-segments, so that no small one is left over. There may be room for
+ * more than was given: another call tells. Then berth_tcp_commit sends the first BYTES of it. What
+ * is not committed is forgotten with the next call for this connection. BERTH_E_AGAIN
+ * (BERTH_EVENT_WRITABLE follows), BERTH_E_CLOSED, BERTH_E_STALE, BERTH_E_STATE.
  */
 BERTH_API BERTH_MUST_CHECK int berth_tcp_reserve(struct berth *berth, berth_id id, size_t want,
                                                  struct berth_view *views, uint32_t max,

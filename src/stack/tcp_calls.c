@@ -181,7 +181,8 @@ int berth_tcp_reserve(struct berth *berth, berth_id id, size_t want, struct bert
     if (conn == NULL) {
         return BERTH_E_STALE;
     }
-    int filled = tcp_reserve(&berth->tcp, conn, want, views, max);
+    size_t whole = tcp_whole_bursts(&berth->tcp, conn, want);
+    int filled = tcp_reserve(&berth->tcp, conn, whole, views, max);
     if (filled < 0) {
         return filled;
     }

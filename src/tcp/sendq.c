@@ -165,6 +165,24 @@ void tcp_sendq_wake(struct tcp *tcp, struct tcp_conn *conn)
     }
 }
 
+static uint32_t room_for_more(const struct tcp *tcp, const struct tcp_conn *conn)
+{
+    uint32_t queued = queued_bytes(conn);
+    uint32_t limit = tcp_send_limit(tcp, conn);
+    return limit > queued ? limit - queued : 0;
+}
+
+/* Of the WANT bytes that a writer would fill: so many that nothing small is left over behind full
+ * bursts. It would leave in a segment of its own, or wait for an ACK (RFC 9293 3.7.4). */
+size_t tcp_whole_bursts(const struct tcp *tcp, const struct tcp_conn *conn, size_t want)
+{
+    size_t most = min_size(want, min_u32(room_for_more(tcp, conn), pool_room(tcp, conn)));
+    uint32_t burst = tcp_burst_bytes(tcp, conn);
+    BERTH_CHECK(conn->mss > 0 && burst >= conn->mss); /* it divides */
+    burst -= burst % conn->mss;
+    return most <= burst ? want : most - (conn_unsent_bytes(conn) + most) % burst;
+}
+
 /* Returns the number of views, or an error. */
 int tcp_reserve(struct tcp *tcp, struct tcp_conn *conn, size_t want, struct berth_view *views,
                 uint32_t max)
@@ -175,9 +193,7 @@ int tcp_reserve(struct tcp *tcp, struct tcp_conn *conn, size_t want, struct bert
     }
     (void)tcp_work_need(tcp, conn);
     tcp_sendq_release(tcp, conn);
-    uint32_t queued = queued_bytes(conn);
-    uint32_t limit = tcp_send_limit(tcp, conn);
-    uint32_t room = limit > queued ? limit - queued : 0;
+    uint32_t room = room_for_more(tcp, conn);
     if (room == 0 || !is_below_mark(conn)) {
         return nothing_now(tcp, conn, false);
     }

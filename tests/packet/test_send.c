@@ -60,6 +60,46 @@ static void push_at_the_end_of_a_burst(void **state)
     talk_end(&talk);
 }
 
+/* The room that a writer gets for WANT bytes. */
+static size_t room_for(struct talk *talk, size_t want)
+{
+    struct berth_view views[64];
+    uint32_t count = 0;
+    size_t bytes = 0;
+    if (berth_tcp_reserve(talk->berth, talk->id, want, views, 64, &count) != 0) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        bytes += views[i].bytes;
+    }
+    return bytes;
+}
+
+/* A writer with more than a segment fills full ones; what waits already counts, and the whole queue
+ * can be filled. */
+static void room_is_for_full_segments(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    assert_int_equal(room_for(&talk, 10000), 6 * 1460);
+    assert_int_equal(room_for(&talk, 1460), 1460);
+    assert_int_equal(room_for(&talk, 1000), 1000);
+    talk_in(&talk, ". 1 ack 1 win 0");
+    talk_write(&talk, 500);
+    talk_silent(&talk);
+    assert_int_equal(room_for(&talk, 10000), 7 * 1460 - 500);
+    size_t bytes = 500;
+    size_t room;
+    while ((room = room_for(&talk, 10000)) > 0) {
+        assert_int_equal(berth_tcp_commit(talk.berth, talk.id, room), 0);
+        bytes += room;
+    }
+    assert_int_equal(bytes, talk.config.tcp.send_bytes_initial);
+    talk_end(&talk);
+}
+
 static void nagle_waits(void **state)
 {
     (void)state;
@@ -341,6 +381,8 @@ int main(void)
          segments_of_mss_with_push_at_the_end, NULL, NULL, NULL},
         {"RFC 9293 MUST-61: PSH at the end of a burst", push_at_the_end_of_a_burst, NULL, NULL,
          NULL},
+        {"RFC 9293 SHLD-28: room for a writer is room for full segments", room_is_for_full_segments,
+         NULL, NULL, NULL},
         {"RFC 9293 SHLD-7, MAY-16: Nagle's algorithm", nagle_waits, NULL, NULL, NULL},
         {"RFC 9293 MUST-17: Nagle can be turned off", nagle_can_be_turned_off, NULL, NULL, NULL},
         {"RFC 9293 MUST-38: no silly segments", the_peers_window_holds, NULL, NULL, NULL},
