@@ -201,6 +201,38 @@ static void a_datagram_each_way(void **state)
     (void)close(fd);
 }
 
+/* Where a packet's views end is the link's matter: the kernel gets the same bytes. */
+static void a_datagram_goes_out_in_any_views(void **state)
+{
+    static const uint32_t first_bytes[] = {1, 28, BERTH_FRAME_HEADER_BYTES - 1,
+                                           BERTH_FRAME_HEADER_BYTES, BERTH_FRAME_HEADER_BYTES + 1};
+    static const uint32_t payload_bytes[] = {1, 99, 100, 101, 1400}; /* 100: as long as a header */
+    struct device *device = *state;
+    struct segment segment = segment_of(WIRE_UDP, OURS, KERNEL, 2000, 1000);
+    int fd = socket_of(SOCK_DGRAM, 1000);
+    uint8_t whole[1500];
+
+    fill();
+    for (unsigned i = 0; i < sizeof payload_bytes / sizeof payload_bytes[0]; i++) {
+        struct berth_frame frame = segment_frame(&segment, bytes_out, payload_bytes[i], 0);
+
+        memcpy(whole, segment.header, frame.views[0].bytes);
+        memcpy(whole + frame.views[0].bytes, bytes_out, payload_bytes[i]);
+        for (unsigned j = 0; j <= sizeof first_bytes / sizeof first_bytes[0]; j++) {
+            uint32_t first = j == 0 ? frame.bytes : min_u32(first_bytes[j - 1], frame.bytes);
+
+            frame.view_count = first < frame.bytes ? 2 : 1;
+            frame.views[0] = (struct berth_view){whole, first};
+            frame.views[1] = (struct berth_view){whole + first, frame.bytes - first};
+            assert_int_equal(link_send(device->link, &frame, 1, 0), 1);
+            assert_int_equal(recv(fd, bytes_in, sizeof bytes_in, 0), payload_bytes[i]);
+            assert_memory_equal(bytes_in, bytes_out, payload_bytes[i]);
+        }
+    }
+    assert_int_equal(device->link->counters.lost_send, 0);
+    (void)close(fd);
+}
+
 static void a_super_datagram_goes_out(void **state)
 {
     struct device *device = *state;
@@ -412,6 +444,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_datagram_each_way, device_up, device_down),
+        cmocka_unit_test_setup_teardown(a_datagram_goes_out_in_any_views, device_up, device_down),
         cmocka_unit_test_setup_teardown(a_super_datagram_goes_out, device_up, device_down),
         cmocka_unit_test_setup_teardown(a_super_datagram_comes_in, device_up, device_down),
         cmocka_unit_test_setup_teardown(a_super_segment_goes_out, device_up, device_down),
