@@ -183,12 +183,17 @@ void tcp_tune_arrived(const struct tcp *tcp, struct tcp_conn *conn,
 void tcp_tune_taken(struct tcp *tcp, struct tcp_conn *conn);
 void tcp_tune_sent(struct tcp_conn *conn);
 uint32_t tcp_tune_rtt_us(const struct tcp_conn *conn);
+/* Of the queue: what it is tuned to, and what it may have now, where many share (tune.c). */
+static inline uint32_t tcp_receive_tuned(const struct tcp *tcp, const struct tcp_conn *conn)
+{
+    uint32_t most = conn->back->options->receive_bytes;
+    uint32_t tuned = max_u32(conn->back->tune.receive_bytes, tcp->settings.receive_bytes_initial);
+    return conn->back->options->receive_fixed ? most : min_u32(most, tuned);
+}
 static inline uint32_t tcp_receive_limit(const struct tcp *tcp, const struct tcp_conn *conn)
 {
-    uint32_t most = conn->back->options->receive_bytes; /* of the queue */
-    uint32_t tuned = max_u32(conn->back->tune.receive_bytes, tcp->settings.receive_bytes_initial);
-    tuned = min_u32(tuned, tcp->share.bytes);
-    return conn->back->options->receive_fixed ? most : min_u32(most, tuned);
+    uint32_t tuned = tcp_receive_tuned(tcp, conn);
+    return conn->back->options->receive_fixed ? tuned : min_u32(tuned, tcp->share.bytes);
 }
 uint32_t tcp_send_limit(const struct tcp *tcp, const struct tcp_conn *conn);
 

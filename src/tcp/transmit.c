@@ -87,7 +87,8 @@ static uint16_t offer(struct tcp *tcp, struct tcp_conn *conn)
         tcp_starve(tcp, conn); /* told again when the pool has more */
     }
     uint32_t offered = seq_gt(conn->rcv_adv, conn->rcv_nxt) ? conn->rcv_adv - conn->rcv_nxt : 0;
-    uint32_t field = min_u32(scaled(conn, offered, limit), 65535);
+    uint32_t tuned = tcp_receive_tuned(tcp, conn); /* a part of it may be less than was offered */
+    uint32_t field = min_u32(scaled(conn, offered, tuned), 65535);
     conn->rcv_adv = seq_max(conn->rcv_adv, conn->rcv_nxt + (field << conn->rcv_wscale));
     return (uint16_t)field;
 }

@@ -320,6 +320,41 @@ static void windows_are_shared(void **state)
     talk_end(&path.talk);
 }
 
+/* How far the peer may send by what it was told last: it sends a few bytes more. */
+static uint32_t edge_told(struct path *path)
+{
+    char text[80];
+    (void)snprintf(text, sizeof text, ". %u+10 ack 1 ts 2000 %u", 1 + path->at, path->stamp);
+    talk_in(&path->talk, text);
+    path->at += 10;
+    talk_wait_ms(&path->talk, 200);
+    (void)snprintf(text, sizeof text, ". 1 ack %u", 1 + path->at);
+    talk_out(&path->talk, text);
+    return path->at + (path->talk.last_window << talk_info(&path->talk).rcv_wscale);
+}
+
+/* Others take their parts while nothing comes: what was offered before stays. */
+static void a_part_takes_nothing_back(void **state)
+{
+    (void)state;
+    struct path path;
+    open_path(&path, shared);
+    for (uint32_t segments = 10; segments <= 160; segments *= 2) {
+        round_trip(&path, segments);
+    }
+    uint32_t edge = edge_told(&path);
+    struct path beside[2];
+    open_beside(&beside[0], &path, TALK_PEER_PORT + 1);
+    open_beside(&beside[1], &beside[0], TALK_PEER_PORT + 2);
+    round_trips_of_both(&beside[0], &beside[1], 8);
+    path.talk.now_ns = beside[1].talk.now_ns;
+    assert_int_equal(receive_size(&path), 128 * 1024);
+    for (unsigned i = 0; i < 16; i++) {
+        assert_true(edge_told(&path) >= edge);
+    }
+    talk_end(&path.talk);
+}
+
 static void shared_by_too_many(struct berth_config *config)
 {
     shared(config);
@@ -445,6 +480,8 @@ int main(void)
          NULL},
         {"RFC 9293 3.8.6: windows are shared by those that fill them", windows_are_shared, NULL,
          NULL, NULL},
+        {"RFC 9293 SHLD-14: a part of what many share takes nothing back", a_part_takes_nothing_back,
+         NULL, NULL, NULL},
         {"RFC 9293 3.8.6: a share is what a connection begins with at least",
          a_share_is_what_they_begin_with_at_least, NULL, NULL, NULL},
         {"RFC 9293 3.9.1.2: the send queue follows cwnd", send_queue_follows_cwnd, NULL, NULL,
