@@ -181,7 +181,7 @@ int berth_tcp_reserve(struct berth *berth, berth_id id, size_t want, struct bert
     if (conn == NULL) {
         return BERTH_E_STALE;
     }
-    size_t whole = tcp_whole_bursts(&berth->tcp, conn, want);
+    size_t whole = tcp_whole_bursts(&berth->tcp, conn, want, max);
     int filled = tcp_reserve(&berth->tcp, conn, whole, views, max);
     if (filled < 0) {
         return filled;

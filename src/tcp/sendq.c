@@ -172,11 +172,22 @@ static uint32_t room_for_more(const struct tcp *tcp, const struct tcp_conn *conn
     return limit > queued ? limit - queued : 0;
 }
 
-/* Of the WANT bytes that a writer would fill: so many that nothing small is left over behind full
- * bursts. It would leave in a segment of its own, or wait for an ACK (RFC 9293 3.7.4). */
-size_t tcp_whole_bursts(const struct tcp *tcp, const struct tcp_conn *conn, size_t want)
+/* What one reserve can give as MAX views, at most. */
+static uint64_t views_room(const struct tcp *tcp, const struct tcp_conn *conn, uint32_t max)
 {
-    size_t most = min_size(want, min_u32(room_for_more(tcp, conn), pool_room(tcp, conn)));
+    uint32_t tail = conn->work->send_last != NULL ? buffer_room(conn->work->send_last) : 0;
+    uint32_t fresh = max > 0 && tail > 0 ? max - 1 : max;
+    return tail + (uint64_t)min_u32(fresh, reserve_buffers_max) * tcp->buffers->capacity;
+}
+
+/* Of the WANT bytes that a writer would fill in MAX views: so many that nothing small is left
+ * over behind full bursts. It would leave in a segment of its own, or wait for an ACK (RFC 9293
+ * 3.7.4). */
+size_t tcp_whole_bursts(const struct tcp *tcp, const struct tcp_conn *conn, size_t want,
+                        uint32_t max)
+{
+    uint32_t room = min_u32(room_for_more(tcp, conn), pool_room(tcp, conn));
+    size_t most = min_size(want, (size_t)min_u64(room, views_room(tcp, conn, max)));
     uint32_t burst = tcp_burst_bytes(tcp, conn);
     BERTH_CHECK(conn->mss > 0 && burst >= conn->mss); /* it divides */
     burst -= burst % conn->mss;

@@ -239,7 +239,8 @@ void tcp_held_end(struct tcp *tcp, struct tcp_conn *conn, bool reset);
 int tcp_peek(struct tcp *tcp, struct tcp_conn *conn, struct berth_view *views, uint32_t max,
              uint32_t *count);
 int tcp_consume(struct tcp *tcp, struct tcp_conn *conn, size_t bytes);
-size_t tcp_whole_bursts(const struct tcp *tcp, const struct tcp_conn *conn, size_t want);
+size_t tcp_whole_bursts(const struct tcp *tcp, const struct tcp_conn *conn, size_t want,
+                        uint32_t max);
 int tcp_reserve(struct tcp *tcp, struct tcp_conn *conn, size_t want, struct berth_view *views,
                 uint32_t max);
 int tcp_commit(struct tcp *tcp, struct tcp_conn *conn, size_t bytes);

@@ -86,6 +86,9 @@ static void room_is_for_full_segments(void **state)
     assert_int_equal(room_for(&talk, 10000), 6 * 1460);
     assert_int_equal(room_for(&talk, 1460), 1460);
     assert_int_equal(room_for(&talk, 1000), 1000);
+    size_t views_bytes =
+        (size_t)talk.config.limits.buffer_bytes * 8; /* as many as there are of it */
+    assert_int_equal(room_for(&talk, 60000), views_bytes - views_bytes % 1460);
     talk_in(&talk, ". 1 ack 1 win 0");
     talk_write(&talk, 500);
     talk_silent(&talk);
