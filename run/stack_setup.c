@@ -75,7 +75,8 @@ static int configure(const struct queue *queue, struct berth_config *config)
     config->limits.tcp_held = CONNECTIONS / 2;
     config->limits.contacts = CONTACTS;
     config->limits.names = max_u32(NAMES, 2 * (uint32_t)run->config->host_count);
-    config->tcp.receive_bytes_shared = RECEIVE_SHARED;
+    /* Over an impaired link the round trip is what limits, not a cache. */
+    config->tcp.receive_bytes_shared = run->config->impairment == NULL ? RECEIVE_SHARED : 0;
     config->tcp.receive_bytes_initial = RECEIVE_INITIAL;
     config->tcp.quick_ack_ns = QUICK_ACK_NS;
     /* tun_setup.c has the program's kernel take it. Of several queues the SYN-ACK is on one that

@@ -41,6 +41,22 @@ while watched.get_map():
 """
 
 
+# Sends until the window that is offered is larger than asked for, or enough; says the largest.
+SEND_FOR_WINDOW = """
+import socket, struct, sys
+wanted, port = map(int, sys.argv[1:])
+connection = socket.create_connection(('10.0.2.2', port))
+most = 0
+for _ in range(160):
+    connection.sendall(bytes(1 << 18))
+    info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 232)
+    most = max(most, struct.unpack_from('I', info, 228)[0] if len(info) == 232 else wanted + 1)
+    if most > wanted:
+        break
+print(most)
+"""
+
+
 class Receiver:
     """Reads nothing until all connections are there; then all of them to their ends."""
 
@@ -83,6 +99,19 @@ def check_settings():
     tap.is_equal(name, done.stdout.split(), ["16384", default])
 
 
+def check_window():
+    """What connections share is for a link without a delay; a longer path would wait for it."""
+    def read_all(connection):
+        while connection.recv(1 << 20):
+            pass
+    port = host.Server(read_all).port
+    shared = 1 << 20
+    done = host.run("--quiet", "--impair", "delay 30ms", "--allow", f"out {port}/tcp to host", "--",
+                    *host.python(SEND_FOR_WINDOW, shared, port))
+    tap.check("over an impaired network a window is as large as the path wants",
+              int(done.stdout or 0) > shared, (done.stdout, done.stderr))
+
+
 def check_streams(mtu):
     receiver = Receiver()
     done = host.run("--quiet", "--mtu", mtu, "--allow", f"out {receiver.port}/tcp to host", "--",
@@ -94,6 +123,7 @@ def check_streams(mtu):
 
 host.enter()
 check_settings()
+check_window()
 for size in (1500, 65520):
     check_streams(size)
 tap.done()
