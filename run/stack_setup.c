@@ -19,7 +19,7 @@ enum {
     CONTACTS = 16384,
     NAMES = 8192, /* addresses that were given for them */
     /* On their way from the program at once, however many connections: about what a processor's
-     * own cache takes (tests: docs/benchmarks.md, eight streams); and each: two super-segments. */
+     * own cache takes (docs/benchmarks.md, eight streams); and each: two super-segments. */
     RECEIVE_SHARED = 1024 * 1024,
     RECEIVE_INITIAL = 128 * 1024,
 };

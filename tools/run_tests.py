@@ -119,6 +119,10 @@ def wait_or_kill(process, timeout_s):
     return process.wait(), timed_out
 
 
+# A shell starts what runs in the background with these ignored; tests of Ctrl-C need them.
+PLAIN_SIGNALS = ["env", "--default-signal=HUP,INT,QUIT"]
+
+
 def run_one(test, timeout_scale):
     result = Result(test["name"])
     timeout_s = test["timeout"] * timeout_scale
@@ -126,8 +130,8 @@ def run_one(test, timeout_scale):
     with tempfile.TemporaryFile() as output:
         try:
             process = subprocess.Popen(
-                test["cmd"], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                cwd=test["workdir"] or None, env={**os.environ, **test["env"]},
+                PLAIN_SIGNALS + test["cmd"], stdin=subprocess.DEVNULL, stdout=output,
+                stderr=subprocess.STDOUT, cwd=test["workdir"] or None, env={**os.environ, **test["env"]},
                 start_new_session=True)
         except OSError as error:
             result.failures.append(f"cannot be started: {error}")

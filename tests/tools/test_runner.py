@@ -12,7 +12,7 @@ import tap
 RUNNER = os.path.join(tap.BERTH_SOURCE, "tools", "run_tests.py")
 
 
-def run(script, timeout_s=10, arguments=()):
+def run(script, timeout_s=10, arguments=(), prefix=()):
     """Runs one test, a shell script, under the runner, with a meson that knows only it."""
     test = {"name": "the/test", "cmd": ["sh", "-c", script], "env": {}, "is_parallel": True,
             "timeout": timeout_s, "suite": ["berth:unit"], "workdir": None}
@@ -21,7 +21,7 @@ def run(script, timeout_s=10, arguments=()):
         with open(meson, "w", encoding="utf-8") as file:
             file.write("#!/bin/sh\ncat <<'END'\n" + json.dumps([test]) + "\nEND\n")
         os.chmod(meson, 0o755)
-        result = subprocess.run(["/usr/bin/python3", RUNNER, path, *arguments], timeout=30,
+        result = subprocess.run([*prefix, "/usr/bin/python3", RUNNER, path, *arguments], timeout=30,
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
                                 env={**os.environ, "PATH": path + ":" + os.environ["PATH"]})
     lines = result.stdout.splitlines()
@@ -56,6 +56,9 @@ expect("a program that stops short of its plan has failed", "echo 1..2; echo ok 
 expect("a program that overstays is killed, its children too",
        "echo ok 1 - a; sleep 60 & sleep 60", "1 passed, 1 failed", 1, says="timeout",
        timeout_s=0.5)
+expect("a runner in the background, where Ctrl-C is ignored, starts tests with it",
+       "kill -INT $$; echo ok 1 - a", "0 passed, 1 failed", 1, says="SIGINT",
+       prefix=["env", "--ignore-signal=INT,QUIT,HUP"])
 expect("a pattern that matches no test is a failure", "echo ok 1 - a", "0 passed, 1 failed", 1,
        arguments=["elsewhere"])
 expect("a sanitizer's report is a failure, and printed",
