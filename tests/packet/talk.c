@@ -50,7 +50,11 @@ void talk_collect(struct talk *talk)
     while (berth_next_event(talk->berth, &event)) {
         if (event.kind == BERTH_KIND_TCP) {
             talk->events |= event.bits;
-            talk->error = event.error;
+            if ((event.bits & BERTH_EVENT_CLOSED) != 0) {
+                talk->error = event.error;
+            } else if ((event.bits & BERTH_EVENT_SOFT_ERROR) != 0) {
+                talk->soft_error = event.error;
+            }
         }
     }
 }
@@ -150,7 +154,9 @@ void talk_established(struct talk *talk)
 static uint64_t run_until(struct talk *talk, uint64_t until_ns, bool stop_on_out)
 {
     uint64_t from = talk->now_ns;
-    while (!(stop_on_out && talk->out_count > 0)) {
+    uint32_t closed = talk->events & BERTH_EVENT_CLOSED;
+    while (!stop_on_out ||
+           (talk->out_count == 0 && (talk->events & BERTH_EVENT_CLOSED) == closed)) {
         uint64_t next = berth_deadline(talk->berth);
         if (next > until_ns) {
             talk->now_ns = until_ns;

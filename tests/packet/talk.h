@@ -65,6 +65,7 @@ struct talk {
     berth_id id;          /* the connection */
     uint32_t events;      /* of `id`, or-ed, since last cleared */
     int error;            /* with BERTH_EVENT_CLOSED */
+    int soft_error;       /* with BERTH_EVENT_SOFT_ERROR alone, the last */
     uint32_t last_window; /* of the segment last taken by talk_out, and its timestamps */
     uint32_t last_tsval;
     uint32_t last_tsecr;
@@ -112,7 +113,8 @@ void talk_silent(struct talk *talk);
 void talk_forget(struct talk *talk);
 /* Time goes on; what falls due is done in its order. */
 void talk_wait_ms(struct talk *talk, uint64_t ms);
-/* Until the stack sends something, at most MS. Returns the milliseconds waited. */
+/* Until the stack sends something or the connection ends, at most MS. Returns the milliseconds
+ * waited. */
 uint64_t talk_wait_out_ms(struct talk *talk, uint64_t ms);
 
 /* The stack connects, and BYTES are written before its SYN leaves. */
