@@ -341,11 +341,8 @@ static int check(const struct settings *settings, const struct cli_words *operan
     if (settings->mtu < MTU_V6_MIN && !settings->is_v4_only) {
         return refuse("--mtu", "1280 or more, as IPv6 needs; or --ipv4-only");
     }
-    if (settings->queues > 1 && settings->pcap_file != NULL) {
-        return refuse("--pcap", "one queue (--queues)");
-    }
-    if (settings->queues > 1 && settings->is_impaired) {
-        return refuse("--impair", "one queue (--queues)");
+    if (settings->queues > 1 && settings->impairment.rate_bps > 0) {
+        return refuse("--impair", "no rate, which takes one queue (--queues)");
     }
     for (size_t i = 0; i < settings->publish_count; i++) {
         const struct run_publish *publish = &settings->publishes[i];

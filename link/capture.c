@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * link/capture.c: a link that wraps a link and writes what crosses it to a pcap file.
+ * link/capture.c: a link that wraps a link and writes what crosses it to a pcap file, which several
+ * links may share, each of a thread of its own.
  *
  * Invariants:
  * 1. The packets reach the stack and the inner link unchanged, whatever becomes of the file.
  * 2. `dumper` is NULL once the file could not be written; that has then been said, once.
- * 3. Something written and not yet flushed has a flush_ns.
+ * 3. A link that has written and not yet flushed has a flush_ns.
+ * 4. The file is used with its mutex; nothing is said while it is held.
  */
 #include "base/bytes.h"
+#include "base/check.h"
 #include "link/pieces.h"
 
 #include <errno.h>
 #include <pcap/pcap.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,14 +24,21 @@
 #define FILE_BYTES      (256U << 10) /* of buffer */
 #define ERROR_BYTES_MAX 512
 
+struct capture_file {
+    pthread_mutex_t mutex;
+    uint32_t users; /* links */
+    struct link_capture_config config;
+    char *name;
+    pcap_t *pcap;
+    pcap_dumper_t *dumper; /* NULL: ended */
+};
+
 struct capture_link {
     struct link link;
     struct link *inner;
-    struct link_capture_config config;
-    char *file_name;
-    pcap_t *pcap;
-    pcap_dumper_t *dumper; /* NULL: ended */
-    uint64_t flush_ns;     /* BERTH_NEVER: nothing waits */
+    struct capture_file *file;
+    bool has_ended;    /* the file is known to have */
+    uint64_t flush_ns; /* BERTH_NEVER: nothing waits */
 };
 
 static struct capture_link *capture_of(struct link *link)
@@ -35,27 +46,52 @@ static struct capture_link *capture_of(struct link *link)
     return (struct capture_link *)link;
 }
 
-/* Ends the capture because of ERROR (errno) and says so. */
-static void give_up(struct capture_link *capture, int error)
+static void lock(struct capture_file *file)
 {
+    BERTH_CHECK(pthread_mutex_lock(&file->mutex) == 0);
+}
+
+static void unlock(struct capture_file *file)
+{
+    BERTH_CHECK(pthread_mutex_unlock(&file->mutex) == 0);
+}
+
+/* Ends the file because of ERROR (errno). */
+static int give_up(struct capture_file *file, int error)
+{
+    pcap_dump_close(file->dumper);
+    file->dumper = NULL;
+    return error;
+}
+
+/* What came of it for CAPTURE's file: nothing (0), or it has ended because of ERROR. */
+static void note(struct capture_link *capture, int error)
+{
+    const struct link_capture_config *config = &capture->file->config;
     char text[ERROR_BYTES_MAX];
 
-    pcap_dump_close(capture->dumper);
-    capture->dumper = NULL;
-    capture->flush_ns = BERTH_NEVER;
-    (void)snprintf(text, sizeof text, "capture ended: cannot write %s: %s", capture->file_name,
+    if (error == 0) {
+        return;
+    }
+    (void)snprintf(text, sizeof text, "capture ended: cannot write %s: %s", capture->file->name,
                    strerror(error));
-    if (capture->config.on_error != NULL) {
-        capture->config.on_error(capture->config.user, text);
+    if (config->on_error != NULL) {
+        config->on_error(config->user, text);
     }
 }
 
 static void flush(struct capture_link *capture)
 {
-    capture->flush_ns = BERTH_NEVER;
-    if (capture->dumper != NULL && pcap_dump_flush(capture->dumper) != 0) {
-        give_up(capture, errno);
+    struct capture_file *file = capture->file;
+    int error = 0;
+
+    lock(file);
+    if (file->dumper != NULL && pcap_dump_flush(file->dumper) != 0) {
+        error = give_up(file, errno);
     }
+    unlock(file);
+    capture->flush_ns = BERTH_NEVER;
+    note(capture, error);
 }
 
 static void flush_if_due(struct capture_link *capture, uint64_t now_ns)
@@ -65,39 +101,58 @@ static void flush_if_due(struct capture_link *capture, uint64_t now_ns)
     }
 }
 
-static void write_piece(struct capture_link *capture, const struct link_packet *piece,
-                        uint64_t now_ns)
+/* 0, or errno: the file has ended. */
+static int write_piece(struct capture_file *file, const struct link_packet *piece, uint64_t now_ns)
 {
-    uint64_t wall_ns = now_ns + capture->config.wall_offset_ns;
+    uint64_t wall_ns = now_ns + file->config.wall_offset_ns;
     struct pcap_pkthdr header = {.len = piece->bytes, .caplen = piece->bytes};
 
-    if (capture->config.packet_bytes_max > 0) {
-        header.caplen = min_u32(piece->bytes, capture->config.packet_bytes_max);
+    if (file->config.packet_bytes_max > 0) {
+        header.caplen = min_u32(piece->bytes, file->config.packet_bytes_max);
     }
     header.ts.tv_sec = (time_t)(wall_ns / NS_PER_S);
     header.ts.tv_usec = (suseconds_t)(wall_ns % NS_PER_S); /* nanoseconds, as opened */
-    pcap_dump((u_char *)capture->dumper, &header, piece->data);
-    if (ferror(pcap_dump_file(capture->dumper)) != 0) {
-        give_up(capture, errno);
-    } else if (capture->flush_ns == BERTH_NEVER) {
-        capture->flush_ns = add_sat_u64(now_ns, FLUSH_NS);
-    }
+    pcap_dump((u_char *)file->dumper, &header, piece->data);
+    return ferror(pcap_dump_file(file->dumper)) != 0 ? give_up(file, errno) : 0;
 }
 
-/* Takes PACKET, NULL where there was no memory for it. */
+/* As write_piece; PIECES are emptied. */
+static int write_pieces(struct capture_file *file, struct link_packets *pieces, uint64_t now_ns)
+{
+    struct link_packet *piece;
+    int error = 0;
+
+    while ((piece = link_packets_take(pieces)) != NULL) {
+        if (file->dumper != NULL) {
+            error = write_piece(file, piece, now_ns);
+        }
+        link_packet_free(piece);
+    }
+    return error;
+}
+
+/* Takes PACKET, NULL where there was no memory for it: the file would no longer tell the truth. */
 static void write_packet(struct capture_link *capture, struct link_packet *packet, uint64_t now_ns)
 {
     struct link_packets pieces = {0};
+    bool is_whole = packet != NULL && link_pieces(packet, &pieces);
+    struct capture_file *file = capture->file;
+    int error = 0;
+    int written;
 
-    if (packet == NULL || !link_pieces(packet, &pieces)) {
-        give_up(capture, ENOMEM); /* the file would no longer tell the truth */
+    lock(file);
+    if (!is_whole && file->dumper != NULL) {
+        error = give_up(file, ENOMEM);
     }
-    for (packet = link_packets_take(&pieces); packet != NULL; packet = link_packets_take(&pieces)) {
-        if (capture->dumper != NULL) {
-            write_piece(capture, packet, now_ns);
-        }
-        link_packet_free(packet);
+    written = write_pieces(file, &pieces, now_ns);
+    capture->has_ended = file->dumper == NULL;
+    unlock(file);
+    if (capture->has_ended) {
+        capture->flush_ns = BERTH_NEVER;
+    } else if (capture->flush_ns == BERTH_NEVER) {
+        capture->flush_ns = add_sat_u64(now_ns, FLUSH_NS);
     }
+    note(capture, error != 0 ? error : written);
 }
 
 static int capture_read(struct link *link, struct berth *berth, struct berth_buffer **buffers,
@@ -109,7 +164,7 @@ static int capture_read(struct link *link, struct berth *berth, struct berth_buf
     link->starved = capture->inner->starved;
     for (int i = 0; i < count; i++) {
         link->counters.received++;
-        if (capture->dumper != NULL) {
+        if (!capture->has_ended) {
             write_packet(capture, link_packet_from_buffer(buffers[i]), now_ns);
         }
     }
@@ -124,7 +179,7 @@ static int capture_send(struct link *link, const struct berth_frame *frames, uns
 
     for (unsigned i = 0; i < count; i++) {
         link->counters.sent++;
-        if (capture->dumper != NULL) {
+        if (!capture->has_ended) {
             write_packet(capture, link_packet_from_frame(&frames[i]), now_ns);
         }
     }
@@ -149,23 +204,34 @@ static uint32_t capture_offloads(const struct link *link)
     return link_offloads(((const struct capture_link *)link)->inner);
 }
 
-static void close_file(struct capture_link *capture)
+/* Of the last link that used it. */
+static void free_file(struct capture_file *file)
 {
-    flush(capture);
-    if (capture->dumper != NULL) {
-        pcap_dump_close(capture->dumper);
-        capture->dumper = NULL;
+    if (file->dumper != NULL) {
+        pcap_dump_close(file->dumper);
     }
+    if (file->pcap != NULL) {
+        pcap_close(file->pcap);
+    }
+    (void)pthread_mutex_destroy(&file->mutex);
+    free(file->name);
+    free(file);
 }
 
 static void capture_free(struct link *link)
 {
     struct capture_link *capture = capture_of(link);
+    struct capture_file *file = capture->file;
+    bool is_last;
 
-    close_file(capture);
-    pcap_close(capture->pcap);
+    flush(capture);
+    lock(file);
+    is_last = --file->users == 0;
+    unlock(file);
+    if (is_last) {
+        free_file(file);
+    }
     link_free(capture->inner);
-    free(capture->file_name);
     free(capture);
 }
 
@@ -179,54 +245,101 @@ static const struct link_table capture_table = {
     .free = capture_free,
 };
 
-/* Opens the file of CAPTURE: 0 or -errno. */
-static int open_file(struct capture_link *capture)
+/* 0 or -errno. */
+static int open_file(struct capture_file *file)
 {
-    uint32_t snap = capture->config.packet_bytes_max;
-    FILE *file = fopen(capture->file_name, "wbe");
+    uint32_t snap = file->config.packet_bytes_max;
+    FILE *stream = fopen(file->name, "wbe");
 
-    if (file == NULL) {
+    if (stream == NULL) {
         return -errno;
     }
-    (void)setvbuf(file, NULL, _IOFBF, FILE_BYTES);
-    capture->pcap = pcap_open_dead_with_tstamp_precision(
+    (void)setvbuf(stream, NULL, _IOFBF, FILE_BYTES);
+    file->pcap = pcap_open_dead_with_tstamp_precision(
         DLT_RAW, snap > 0 && snap < BERTH_PACKET_BYTES_MAX ? (int)snap : BERTH_PACKET_BYTES_MAX,
         PCAP_TSTAMP_PRECISION_NANO);
-    if (capture->pcap != NULL) {
-        capture->dumper = pcap_dump_fopen(capture->pcap, file);
+    if (file->pcap != NULL) {
+        file->dumper = pcap_dump_fopen(file->pcap, stream);
     }
-    if (capture->dumper == NULL) {
-        (void)fclose(file);
-        if (capture->pcap != NULL) {
-            pcap_close(capture->pcap);
-        }
+    if (file->dumper == NULL) {
+        (void)fclose(stream);
         return -ENOMEM;
     }
     return 0;
 }
 
-int link_capture_new(struct link *inner, const struct link_capture_config *config,
-                     struct link **out)
+/* 0 or -errno. */
+static int new_file(const struct link_capture_config *config, struct capture_file **out)
 {
-    struct capture_link *capture = calloc(1, sizeof *capture);
+    struct capture_file *file = calloc(1, sizeof *file);
     int result = -ENOMEM;
 
-    if (capture == NULL) {
+    if (file == NULL) {
         return result;
+    }
+    if (pthread_mutex_init(&file->mutex, NULL) != 0) {
+        free(file);
+        return result;
+    }
+    file->config = *config;
+    file->name = strdup(config->file);
+    if (file->name != NULL) {
+        result = open_file(file);
+    }
+    if (result < 0) {
+        free_file(file);
+        return result;
+    }
+    *out = file;
+    return 0;
+}
+
+/* NULL: no memory. */
+static struct link *wrap(struct link *inner, struct capture_file *file)
+{
+    struct capture_link *capture = calloc(1, sizeof *capture);
+
+    if (capture == NULL) {
+        return NULL;
     }
     capture->link.table = &capture_table;
     capture->inner = inner;
-    capture->config = *config;
+    capture->file = file;
     capture->flush_ns = BERTH_NEVER;
-    capture->file_name = strdup(config->file);
-    if (capture->file_name != NULL) {
-        result = open_file(capture);
-    }
+    lock(file);
+    file->users++;
+    unlock(file);
+    return &capture->link;
+}
+
+int link_capture_new(struct link *inner, const struct link_capture_config *config,
+                     struct link **out)
+{
+    struct capture_file *file;
+    struct link *link;
+    int result = new_file(config, &file);
+
     if (result < 0) {
-        free(capture->file_name);
-        free(capture);
         return result;
     }
-    *out = &capture->link;
+    link = wrap(inner, file);
+    if (link == NULL) {
+        free_file(file);
+        return -ENOMEM;
+    }
+    *out = link;
+    return 0;
+}
+
+int link_capture_join(struct link *inner, const struct link *with, struct link **out)
+{
+    struct link *link;
+
+    BERTH_CHECK(with->table == &capture_table);
+    link = wrap(inner, ((const struct capture_link *)with)->file);
+    if (link == NULL) {
+        return -ENOMEM;
+    }
+    *out = link;
     return 0;
 }

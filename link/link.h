@@ -168,6 +168,13 @@ struct link_capture_config {
 BERTH_API BERTH_MUST_CHECK int link_capture_new(struct link *inner,
                                                 const struct link_capture_config *config,
                                                 struct link **out);
+/*
+ * The same to the file of WITH, which is a capture too; each of them may be another thread's, and
+ * the file is closed with the last. What ends the capture ends it for all, and is said once, by the
+ * thread that met it. -ENOMEM: no memory.
+ */
+BERTH_API BERTH_MUST_CHECK int link_capture_join(struct link *inner, const struct link *with,
+                                                 struct link **out);
 
 /* ---- impair.c: wraps a link, makes it bad on purpose ----------------------------------------- */
 

@@ -65,6 +65,7 @@ struct run {
     uint32_t queue_count;
     struct queue *guard; /* whose stack has the firewall: of one queue that one's own */
     struct gate_lock lock;
+    struct link *capture; /* a queue's; NULL: none */
     struct hash_key steer_key;
     bool threads_end; /* read and written by all threads, atomically; as the next */
     bool threads_stop;

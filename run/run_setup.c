@@ -141,12 +141,15 @@ static int set_up_program(struct run *run, struct launch_failure *failure)
 
 /* ---- The link ------------------------------------------------------------------------------- */
 
+/* On the thread of whichever queue met it. */
 static void on_capture_error(void *user, const char *text)
 {
-    const struct run *run = user;
+    struct run *run = user;
 
+    BERTH_CHECK(!run->lock.is_on || pthread_mutex_lock(&run->lock.mutex) == 0);
     run_say(run, "cannot write to the capture '%s': %s; it ends here, the program goes on",
             run->config->pcap_file, text);
+    BERTH_CHECK(!run->lock.is_on || pthread_mutex_unlock(&run->lock.mutex) == 0);
 }
 
 static uint64_t wall_offset_ns(void)
@@ -157,29 +160,46 @@ static uint64_t wall_offset_ns(void)
     return (uint64_t)wall.tv_sec * NS_PER_S + (uint64_t)wall.tv_nsec - loop_clock_ns();
 }
 
-/* The capture is next to the device: it sees what crosses the program's link. Only of one queue. */
-static int wrap_link(struct run *run, struct link **link, struct launch_failure *failure)
+/* The capture is next to the device: it sees what crosses the program's link, on all queues. */
+static int capture_link(struct run *run, struct link **link, struct launch_failure *failure)
 {
-    const struct run_config *config = run->config;
+    struct link_capture_config config = {.file = run->config->pcap_file,
+                                         .wall_offset_ns = wall_offset_ns(),
+                                         .on_error = on_capture_error,
+                                         .user = run};
+    int result = run->capture == NULL ? link_capture_new(*link, &config, link)
+                                      : link_capture_join(*link, run->capture, link);
 
-    if (config->pcap_file != NULL) {
-        struct link_capture_config capture = {.file = config->pcap_file,
-                                              .wall_offset_ns = wall_offset_ns(),
-                                              .on_error = on_capture_error,
-                                              .user = run};
-        int result = link_capture_new(*link, &capture, link);
-
-        if (result < 0) {
-            (void)fail(failure, config->pcap_file, strerror(-result));
-            failure->exit_status = EXIT_BAD_FILE;
-            return BERTH_E_INVALID;
-        }
+    if (result < 0) {
+        (void)fail(failure, config.file, strerror(-result));
+        failure->exit_status = EXIT_BAD_FILE;
+        return BERTH_E_INVALID;
     }
-    if (config->impairment != NULL &&
-        link_impair_new(*link, config->impairment, config->impairment, link) < 0) {
-        return fail(failure, "--impair", "no memory");
-    }
+    run->capture = *link;
     return BERTH_OK;
+}
+
+/* Each queue has chances of its own; a rate, which they would share, has only one queue. */
+static int impair_link(const struct queue *queue, struct link **link,
+                       struct launch_failure *failure)
+{
+    struct link_impairment impairment = *queue->run->config->impairment;
+
+    BERTH_CHECK(queue->run->config->queues == 1 || impairment.rate_bps == 0);
+    impairment.seed += queue->number;
+    return link_impair_new(*link, &impairment, &impairment, link) < 0
+               ? fail(failure, "--impair", "no memory")
+               : BERTH_OK;
+}
+
+static int wrap_link(struct queue *queue, struct launch_failure *failure)
+{
+    const struct run_config *config = queue->run->config;
+
+    if (config->pcap_file != NULL && capture_link(queue->run, &queue->link, failure) < 0) {
+        return BERTH_E_INVALID;
+    }
+    return config->impairment == NULL ? BERTH_OK : impair_link(queue, &queue->link, failure);
 }
 
 static void on_link(struct loop_source *source)
@@ -196,7 +216,7 @@ static int set_up_device_queue(struct queue *queue, struct launch_failure *failu
         close(fd);
         return fail(failure, "the device", "no memory");
     }
-    if (wrap_link(run, &queue->link, failure) < 0) {
+    if (wrap_link(queue, failure) < 0) {
         return failure->exit_status == EXIT_BAD_FILE ? BERTH_E_INVALID : BERTH_E_STATE;
     }
     queue->link_source.work = on_link;

@@ -5,6 +5,7 @@ of one holds of all: bytes, counts, rules, limits, questions, names, scans, and 
 
 import collections
 import os
+import random
 import re
 import signal
 import socket
@@ -16,55 +17,12 @@ import uuid
 import host
 import tap
 import terminal
+from talk import QUEUES, TALK, counted, echo, exchange, inside, queued, together
 
-QUEUES = 3
 CLIENTS = 30   # of each kind, at once
 SILENCE_S = 5  # longer than the kernel remembers where a flow's answers came from
 MARK = "BERTH_TEST_MARK"
 FULL_SPEED = os.environ.get("BERTH_SANITIZE", "none") == "none"
-
-# What both sides do; for COUNT threads at once, each with its number.
-TALK = """
-import errno, os, random, socket, sys, threading, time
-
-def exchange(connection, data):
-    '''Sends DATA while it reads what comes back. Whether that is the same.'''
-    def send():
-        connection.sendall(data)
-        connection.shutdown(socket.SHUT_WR)
-    sender = threading.Thread(target=send)
-    sender.start()
-    got = bytearray()
-    while piece := connection.recv(1 << 16):
-        got += piece
-    sender.join()
-    connection.close()
-    return bytes(got) == data
-
-def echo(connection):
-    while piece := connection.recv(1 << 16):
-        connection.sendall(piece)
-    connection.close()
-
-def together(count, one):
-    results = [None] * count
-    def call(i):
-        try:
-            results[i] = one(i)
-        except OSError as error:
-            results[i] = errno.errorcode.get(error.errno, type(error).__name__)
-    threads = [threading.Thread(target=call, args=(i,)) for i in range(count)]
-    for thread in threads: thread.start()
-    for thread in threads: thread.join()
-    return results
-
-def tell(*words):
-    print(*words, flush=True)
-
-def counted(results):
-    return ' '.join(f'{word}:{results.count(word)}' for word in sorted(set(results), key=str))
-"""
-exec(TALK)  # pylint: disable=exec-used
 
 # A server on port 80 of both families that echoes. Each line of input: says for how many, for
 # whom, how many had text with their SYN, and how many are half-open.
@@ -88,14 +46,6 @@ for line in sys.stdin:
         half_open = sum(row.split()[3] == '03' for row in file)
     tell(len(set(seen)), *sorted({client[0] for client in seen}), early, half_open)
 """
-
-
-def inside(script, *words):
-    return ["--", *host.python(TALK + script, *words)]
-
-
-def queued(*words, queues=QUEUES):
-    return ["--queues", queues, *words]
 
 
 def ask(process, line):
@@ -555,13 +505,11 @@ def check_short(count):
     tap.check("and no process", host.wait_until(lambda: not marked(mark)), marked(mark))
 
 
-def check_usage(folder):
+def check_usage():
     wanted = "run: --queues '%s': expected a number from 1 to 16"
     for words, said in ((["--queues", "0"], wanted % 0), (["--queues", "17"], wanted % 17),
-                        (["--queues", "2", "--pcap", f"{folder}/pcap"],
-                         "run: '--pcap': expected one queue (--queues)"),
-                        (["--queues", "2", "--impair", "loss 1%"],
-                         "run: '--impair': expected one queue (--queues)")):
+                        (["--queues", "2", "--impair", "rate 1gbit"],
+                         "run: '--impair': expected no rate, which takes one queue (--queues)")):
         done = host.run(*words, "--", "true")
         tap.is_equal(" ".join(words[:3:2]) + f" {words[1]}", (done.returncode, done.stderr),
                      (2, f"berth: {said}\n"))
@@ -586,7 +534,7 @@ def main():
         check_signals()
         silent.check()
         check_short(200 if FULL_SPEED else 20)
-        check_usage(folder)
+        check_usage()
     tap.done()
 
 

@@ -199,6 +199,68 @@ static void a_full_disk_is_said_once(void **state)
     assert_int_equal(setup.errors, 1);
 }
 
+/* The first that ends leaves the file to the other. */
+static void two_links_write_to_one_file(void **state)
+{
+    struct link_memory_config memory = {.queue_packets = 1000,
+                                        .packet_bytes_max = BERTH_PACKET_BYTES_MAX};
+    struct setup setup;
+    struct pcap_pkthdr *header;
+    const u_char *data;
+    struct link *second;
+    struct link *second_far;
+    pcap_t *pcap;
+
+    (void)state;
+    setup_new(&setup, NULL, 0);
+    assert_int_equal(link_memory_new(&memory, &second, &second_far), 0);
+    assert_int_equal(link_capture_join(second, setup.captured, &second), 0);
+    send_number(setup.captured, 60, 1, 1000000001);
+    send_number(second, 61, 2, 1000000002);
+    assert_int_equal(read_number(setup.far, &setup.stack, 1000000003), 1);
+    assert_int_equal(read_number(second_far, &setup.stack, 1000000003), 2);
+    link_free(setup.captured);
+    setup.captured = second;
+    send_number(second, 62, 3, 1000000004);
+    pcap = reopen(&setup);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(pcap_next_ex(pcap, &header, &data), 1);
+        assert_int_equal(header->len, 60 + i);
+        assert_int_equal(data[0], 1 + i);
+    }
+    assert_int_equal(pcap_next_ex(pcap, &header, &data), PCAP_ERROR_BREAK);
+    pcap_close(pcap);
+    link_free(second_far);
+    setup_free(&setup);
+}
+
+/* The other writes no more, and says nothing. */
+static void a_full_disk_ends_it_for_all(void **state)
+{
+    struct link_memory_config memory = {.queue_packets = 1000,
+                                        .packet_bytes_max = BERTH_PACKET_BYTES_MAX};
+    struct setup setup;
+    struct link *second;
+    struct link *second_far;
+
+    (void)state;
+    setup_new(&setup, "/dev/full", 0);
+    assert_int_equal(link_memory_new(&memory, &second, &second_far), 0);
+    assert_int_equal(link_capture_join(second, setup.captured, &second), 0);
+    send_number(second, 60, 1, 1);
+    send_number(setup.captured, 60, 2, 1);
+    send_number(setup.captured, 60, 3, 2 * NS_PER_S); /* flushed: it is full */
+    assert_int_equal(setup.errors, 1);
+    send_number(second, 60, 4, 2 * NS_PER_S);
+    assert_int_equal(read_number(second_far, &setup.stack, 2 * NS_PER_S), 1);
+    assert_int_equal(read_number(second_far, &setup.stack, 2 * NS_PER_S), 4);
+    assert_int_equal(link_next_ns(second), BERTH_NEVER);
+    link_free(second);
+    link_free(second_far);
+    setup_free(&setup);
+    assert_int_equal(setup.errors, 1);
+}
+
 static void a_file_that_cannot_be_is_refused(void **state)
 {
     struct link_capture_config config = {.file = "/nonexistent/dir/x.pcap"};
@@ -223,6 +285,8 @@ int main(void)
         cmocka_unit_test(snap_length_cuts_the_copy),
         cmocka_unit_test(flushed_in_time),
         cmocka_unit_test(a_full_disk_is_said_once),
+        cmocka_unit_test(two_links_write_to_one_file),
+        cmocka_unit_test(a_full_disk_ends_it_for_all),
         cmocka_unit_test(a_file_that_cannot_be_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
