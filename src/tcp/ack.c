@@ -87,6 +87,17 @@ static void take_rtt(struct tcp *tcp, struct tcp_conn *conn, struct tcp_acked *a
     }
 }
 
+/* Was cwnd in use, with FLIGHT bytes under way, when the ACK came? So it is where more waits (RFC
+ * 7661), after a timeout, and where the writer had just as much as cwnd takes: until something new
+ * leaves, for the other ACKs of that flight. */
+static bool is_limited(struct tcp_conn *conn, uint32_t flight)
+{
+    if (flight + conn->mss > conn->work->cc.cwnd && !conn_has(conn, CONN_RECOVERY)) {
+        conn_set(conn, CONN_CWND_LIMITED);
+    }
+    return conn_has(conn, CONN_CWND_LIMITED | CONN_TIMEOUT);
+}
+
 /* Takes the segment's ACK number, window and SACK blocks in; says what is new in them. */
 static void take_in(struct tcp *tcp, struct tcp_conn *conn, const struct wire_packet *packet,
                     struct tcp_acked *acked)
@@ -105,6 +116,7 @@ static void take_in(struct tcp *tcp, struct tcp_conn *conn, const struct wire_pa
         conn->work->dup_acks++;
     }
     if (seq_gt(segment->ack, conn->snd_una)) {
+        acked->limited = is_limited(conn, acked->flight);
         on_new_ack(tcp, conn, segment->ack, acked);
     }
     update_window(conn, segment);
@@ -139,7 +151,7 @@ static void control_congestion(struct tcp *tcp, struct tcp_conn *conn,
                          .acked = acked->bytes,
                          .flight = acked->flight,
                          .burst = tcp_burst_bytes(tcp, conn),
-                         .limited = conn_has(conn, CONN_CWND_LIMITED | CONN_TIMEOUT),
+                         .limited = acked->limited,
                          .round_start = seq_geq(conn->snd_una, conn->work->round_end)};
     if (ack.round_start) {
         conn->work->round_end = conn->snd_nxt; /* windowEnd of RFC 9406 4.2 */

@@ -167,6 +167,8 @@ void tcp_receive_clear(struct tcp *tcp, struct tcp_conn *conn);
 enum berth_drop tcp_reorder_add(struct tcp *tcp, struct tcp_conn *conn,
                                 struct tcp_arrival *arrival);
 void tcp_reorder_drain(struct tcp *tcp, struct tcp_conn *conn); /* what has become in order */
+/* [rcv_nxt, end) has come at once: what of it was here already is owed a D-SACK. */
+void tcp_reorder_passed(struct tcp *tcp, struct tcp_conn *conn, uint32_t end);
 void tcp_reorder_clear(struct tcp *tcp, struct tcp_conn *conn);
 uint8_t tcp_reorder_sack(const struct tcp_conn *conn, struct wire_sack *out, uint8_t max);
 
@@ -255,6 +257,7 @@ struct tcp_acked {
     bool duplicate; /* RFC 5681 2: a duplicate ACK */
     bool dsack;     /* it tells of data that arrived twice (RFC 2883) */
     bool lost_more; /* it showed a loss */
+    bool limited;   /* cwnd was what kept the sender from sending more */
 };
 
 /* scoreboard.c */

@@ -154,9 +154,12 @@ static void in_order(struct tcp *tcp, struct tcp_conn *conn, struct tcp_arrival 
     uint16_t piece = arrival->packet->segment_bytes;
     uint32_t mss = piece != 0 ? piece : bytes;
     conn->rcv_mss = (uint16_t)max_u32(conn->rcv_mss, min_u32(mss, conn->mss_own));
+    bool filled = conn->work->reorder_count > 0;
+    if (filled && arrival->packet->tcp.seq == arrival->seq) { /* else trim has told of more */
+        tcp_reorder_passed(tcp, conn, arrival->seq + bytes);
+    }
     tcp_receive_append(tcp, conn, arrival);
     tcp_tune_arrived(tcp, conn, arrival->packet);
-    bool filled = conn->work->reorder_count > 0;
     if (filled) {
         tcp_reorder_drain(tcp, conn);
     }

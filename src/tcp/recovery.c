@@ -155,11 +155,31 @@ void tcp_recovery_reduce(struct tcp_conn *conn, const struct tcp_acked *acked)
     conn->work->cc.cwnd = pipe + (uint32_t)max_u64(min_u64(send, UINT32_MAX / 4), least);
 }
 
-/* Something is believed lost and no recovery runs: one begins. */
+/* Does RFC 9937 say how much leaves in this recovery? */
+static bool is_proportional(const struct tcp_conn *conn)
+{
+    return conn_has(conn, CONN_RECOVERY) && conn_has(conn, CONN_SACK) &&
+           conn->work->cc.table->on_sample == NULL;
+}
+
+/* Something is believed lost and no recovery runs: one begins. true: it has. */
+static bool judge(struct tcp *tcp, struct tcp_conn *conn)
+{
+    bool begins =
+        conn->work->lost_bytes > 0 && !is_recovering(conn) && !tcp_pmtu_is_probe_only(conn);
+    if (begins) {
+        enter_recovery(tcp, conn);
+    }
+    return begins;
+}
+
+/* The reordering timer has found losses. No ACK has come that says that anything has arrived, so of
+ * what is missing one segment goes (RFC 9937 6.2); all the rest waits for the ACKs that will. */
 void tcp_recovery_judge(struct tcp *tcp, struct tcp_conn *conn)
 {
-    if (conn->work->lost_bytes > 0 && !is_recovering(conn) && !tcp_pmtu_is_probe_only(conn)) {
-        enter_recovery(tcp, conn);
+    static const struct tcp_acked nothing = {0};
+    if (judge(tcp, conn) && is_proportional(conn)) {
+        tcp_recovery_reduce(conn, &nothing);
     }
 }
 
@@ -190,9 +210,8 @@ void tcp_recovery_react(struct tcp *tcp, struct tcp_conn *conn, struct tcp_acked
         conn->work->cc.table->on_recovered(&conn->work->cc, tcp->now_ns);
         tcp_ecn_on_loss(conn);
     }
-    tcp_recovery_judge(tcp, conn);
-    if (conn_has(conn, CONN_RECOVERY) && conn_has(conn, CONN_SACK) &&
-        conn->work->cc.table->on_sample == NULL) {
+    (void)judge(tcp, conn);
+    if (is_proportional(conn)) {
         tcp_recovery_reduce(conn, acked);
     }
 }

@@ -208,15 +208,45 @@ static enum berth_drop take(struct tcp *tcp, struct tcp_conn *conn, struct tcp_r
     return BERTH_DROP_NONE;
 }
 
+/* RANGE and what touches it behind: with the first one of a block, all of the block. */
+static struct wire_sack block_of(const struct tcp_conn *conn, const struct tcp_reorder *range)
+{
+    struct tree_node *next = tree_next_marked(&range->node);
+    struct tree_node *last =
+        next == NULL ? tree_last(&conn->work->reorder) : tree_prev(&conn->work->reorder, next);
+    return (struct wire_sack){.left = range->seq, .right = range_of(last)->end};
+}
+
+/* What of [seq, end) is here already, from RANGE on, the first that ends behind seq: of several
+ * pieces the first is told (RFC 2883 4.2). */
+static void owe_known(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_reorder *range,
+                      uint32_t seq, uint32_t end)
+{
+    if (range == NULL || seq_geq(range->seq, end)) {
+        return;
+    }
+    uint32_t left = seq_gt(range->seq, seq) ? range->seq : seq;
+    uint32_t right = block_of(conn, range).right;
+    tcp_owe_dsack(tcp, conn, left, seq_lt(right, end) ? right : end);
+}
+
+/* [rcv_nxt, END) has come in one segment: what of it was here out of order came twice. */
+void tcp_reorder_passed(struct tcp *tcp, struct tcp_conn *conn, uint32_t end)
+{
+    owe_known(tcp, conn, range_of(tree_first(&conn->work->reorder)), conn->rcv_nxt, end);
+}
+
 /* A payload beyond rcv_nxt, within the window. What is there already stays; the rest is taken, up
  * to the next range. */
 enum berth_drop tcp_reorder_add(struct tcp *tcp, struct tcp_conn *conn, struct tcp_arrival *arrival)
 {
     (void)tcp_work_need(tcp, conn);
     struct tcp_reorder *before = range_before(conn, arrival->seq);
-    if (before != NULL && seq_gt(before->end, arrival->seq)) {
+    bool is_within = before != NULL && seq_gt(before->end, arrival->seq);
+    owe_known(tcp, conn, is_within ? before : next_range(conn, before), arrival->seq,
+              arrival->seq + arrival->bytes);
+    if (is_within) {
         uint32_t known = min_u32(before->end - arrival->seq, arrival->bytes);
-        tcp_owe_dsack(tcp, conn, arrival->seq, arrival->seq + known);
         arrival->seq += known;
         arrival->payload += known;
         arrival->bytes -= known;
@@ -268,15 +298,6 @@ void tcp_reorder_drain(struct tcp *tcp, struct tcp_conn *conn)
         drop_first(tcp, conn, range);
         range = range_of(tree_first(&conn->work->reorder));
     }
-}
-
-/* The block that HEAD is the first range of. */
-static struct wire_sack block_of(const struct tcp_conn *conn, const struct tcp_reorder *head)
-{
-    struct tree_node *next = tree_next_marked(&head->node);
-    struct tree_node *last =
-        next == NULL ? tree_last(&conn->work->reorder) : tree_prev(&conn->work->reorder, next);
-    return (struct wire_sack){.left = head->seq, .right = range_of(last)->end};
 }
 
 /* RFC 2018 4: the block of the newest arrival first, then the ones reported before. */

@@ -36,6 +36,31 @@ static void time_tells_a_loss(void **state)
     talk_end(&talk);
 }
 
+/* The timer finds seven lost, with no ACK that would say that anything has arrived: one goes, and
+ * the others one by one, for what the ACKs tell of. */
+static void the_timer_lets_one_go(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    send_ten(&talk);
+    talk_wait_ms(&talk, TALK_RTT_MS);
+    talk_in(&talk, ". 1 ack 1 sack 10221-11681");
+    talk_silent(&talk);
+    (void)talk_wait_out_ms(&talk, 1000);
+    talk_out(&talk, ". 1+1460");
+    talk_silent(&talk);
+    assert_int_equal(talk_info(&talk).lost_bytes, 6 * 1460);
+    talk_in(&talk, ". 1 ack 1 sack 4381-5841,10221-11681");
+    talk_out(&talk, ". 1461+1460");
+    talk_silent(&talk);
+    talk_in(&talk, ". 1 ack 1 sack 4381-7301,10221-11681");
+    talk_out(&talk, ". 2921+1460");
+    talk_silent(&talk);
+    talk_end(&talk);
+}
+
 static void reordering_is_no_loss(void **state)
 {
     (void)state;
@@ -244,6 +269,33 @@ static void duplicates_are_told(void **state)
     talk_end(&talk);
 }
 
+/* RFC 2883 4.2: of what came in one segment only a part was there already; of several parts the
+ * first is told, with the block that it is of if that is still out of order. */
+static void parts_that_came_twice_are_told(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    talk_in(&talk, ". 1001+1000 ack 1");
+    talk_out(&talk, ". 1 ack 1 sack 1001-2001");
+    talk_in(&talk, ". 2001+1000 ack 1");
+    talk_out(&talk, ". 1 ack 1 sack 1001-3001");
+    talk_in(&talk, ". 4001+1000 ack 1");
+    talk_out(&talk, ". 1 ack 1 sack 4001-5001,1001-3001");
+    talk_in(&talk, ". 1501+1460 ack 1"); /* within a block that is in two buffers */
+    talk_out(&talk, ". 1 ack 1 sack 1501-2961,1001-3001,4001-5001");
+    talk_in(&talk, ". 3501+1000 ack 1"); /* the end of it was there */
+    talk_out(&talk, ". 1 ack 1 sack 4001-4501,3501-5001,1001-3001");
+    talk_in(&talk, ". 7001+100 ack 1");
+    talk_out(&talk, ". 1 ack 1 sack 7001-7101,3501-5001,1001-3001");
+    talk_in(&talk, ". 1+1200 ack 1"); /* in order: example 4 */
+    talk_out(&talk, ". 1 ack 3001 sack 1001-1201,7001-7101,3501-5001");
+    talk_in(&talk, ". 2901+1400 ack 1"); /* two parts: the first is old, the second is not told */
+    talk_out(&talk, ". 1 ack 5001 sack 2901-3001,7001-7101");
+    talk_end(&talk);
+}
+
 static void reduction_is_proportional(void **state)
 {
     (void)state;
@@ -414,6 +466,8 @@ int main(void)
         {"RFC 9937 6.2; RFC 8985 9.3: as much as was delivered", as_much_as_was_delivered, NULL,
          NULL, NULL},
         {"RFC 8985 6.2: time tells a loss", time_tells_a_loss, NULL, NULL, NULL},
+        {"RFC 9937 6.2; RFC 8985 6.2: the reordering timer lets one segment go",
+         the_timer_lets_one_go, NULL, NULL, NULL},
         {"RFC 8985 6.2: reordering is no loss", reordering_is_no_loss, NULL, NULL, NULL},
         {"RFC 8985 6.2: three are enough at once", three_are_enough, NULL, NULL, NULL},
         {"RFC 3042 2: limited transmit", limited_transmit, NULL, NULL, NULL},
@@ -433,6 +487,8 @@ int main(void)
         {"RFC 8985 6.3: what left late is not lost at the timeout",
          what_left_late_is_not_lost_at_the_timeout, NULL, NULL, NULL},
         {"RFC 2883 4: duplicates are told", duplicates_are_told, NULL, NULL, NULL},
+        {"RFC 2883 4.2: parts of a segment that came twice are told",
+         parts_that_came_twice_are_told, NULL, NULL, NULL},
         {"RFC 6675 6: the timer starts anew in recovery", timer_starts_anew_in_recovery, NULL, NULL,
          NULL},
         {"RFC 9937 6.2: the reduction is proportional", reduction_is_proportional, NULL, NULL,

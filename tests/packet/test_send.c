@@ -246,6 +246,44 @@ static void retransmission_timeout(void **state)
     talk_end(&talk);
 }
 
+/* A timeout's window of one is in use with the one segment that there is: its ACK lets it grow. */
+static void window_of_one_grows(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, talk_without_sack);
+    talk_established(&talk);
+    talk_write(&talk, 1460);
+    talk_out(&talk, "P. 1+1460");
+    (void)talk_wait_out_ms(&talk, 10000);
+    talk_out(&talk, "P. 1+1460");
+    talk_in(&talk, ". 1 ack 1461");
+    assert_int_equal(talk_info(&talk).cwnd_bytes, 2 * 1460);
+    talk_end(&talk);
+}
+
+/* A writer that has just as much as cwnd takes uses all of it: all ACKs of the flight count. */
+static void flight_that_fills_the_window_grows_it(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_established(&talk);
+    talk_write(&talk, 14600);
+    assert_int_equal(talk.out_count, 10);
+    talk_forget(&talk);
+    for (unsigned i = 1; i <= 5; i++) {
+        char text[64];
+        snprintf(text, sizeof text, ". 1 ack %u", 1 + 2920 * i);
+        talk_in(&talk, text);
+        assert_int_equal(talk_info(&talk).cwnd_bytes, (10 + 2 * i) * 1460);
+    }
+    talk_write(&talk, 1460); /* a twentieth of it: it does not grow (RFC 7661, RFC 9438 5.8) */
+    talk_in(&talk, ". 1 ack 16061");
+    assert_int_equal(talk_info(&talk).cwnd_bytes, 20 * 1460);
+    talk_end(&talk);
+}
+
 static void data_without_answer_times_out(void **state)
 {
     (void)state;
@@ -402,6 +440,10 @@ int main(void)
          NULL},
         {"RFC 6298 5.4, 5.5, 5.6: the retransmission timer", retransmission_timeout, NULL, NULL,
          NULL},
+        {"RFC 5681 3.1: a window of one grows with its ACK", window_of_one_grows, NULL, NULL,
+         NULL},
+        {"RFC 5681 3.1; RFC 7661 4.3: a flight that fills the window grows it",
+         flight_that_fills_the_window_grows_it, NULL, NULL, NULL},
         {"RFC 9293 MUST-20, SHLD-11: data without an answer", data_without_answer_times_out, NULL,
          NULL, NULL},
         {"RFC 6675 5; RFC 2018 5; RFC 5681 4.3: fast retransmit by SACK", fast_retransmit_by_sack,
