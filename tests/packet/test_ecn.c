@@ -384,7 +384,7 @@ static void once_a_window(void **state)
     talk_write(&talk, 8760);
     talk_forget(&talk);
     assert_int_equal(talk_info(&talk).cwnd_bytes, 8760); /* the flight before filled it */
-    talk_in(&talk, ".E 1 ack 24821"); /* another window's: a fifth (RFC 8511) */
+    talk_in(&talk, ".E 1 ack 24821");                    /* another window's: a fifth (RFC 8511) */
     assert_int_equal(talk_info(&talk).ssthresh_bytes, 7008);
     talk_end(&talk);
 }
