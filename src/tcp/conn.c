@@ -283,7 +283,7 @@ static void check_queues(const struct tcp_conn *conn)
     for (const struct berth_buffer *at = conn->work->send_first; at != NULL; at = at->next) {
         queued += at->bytes;
     }
-    uint32_t una = conn->snd_una == conn->back->iss ? conn->back->iss + 1 : conn->snd_una;
+    uint32_t una = conn_queue_seq(conn);
     if (conn_has(conn, CONN_FIN_QUEUED) && una == conn->snd_end + 1) {
         una = conn->snd_end;
     }

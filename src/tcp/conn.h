@@ -342,10 +342,28 @@ static inline bool conn_has_unsent(const struct tcp_conn *conn)
     return conn->snd_nxt != conn->snd_end + (conn_has(conn, CONN_FIN_QUEUED) ? 1 : 0);
 }
 
+/* Our SYN is not acknowledged, or not even sent. It counts one, and is no byte of the queue.
+ * Numbers come back to it every 2^32 bytes, so they alone do not tell. */
+static inline bool conn_is_syn_unacked(const struct tcp_conn *conn)
+{
+    return !conn_is_synchronised(conn) && conn->snd_una == conn->back->iss &&
+           conn->back->acked_high == 0;
+}
+static inline bool conn_is_syn_unsent(const struct tcp_conn *conn)
+{
+    return conn_is_syn_unacked(conn) && conn->snd_nxt == conn->snd_una;
+}
+
+/* Where the queue begins. */
+static inline uint32_t conn_queue_seq(const struct tcp_conn *conn)
+{
+    return conn->snd_una + (conn_is_syn_unacked(conn) ? 1 : 0);
+}
+
 /* Bytes that were written and never sent. */
 static inline uint32_t conn_unsent_bytes(const struct tcp_conn *conn)
 {
-    uint32_t next = conn->snd_nxt == conn->back->iss ? conn->back->iss + 1 : conn->snd_nxt;
+    uint32_t next = conn->snd_nxt + (conn_is_syn_unsent(conn) ? 1 : 0);
     return (int32_t)(conn->snd_end - next) > 0 ? conn->snd_end - next : 0;
 }
 

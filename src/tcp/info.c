@@ -19,8 +19,8 @@ const char *berth_tcp_state_name(enum berth_tcp_state state)
 static uint64_t acked_bytes(const struct tcp_conn *conn)
 {
     uint64_t high = (uint64_t)conn->back->acked_high << 32;
-    if (high == 0 && conn->snd_una == conn->back->iss) {
-        return 0; /* not even the SYN */
+    if (conn_is_syn_unacked(conn)) {
+        return 0;
     }
     bool fin = conn_has(conn, CONN_FIN_QUEUED) && conn->snd_una == conn->snd_end + 1;
     return (high | conn->snd_una) - (uint32_t)(conn->back->iss + 1) - (fin ? 1 : 0);
@@ -28,7 +28,7 @@ static uint64_t acked_bytes(const struct tcp_conn *conn)
 
 static uint32_t unacked_bytes(const struct tcp_conn *conn)
 {
-    uint32_t una = conn->snd_una == conn->back->iss ? conn->back->iss + 1 : conn->snd_una;
+    uint32_t una = conn_queue_seq(conn);
     bool fin = conn_fin_is_sent(conn) && una != conn->snd_nxt;
     return seq_gt(conn->snd_nxt, una) ? conn->snd_nxt - una - (fin ? 1 : 0) : 0;
 }
@@ -92,7 +92,7 @@ static void info_receiving(const struct tcp *tcp, const struct tcp_conn *conn,
 static void info_sending(const struct tcp *tcp, const struct tcp_conn *conn,
                          struct berth_tcp_info *out)
 {
-    uint32_t una = conn->snd_una == conn->back->iss ? conn->back->iss + 1 : conn->snd_una;
+    uint32_t una = conn_queue_seq(conn);
     bool v4 = address_is_v4(&conn->remote.address);
     uint32_t headers = v4 ? WIRE_IPV4_HEADER_BYTES : WIRE_IPV6_HEADER_BYTES;
     headers += WIRE_TCP_HEADER_BYTES + (conn_has(conn, CONN_TIMESTAMPS) ? 12U : 0U);

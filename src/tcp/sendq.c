@@ -15,7 +15,7 @@ static const uint32_t reserve_buffers_max = 8; /* buffers that one reserve may t
 static void cursor_reset(struct tcp_conn *conn)
 {
     conn->work->cursor = conn->work->send_first;
-    conn->work->cursor_seq = conn->snd_una == conn->back->iss ? conn->back->iss + 1 : conn->snd_una;
+    conn->work->cursor_seq = conn_queue_seq(conn);
 }
 
 /* Drops BYTES from the front; snd_una has moved already. */
@@ -125,7 +125,7 @@ static int nothing_now(struct tcp *tcp, struct tcp_conn *conn, bool starved)
 
 static uint32_t queued_bytes(const struct tcp_conn *conn)
 {
-    return conn->snd_end - (conn->snd_una == conn->back->iss ? conn->back->iss + 1 : conn->snd_una);
+    return conn->snd_end - conn_queue_seq(conn);
 }
 
 /* A queue holds no more than is left for the others: the first that stalls gets half of the pool's

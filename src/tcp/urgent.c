@@ -55,7 +55,7 @@ int tcp_urgent(struct tcp *tcp, struct tcp_conn *conn)
     if (conn->state == BERTH_TCP_CLOSED) {
         return conn->back->error != 0 ? conn->back->error : BERTH_E_CLOSED;
     }
-    bool opening = conn->snd_nxt == conn->back->iss;
+    bool opening = conn_is_syn_unsent(conn);
     if (conn->state == BERTH_TCP_LISTEN || conn_has(conn, CONN_FIN_QUEUED) ||
         conn->snd_end == conn->snd_nxt + (opening ? 1 : 0)) {
         return BERTH_E_STATE;
