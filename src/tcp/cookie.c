@@ -18,7 +18,9 @@
  * The tag is the four-tuple's, by a keyed hash as well, so that 29 or 26 bits have to be guessed. A
  * segment that shows it, but does not stand where the peer's text begins, is of a connection whose
  * first segments are lost: it gets no RST, for they come again.
- * A cookie counts only for a listener that has sent one in the last two periods.
+ * A cookie counts only for a listener that has sent one in the last two periods, and not for what
+ * it has opened already, as long as that is known (outcome.h): a segment that comes twice, the
+ * second time when the connection is over, would else bring its text once more.
  */
 #include "base/address.h"
 #include "tcp/half.h"
@@ -191,6 +193,9 @@ enum berth_drop tcp_on_cookie(struct tcp *tcp, struct tcp_listener *listener,
     if (!is_ours(tcp, &syn, &packet->tcp)) {
         bool tagged = ((packet->tcp.ack - 1) >> TAG_SHIFT & TAG_MASK) == tag(&syn);
         return tagged ? BERTH_DROP_TCP_OUT_OF_WINDOW : BERTH_DROP_NO_CONNECTION;
+    }
+    if (tcp_is_gone_from(tcp, pair, syn.iss)) {
+        return BERTH_DROP_NO_CONNECTION;
     }
     syn.resent = true; /* when it was sent nobody knows: no RTT from it */
     syn.sent_ns = tcp->now_ns;

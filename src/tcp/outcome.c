@@ -4,14 +4,15 @@
  */
 #include "tcp/parts.h"
 
+#define GONE_ALIGNMENT 4096 /* a page's: so it is in no more than it takes */
+
 void tcp_outcome_init(struct tcp *tcp, struct arena *arena)
 {
     struct tcp_outcomes *outcomes = &tcp->outcomes;
 
     outcomes->ring =
         arena_take(arena, TCP_OUTCOMES, sizeof *outcomes->ring, _Alignof(struct tcp_outcome));
-    outcomes->gone =
-        arena_take(arena, TCP_GONE, sizeof *outcomes->gone, TCP_GONE * sizeof *outcomes->gone);
+    outcomes->gone = arena_take(arena, TCP_GONE, sizeof *outcomes->gone, GONE_ALIGNMENT);
 }
 
 static void note(struct tcp *tcp, const struct tcp_conn *conn, enum tcp_outcome_kind kind)
@@ -72,7 +73,7 @@ static uint32_t seconds_now(const struct tcp *tcp)
 void tcp_outcome_ended(struct tcp *tcp, const struct tcp_conn *conn, int error)
 {
     tcp->outcomes.gone[conn->hash % TCP_GONE] =
-        (struct tcp_gone){.hash = conn->hash, .at_s = seconds_now(tcp)};
+        (struct tcp_gone){.hash = conn->hash, .iss = conn->back->iss, .at_s = seconds_now(tcp)};
     if (conn_is_synchronised(conn)) {
         if (is_used(conn)) {
             note(tcp, conn, TCP_OUTCOME_USED);
@@ -109,4 +110,9 @@ bool tcp_is_gone(const struct tcp *tcp, const struct tcp_pair *pair)
 
     return gone->at_s != 0 && gone->hash == (uint32_t)pair->hash &&
            seconds_now(tcp) - gone->at_s < TCP_GONE_NS / NS_PER_S;
+}
+
+bool tcp_is_gone_from(const struct tcp *tcp, const struct tcp_pair *pair, uint32_t iss)
+{
+    return tcp_is_gone(tcp, pair) && tcp->outcomes.gone[(uint32_t)pair->hash % TCP_GONE].iss == iss;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * How connections begin and end, for whom watches first contacts (firewall/scan.h), and which
- * four-tuples were a connection's lately, so that what comes late for one is not taken for a probe.
+ * four-tuples were a connection's lately, so that what comes late for one is not taken for a probe,
+ * nor for the answer to a SYN cookie that has opened one already.
  *
  * 1. Nothing here happens for a segment of a connection: only where one is established or ends.
  * 2. The ring keeps the last TCP_OUTCOMES; one that nobody asks loses the oldest.
@@ -17,7 +18,7 @@
 #include <berth/address.h>
 
 #define TCP_OUTCOMES 64
-#define TCP_GONE     1024 /* a power of two: two pages, however many connections there are */
+#define TCP_GONE     1024 /* a power of two: three pages, however many connections there are */
 /* As long as deployed stacks retransmit to a peer that says nothing (RFC 9293 3.8.3, R2). */
 #define TCP_GONE_NS (1000 * NS_PER_S)
 
@@ -44,6 +45,7 @@ struct tcp_outcome {
 /* A four-tuple that was a connection's until AT_S. */
 struct tcp_gone {
     uint32_t hash;
+    uint32_t iss;  /* its initial sequence number, of ours */
     uint32_t at_s; /* 0: none */
 };
 
@@ -64,5 +66,7 @@ bool tcp_outcome_next(struct tcp *tcp, struct tcp_outcome *out);
 /* Has who opened OUTCOME's connection said something so far? *IS_OVER: it is there no more. */
 bool tcp_outcome_is_used(const struct tcp *tcp, const struct tcp_outcome *outcome, bool *is_over);
 bool tcp_is_gone(const struct tcp *tcp, const struct tcp_pair *pair);
+/* Was it the connection that began with ISS? */
+bool tcp_is_gone_from(const struct tcp *tcp, const struct tcp_pair *pair, uint32_t iss);
 
 #endif

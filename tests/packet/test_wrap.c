@@ -103,8 +103,10 @@ static void what_is_written_at_the_initial_number(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_sent_again_at_the_initial_number),
-        cmocka_unit_test(what_is_written_at_the_initial_number),
+        {"RFC 9293 3.4: what goes again where the numbers began",
+         what_is_sent_again_at_the_initial_number, NULL, NULL, NULL},
+        {"RFC 9293 3.4: what is written where the numbers began",
+         what_is_written_at_the_initial_number, NULL, NULL, NULL},
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
