@@ -24,6 +24,7 @@
 #define FRAME_VIEWED 128 /* bytes of a frame that are looked at: the headers */
 #define IDLE_TURNS   1000
 #define ADDRESSES    4 /* that have names */
+#define OPTIONS      (BERTH_TCP_SYN_QUEUE + 1)
 
 struct world {
     struct berth *berth;
@@ -308,6 +309,35 @@ static int act_seldom(struct world *world, berth_id id, uint8_t what)
     return result;
 }
 
+/* As berth_tcp_write, but that less may be committed than was reserved, and something done between.
+ */
+static int write_in_place(struct world *world, berth_id id, uint8_t what, uint8_t amount)
+{
+    struct berth_view views[4];
+    uint32_t count = 0;
+    uint64_t room = 0;
+    int result =
+        berth_tcp_reserve(world->berth, id, 1 + amount * 64U, views, 1 + what / 8 % 4, &count);
+
+    for (uint32_t i = 0; result == 0 && i < count; i++) {
+        memset(views[i].data, 0, views[i].bytes);
+        room += views[i].bytes;
+    }
+    if ((what & 0x20) != 0) {
+        (void)transmit(world);
+    }
+    return result == 0 ? berth_tcp_commit(world->berth, id, (amount & 1) != 0 ? room / 2 : room)
+                       : result;
+}
+
+static int set_option(struct world *world, berth_id id, uint8_t what, uint8_t amount)
+{
+    static const uint64_t values[] = {0, 1, 64, 2048, 65536, NS_PER_MS, 3 * NS_PER_S, BERTH_NEVER};
+
+    return berth_tcp_set(world->berth, id, (enum berth_tcp_option)(amount % OPTIONS),
+                         values[what / 8 % 8]);
+}
+
 static void act_on_stream(struct world *world, berth_id id, uint8_t what, uint8_t amount)
 {
     struct berth *berth = world->berth;
@@ -327,7 +357,8 @@ static void act_on_stream(struct world *world, berth_id id, uint8_t what, uint8_
         result = berth_tcp_read(berth, id, into, 1 + amount * 16U, &count);
         break;
     case 2:
-        result = berth_tcp_write(berth, id, zeros, 1 + amount * 32U, &count);
+        result = (what & 0x38) != 0 ? write_in_place(world, id, what, amount)
+                                    : berth_tcp_write(berth, id, zeros, 1 + amount * 32U, &count);
         break;
     case 3:
         result = berth_tcp_shutdown(berth, id);
@@ -339,7 +370,7 @@ static void act_on_stream(struct world *world, berth_id id, uint8_t what, uint8_
         result = stack_id_kind(id) == BERTH_KIND_TCP ? berth_tcp_abort(berth, id) : 0;
         break;
     case 6:
-        result = berth_tcp_set(berth, id, (enum berth_tcp_option)(amount % 24), amount & 1);
+        result = set_option(world, id, what, amount);
         break;
     default:
         result = act_seldom(world, id, amount);
