@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "cli/message.h"
+#include "cli/text.h"
 #include "firewall/special.h"
 
 enum class { CLASS_HOST, CLASS_SPECIAL, CLASS_NETWORK };
@@ -219,9 +220,12 @@ static void write_verdict(const struct writer *writer, const struct firewall_rul
     static const char *const verdicts[] = {"accept", "goto refused", "drop", "goto refused"};
 
     if (rule->log) {
+        uint32_t line = rule->line; /* and then of the file that it stands in */
+
+        (void)cli_policy_file(writer->export->settings->policy, rule->line, &line);
         fprintf(writer->out, " log prefix \"berth %s %s line %" PRIu32 ": \"",
                 firewall_action_text((enum berth_action)rule->action),
-                rule->direction == BERTH_OUT ? "out" : "in", rule->line);
+                rule->direction == BERTH_OUT ? "out" : "in", line);
     }
     fprintf(writer->out, " %s\n", is_beyond ? "goto refused" : verdicts[rule->action]);
 }
@@ -295,12 +299,24 @@ static void write_lines(const struct writer *writer, uint32_t index, const struc
     }
 }
 
+/* Where the rule stands, and what it says: a comment. */
+static void write_origin(const struct writer *writer, uint32_t index)
+{
+    char origin[CLI_POLICY_ORIGIN_BYTES];
+    char *shown = cli_text_clean(cli_policy_origin(writer->export->settings->policy,
+                                                   writer->export->set->rules[index].line, origin));
+    char *text = cli_text_clean(firewall_rule_text(writer->export->firewall, index));
+
+    fprintf(writer->out, "        # %s: %s\n", shown, text);
+    free(shown);
+    free(text);
+}
+
 static void write_rule(const struct writer *writer, uint32_t index, const struct matches *matches)
 {
     const struct firewall_rule *rule = &writer->export->set->rules[index];
 
-    fprintf(writer->out, "        # line %" PRIu32 ": %s\n", rule->line,
-            firewall_rule_text(writer->export->firewall, index));
+    write_origin(writer, index);
     for (uint32_t bit = FIREWALL_TCP; bit <= FIREWALL_ICMP; bit <<= 1) {
         uint8_t protocol = (uint8_t)bit;
         /* Whom: anyone is one line, but for ICMP, which has a name for each version. */

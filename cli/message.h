@@ -14,6 +14,9 @@
  */
 void cli_message(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* One line of an answer on standard output, the same made visible in it, and a newline after it. */
+void cli_print_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* Memory for the command line's own tables; never NULL: without memory berth says so and ends. */
 void *cli_memory(void *old, size_t bytes);
 

@@ -209,6 +209,16 @@ static bool is_text(struct reader *reader, const struct reading *reading)
 
 /* ---- The text -------------------------------------------------------------------------------- */
 
+static uint32_t count_lines(const char *text, size_t bytes)
+{
+    uint32_t lines = 0;
+
+    for (size_t i = 0; i < bytes; i++) {
+        lines += text[i] == '\n';
+    }
+    return lines;
+}
+
 /* Adds BYTES of READING, which are whole lines and begin with its line INSIDE. */
 static void add_lines(struct reader *reader, const struct reading *reading, size_t from,
                       size_t bytes, uint32_t inside)
@@ -227,9 +237,7 @@ static void add_lines(struct reader *reader, const struct reading *reading, size
     file->pieces = cli_memory(file->pieces, (file->piece_count + 1) * sizeof *file->pieces);
     file->pieces[file->piece_count++] =
         (struct piece){.first = file->lines + 1, .inside = inside, .path = reading->path};
-    for (size_t i = 0; i < bytes; i++) {
-        file->lines += reading->text[from + i] == '\n';
-    }
+    file->lines += count_lines(reading->text + from, bytes);
 }
 
 static void add_file(struct reader *reader, struct reading *reading);
@@ -336,6 +344,18 @@ static struct word read_include(const struct firewall_lexer *lexer)
                          .column = (uint32_t)(begin - lexer->line_begin) + 1};
 }
 
+/* A group's brace that is open where the file READING ends: what includes it does not close it.
+ * LINE: where the group begins. */
+static void say_open(struct reader *reader, const struct reading *reading,
+                     const struct firewall_lexer *lexer, uint32_t line)
+{
+    struct word end = {.line = lexer->line,
+                       .column = (uint32_t)(lexer->at - lexer->line_begin) + 1};
+
+    complain(reader, reading->path, &end, "} at the end of the group that begins in line %u",
+             (unsigned)line);
+}
+
 /* Adds READING's lines, those of the files that it includes behind the line that says so. */
 static void add_file(struct reader *reader, struct reading *reading)
 {
@@ -357,6 +377,9 @@ static void add_file(struct reader *reader, struct reading *reading)
 
         if (!firewall_token_is(&token, "include")) {
             firewall_lexer_skip(&lexer);
+            if (lexer.is_braced && reading->outer != NULL) {
+                say_open(reader, reading, &lexer, token.line);
+            }
             continue;
         }
         word = read_include(&lexer);
@@ -403,7 +426,8 @@ int policy_file_read(struct policy_file **out, const char *path, bool is_again,
     } else {
         file->may_change = !reading.is_input && S_ISREG(mode);
         add_file(reader, &reading);
-        add_lines(reader, &end, 0, sizeof PART_END - 1, 0);
+        /* What ends too early does so behind the last line of the file itself. */
+        add_lines(reader, &end, 0, sizeof PART_END - 1, count_lines(reading.text, reading.bytes));
         mistakes = reader->mistakes;
     }
     free(reading.text);

@@ -157,7 +157,7 @@ static void print_text(const struct checking *checking)
 {
     uint32_t count = firewall_rule_count(checking->firewall);
 
-    printf("%s: %u rule%s\n", checking->path, count, count == 1 ? "" : "s");
+    cli_print_line("%s: %u rule%s", checking->path, count, count == 1 ? "" : "s");
 }
 
 static json_t *make_object(const struct checking *checking)

@@ -169,8 +169,8 @@ static void print_notes(const struct answer *answer)
     char peer[BERTH_ADDRESS_TEXT_BYTES];
 
     if (answer->asked->name[0] != '\0') {
-        printf("%s: as at an address that was given for it, and that no rule names\n",
-               answer->asked->name);
+        cli_print_line("%s: as at an address that was given for it, and that no rule names",
+                       answer->asked->name);
     } else if (answer->special.bits != 0) {
         printf("%s is special (%s): only a rule that names it matches\n",
                berth_address_format(&answer->query->peer, peer), answer->special.name);
@@ -190,22 +190,23 @@ static void print_answer(const struct answer *answer)
     char text[QUERY_BYTES];
 
     spell_query(answer, false, text);
-    printf("%s: %s", text, verdicts[answer->verdict.action]);
     if (answer->verdict.rule >= 0) {
         uint32_t rule = (uint32_t)answer->verdict.rule;
         char origin[CLI_POLICY_ORIGIN_BYTES];
 
         (void)cli_policy_origin(answer->policy, firewall_rule_line(answer->firewall, rule), origin);
-        printf(" by %s: %s\n", origin, firewall_rule_text(answer->firewall, rule));
+        cli_print_line("%s: %s by %s: %s", text, verdicts[answer->verdict.action], origin,
+                       firewall_rule_text(answer->firewall, rule));
     } else {
-        printf(": %s\n", firewall_rule_count(answer->firewall) == 0 ? "there are no rules"
-                                                                    : "no rule matches");
+        cli_print_line("%s: %s: %s", text, verdicts[answer->verdict.action],
+                       firewall_rule_count(answer->firewall) == 0 ? "there are no rules"
+                                                                  : "no rule matches");
     }
     print_notes(answer);
     print_tried(answer);
     if (answer->verdict.rule < 0) {
         spell_query(answer, answer->special.is_host, text);
-        printf("to allow it: --allow '%s'\n", text);
+        cli_print_line("to allow it: --allow '%s'", text);
     }
 }
 

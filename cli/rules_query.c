@@ -143,7 +143,7 @@ static bool read_ends(const struct firewall_tree *tree, const struct berth_addre
 {
     const struct firewall_peer *peer = &tree->peers[0];
 
-    if (tree->peer_count != 1 || tree->process_count > 1 || tree->log) {
+    if (tree->peer_count != 1 || tree->process_count > 1 || tree->limit.count > 0 || tree->log) {
         return false;
     }
     if (tree->process_count == 1) {
@@ -232,7 +232,8 @@ static size_t read_rule(const char *text, const struct berth_address *host, stru
         firewall_parse_rule(&lexer, NULL, tree, &error) != BERTH_OK ||
         !read_ends(tree, host, &query)) {
         (void)complain(complaint, "",
-                       "to (in: from) one address, one host name or host, by one process, no log");
+                       "to (in: from) one address, one host name or host, by one process, no log, "
+                       "no limit");
         goto out;
     }
     query.contact.direction = tree->direction;

@@ -141,7 +141,7 @@ static void say(const struct found *found, bool is_good, char *lines)
     for (char *end; (end = strchr(lines, '\n')) != NULL; lines = end + 1) {
         *end = '\0';
         if (is_good) {
-            printf("%d: %s\n", found->pid, lines);
+            cli_print_line("%d: %s", found->pid, lines);
         } else {
             cli_message("%d: %s", found->pid, lines);
         }

@@ -49,12 +49,15 @@ size_t cli_text_decode(const char *text, unsigned *point)
     return length;
 }
 
-/* Controls (C0, DEL, C1), line and paragraph separators, and the marks of Unicode's UAX #9. */
+/* Controls (C0, DEL, C1), line and paragraph separators, the marks of Unicode's UAX #9, and what
+ * nobody sees or takes for a blank: a word with a no-break space, a soft hyphen or a byte order
+ * mark in it looks as if it were right. (Joiners are parts of words in some scripts.) */
 static bool is_unprintable(unsigned point)
 {
-    return point < 0x20 || (point >= 0x7f && point < 0xa0) || point == 0x61c ||
-           (point >= 0x200e && point <= 0x200f) || (point >= 0x2028 && point <= 0x202e) ||
-           (point >= 0x2066 && point <= 0x2069);
+    return point < 0x20 || (point >= 0x7f && point <= 0xa0) || point == 0xad || point == 0x61c ||
+           point == 0x200b || (point >= 0x200e && point <= 0x200f) ||
+           (point >= 0x2028 && point <= 0x202e) || (point >= 0x2060 && point <= 0x2069) ||
+           point == 0xfeff;
 }
 
 char *cli_text_clean(const char *text)

@@ -11,8 +11,8 @@
 
 /*
  * A copy of TEXT that is well-formed UTF-8 on one line: control characters, marks that change
- * the direction of writing and bytes that are no UTF-8 are written as \xNN (their bytes). The
- * caller frees it.
+ * the direction of writing, characters that cannot be seen or only look like a blank, and bytes
+ * that are no UTF-8 are written as \xNN (their bytes). The caller frees it.
  */
 char *cli_text_clean(const char *text);
 

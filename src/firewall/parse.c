@@ -56,7 +56,7 @@ int firewall_parser_fail_near(struct firewall_parser *parser, const struct firew
     char word[FIREWALL_WORD_BYTES];
     const char *near = firewall_token_copy(token, word) ? firewall_suggest_word(word, words) : NULL;
 
-    if (near == NULL) {
+    if (near == NULL || firewall_token_is(token, near)) { /* such a word is in the wrong place */
         return firewall_parser_fail(parser, token, "%s", expected);
     }
     return firewall_parser_fail(parser, token, "%s (did you mean %s?)", expected, near);

@@ -136,12 +136,25 @@ static int parse_limit(struct firewall_parser *parser)
 
 /* ---- All of them ---------------------------------------------------------------------------- */
 
+/* Is TOKEN a part of the rule that stands in it already? */
+static bool is_said(const struct firewall_tree *tree, const struct firewall_token *token)
+{
+    return (tree->peer_count > 0 &&
+            firewall_token_is(token, tree->direction == BERTH_OUT ? "to" : "from")) ||
+           (tree->process_count > 0 && firewall_token_is(token, "by")) ||
+           (tree->limit.count > 0 && firewall_token_is(token, "limit")) ||
+           (tree->log && firewall_token_is(token, "log"));
+}
+
 static int fail(struct firewall_parser *parser)
 {
     static const char *const near[] = {"to", "from", "by", "limit", "log", NULL};
     char words[EXPECTED_BYTES];
 
     (void)expected(parser->tree, words);
+    if (is_said(parser->tree, &parser->token)) {
+        return firewall_parser_fail(parser, &parser->token, "%s (it is said already)", words);
+    }
     if (firewall_token_is(&parser->token, "limit") && !may_limit(parser->tree)) {
         return firewall_parser_fail(parser, &parser->token, "%s (limit goes with allow and ask)",
                                     words);

@@ -24,7 +24,7 @@ static bool has_stray_bits(const char *word, struct berth_prefix *out)
     uint32_t before;
 
     if (slash == NULL || slash[1] == '\0' || strspn(slash + 1, "0123456789") != strlen(slash + 1) ||
-        strlen(slash + 1) > 3) {
+        strlen(slash + 1) > 3 || (slash[1] == '0' && slash[2] != '\0')) {
         return false;
     }
     memcpy(address, word, (size_t)(slash - word));

@@ -56,7 +56,9 @@ static int parse_time(struct firewall_parser *parser, struct firewall_scan_polic
     return firewall_parser_fail_near(parser, &unit, "seconds, minutes or hours", units);
 }
 
-static int parse_what(struct firewall_parser *parser, struct firewall_scan_policy *out)
+/* MAY_DIRECT: a direction might have stood in this place. */
+static int parse_what(struct firewall_parser *parser, bool may_direct,
+                      struct firewall_scan_policy *out)
 {
     static const char *const words[] = {"deny", "drop", "log", NULL};
     struct firewall_token token = firewall_parser_take(parser);
@@ -69,7 +71,8 @@ static int parse_what(struct firewall_parser *parser, struct firewall_scan_polic
         return BERTH_OK;
     }
     if (!firewall_token_is(&token, "deny") && !firewall_token_is(&token, "drop")) {
-        return firewall_parser_fail_near(parser, &token, "deny, drop or log", words);
+        return firewall_parser_fail_near(
+            parser, &token, may_direct ? "in, out, deny, drop or log" : "deny, drop or log", words);
     }
     out->action = firewall_token_is(&token, "deny") ? BERTH_DENY : BERTH_DROP;
     return parse_time(parser, out);
@@ -80,7 +83,7 @@ static int set_policies(struct firewall_parser *parser, struct firewall_scan_lin
                         const struct firewall_token *from, int first, int last)
 {
     struct firewall_scan_policy policy;
-    int status = parse_what(parser, &policy);
+    int status = parse_what(parser, first != last, &policy);
 
     if (status != BERTH_OK) {
         return status;
@@ -90,8 +93,10 @@ static int set_policies(struct firewall_parser *parser, struct firewall_scan_lin
     }
     for (int i = first; i <= last; i++) {
         if (lines->line[i] != 0) {
-            return firewall_parser_fail(parser, from, "no second 'on scan' for %s: line %u has one",
-                                        i == BERTH_IN ? "in" : "out", (unsigned)lines->line[i]);
+            /* Which line, would be one of this text: a file of rules may be many (include). */
+            return firewall_parser_fail(parser, from,
+                                        "no second 'on scan' for %s: an earlier line has one",
+                                        i == BERTH_IN ? "in" : "out");
         }
         lines->line[i] = from->line;
         lines->policy[i] = policy;

@@ -114,7 +114,7 @@ static int fail_unknown(struct firewall_parser *parser, const struct reading *re
         return firewall_parser_fail(parser, &reading->token,
                                     "%s alone: a group says its protocols itself", reading->word);
     }
-    if (reading->word[0] != '\0') {
+    if (reading->word[0] != '\0' && !firewall_parse_is_tail_word(&reading->token)) {
         near = firewall_suggest_word(reading->word, words);
         near = near != NULL ? near : firewall_group_near(parser->groups, reading->word);
         near = near != NULL ? near : firewall_suggest_service(reading->word);
@@ -154,10 +154,13 @@ static int take_protocol(struct firewall_parser *parser, struct reading *reading
 }
 
 /* Words for a whole protocol; some are names that IANA has registered, too. */
-static bool is_protocol(const struct firewall_token *token)
+static bool is_protocol(const char *word)
 {
-    return firewall_token_is(token, "any") || firewall_token_is(token, "tcp") ||
-           firewall_token_is(token, "udp") || firewall_token_is(token, "icmp");
+    const struct firewall_token token = {
+        .kind = FIREWALL_TOKEN_WORD, .text = word, .bytes = strlen(word)};
+
+    return firewall_token_is(&token, "any") || firewall_token_is(&token, "tcp") ||
+           firewall_token_is(&token, "udp") || firewall_token_is(&token, "icmp");
 }
 
 static int read_item(struct firewall_parser *parser, struct reading *reading)
@@ -171,13 +174,13 @@ static int read_item(struct firewall_parser *parser, struct reading *reading)
     if (!firewall_token_copy(&reading->token, reading->word)) {
         return firewall_parser_fail(parser, &reading->token, EXPECTED);
     }
-    if (is_protocol(&reading->token)) {
-        return firewall_parser_fail(parser, &reading->token, EXPECTED ": %s has a rule of its own",
-                                    reading->word);
-    }
     status = take_protocol(parser, reading);
     if (status != BERTH_OK) {
         return status;
+    }
+    if (is_protocol(reading->word)) {
+        return firewall_parser_fail(parser, &reading->token, EXPECTED ": %s has a rule of its own",
+                                    reading->word);
     }
     if (is_numeric(reading->word)) {
         return read_ports(parser, reading);

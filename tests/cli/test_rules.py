@@ -4,6 +4,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -247,8 +248,33 @@ def check_refusals():
                   f"{done.returncode} {done.stdout} {done.stderr}")
 
 
+def check_terminal(folder):
+    """Nothing that could drive a terminal gets through, whoever named the file or the process."""
+    path = os.path.join(folder, "a\033[31mb\u009b2J.rules")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write('allow out 22 by "x\u009b1my"\ndeny out log by "\u202ey"\n')
+    shown = path.replace("\033", "\\x1b").replace("\u009b", "\\xc2\\x9b")
+    done = tap.berth("rules", "check", path)
+    tap.is_equal("check: a file's name", (done.returncode, done.stdout), (0, f"{shown}: 2 rules\n"))
+    done = tap.berth("rules", "explain", "--policy", path, "out tcp 192.0.2.7:22 by x\u009b1my")
+    tap.is_equal("explain: file and process", (done.returncode, done.stdout.splitlines()[0]),
+                 (0, f"out 22/tcp to 192.0.2.7 by x\\xc2\\x9b1my: allowed by {shown}:1: "
+                  "allow out 22/tcp by x\\xc2\\x9b1my"))
+    told = tap.berth("rules", "explain", "--policy", path, "out tcp 192.0.2.7:22 by z\u009b")
+    ruleset = tap.berth("rules", "export", "--to", "nftables", path)
+    for name, text in (("explain", done.stdout + told.stdout), ("export", ruleset.stdout)):
+        tap.check(f"{name}: nothing else", not re.search("[\033\u009b\u202e]", text), text)
+    for bad in ("\ufeffallow out 80", "allow out 80\u00a0to host"):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(bad + "\n")
+        told = tap.berth("rules", "check", path).stderr.split(": ")[-2]
+        tap.check(f"{bad.encode()}: what is wrong can be seen",
+                  told.isascii() and re.search(r"\\xef\\xbb\\xbf|\\xc2\\xa0", told), told)
+
+
 def main():
     with tap.temp_dir() as folder:
+        check_terminal(folder)
         check_good(folder)
         check_wrong(folder)
         check_warnings(folder)

@@ -45,6 +45,7 @@ REFUSED = [
     ("out tcp git.example:22 by", "a process name"),
     ("out tcp git.example:22 by a,b", "by one process"),
     ("out tcp git.example:22 log", "by and a process, or nothing"),
+    ("out 22/tcp to git.example limit 1/hour", "no limit"),
     ("out tcp fd00::1:22", "[ADDRESS]:PORT for IPv6"),
 ]
 

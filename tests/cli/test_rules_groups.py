@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """berth rules: groups of ports and of addresses (let), as scripts and people meet them."""
 
+import json
 import os
 import sys
 
@@ -68,6 +69,12 @@ def check_wrong(folder):
     tap.is_equal("a brace that is not closed", (done.returncode, done.stderr.splitlines()[0]),
                  (2, f"berth: {path}:2:1: 'deny': expected a comma, or }} at the group's end"))
     tap.is_equal("is the one mistake that is told", len(done.stderr.splitlines()), 1)
+    for name, text, line in [("at the end of the file", "allow out 80\nlet x = {\n  80,\n# x\n", 5),
+                             ("without a last line end", "let x = {\n  80", 3)]:
+        path = write(folder, "open", text)
+        told = json.loads(tap.berth("rules", "check", "--json", path).stdout)[0]["mistakes"]
+        tap.is_equal(f"a brace that is open {name}", [
+            (one["line"], one["column"], one["word"]) for one in told], [(line, 1, "end of line")])
 
 
 def main():

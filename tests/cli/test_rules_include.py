@@ -87,6 +87,18 @@ def check_warnings(folder):
                  [more, 2, top, 1])
 
 
+def check_export(folder):
+    """Lines are those of the file that a rule stands in, in comments and in what the kernel logs."""
+    top = write(folder, "x/top", "include one\nallow out 443 log\n")
+    one = write(folder, "x/one", "\n\nallow out 80 log\n")
+    ruleset = tap.berth("rules", "export", "--to", "nftables", top).stdout
+    for path, line, port in ((top, 2, 443), (one, 3, 80)):
+        tap.check(f"a rule of {os.path.basename(path)} has its place in a comment",
+                  f"        # {path}:{line}: allow out {port}/tcp log\n" in ruleset, ruleset)
+        tap.check("and in what is logged", f"tcp dport {{ {port} }} log prefix "
+                  f"\"berth allow out line {line}: \" accept\n" in ruleset, ruleset)
+
+
 def check_mistakes(folder):
     """(name, files, what is said of them; the first is checked)"""
     chain = {f"f{i}": f"include f{i + 1}\n" for i in range(16)}
@@ -118,6 +130,12 @@ def check_mistakes(folder):
          "a:2:7: '\\x00': expected text: a policy has no such character"),
         ("an included file that is no text", {"a": "include b", "b": b"\x7fELF\x02\x01"},
          "b:1:1: '\\x7f': expected text"),
+        ("a group that an included file leaves open", {"a": "\n\ninclude b\n81}\nallow out x\n",
+                                                       "b": "allow out\nlet x = {80,\n"},
+         "b:3:1: 'end of line': expected } at the end of the group that begins in line 2"),
+        ("a second 'on scan', behind an include", {"a": "include b\non scan log\non scan out log\n",
+                                                   "b": "\n\n\n"},
+         "a:3:1: 'on': expected no second 'on scan' for out: an earlier line has one"),
         ("an include among a group", {"a": "let x = {80,\ninclude b\n}\n", "b": "81"},
          "a:2:1: 'include': expected a port"),
     ]
@@ -175,6 +193,7 @@ def main():
         check_places(folder)
         check_input(folder)
         check_warnings(folder)
+        check_export(folder)
         check_mistakes(folder)
         check_twenty(folder)
         check_unreadable(folder)

@@ -40,6 +40,10 @@ static void what_drives_a_terminal_is_shown_instead(void **state)
     assert_clean("x\xe2\x80\xaey", "x\\xe2\\x80\\xaey"); /* right-to-left override */
     assert_clean("x\xe2\x81\xa6y", "x\\xe2\\x81\\xa6y"); /* isolate */
     assert_clean("x\xe2\x80\xa8y", "x\\xe2\\x80\\xa8y"); /* line separator */
+    assert_clean("\xef\xbb\xbfx", "\\xef\\xbb\\xbfx");   /* byte order mark */
+    assert_clean("x\xc2\xa0y", "x\\xc2\\xa0y");          /* no-break space */
+    assert_clean("x\xe2\x80\x8by", "x\\xe2\\x80\\x8by"); /* zero-width space */
+    assert_clean("x\xe2\x80\x8dy", "x\xe2\x80\x8dy");    /* zero-width joiner */
 }
 
 static void what_is_no_utf8_is_shown_instead(void **state)

@@ -59,6 +59,12 @@ static const struct fixture_mistake mistakes[] = {
     {"allow in https now", 1, 16, "now", "from, by, limit, log or the end of the rule"},
     {"allow out https to host now", 1, 25, "now", "by, limit, log or the end of the rule"},
     {"allow out https log to host", 1, 21, "to", "by, limit or the end of the rule"},
+    {"allow out https to host to any", 1, 25, "to",
+     "by, limit, log or the end of the rule (it is said already)"},
+    {"allow in LOG log", 1, 14, "log", "by, limit or the end of the rule (it is said already)"},
+    {"allow in by a by b", 1, 15, "by", "limit, log or the end of the rule (it is said already)"},
+    {"allow in limit 1/hour limit 2/hour", 1, 23, "limit",
+     "by, log or the end of the rule (it is said already)"},
     {"allow out https lgo", 1, 17, "lgo",
      "to, by, limit, log or the end of the rule (did you mean log?)"},
     {"allow out https from host", 1, 17, "from", "to (a rule for out"},
@@ -113,7 +119,10 @@ static const struct fixture_mistake mistakes[] = {
      "a port, a range, a service name or a category (did you mean to host?)"},
     {"allow out icmpv6", 1, 11, "icmpv6", "icmp (which is ICMPv6's too)"},
     {"allow out sctp", 1, 11, "sctp", "tcp, udp, icmp or any: no other protocol passes"},
-    {"allow out any/tcp", 1, 11, "any/tcp", "a port, a range"},
+    {"allow out any/tcp", 1, 11, "any/tcp",
+     "a port, a range, a service name or a category: any has a rule of its own"},
+    {"allow out tcp/udp", 1, 11, "tcp/udp",
+     "a port, a range, a service name or a category: tcp has a rule of its own"},
     {"allow out 10.0.0.7", 1, 11, "10.0.0.7", "a port, a range"},
     {"allow out 080", 1, 11, "080", "a number without leading zeros"},
     {"allow out 8-010", 1, 11, "8-010", "a number without leading zeros"},
@@ -126,6 +135,8 @@ static const struct fixture_mistake mistakes[] = {
      "10.0.0.0/8: no bits are set beyond the length"},
     {"allow out to fd00::1/64", 1, 14, "fd00::1/64",
      "fd00::/64: no bits are set beyond the length"},
+    {"allow out to 10.0.0.0/08", 1, 14, "10.0.0.0/08",
+     "an address, a prefix, a host name, host or any (as"},
     {"allow out to 10.0.0.7:443", 1, 14, "10.0.0.7:443", "an address alone: the port stands"},
     {"allow out to [fd00::7]:443", 1, 14, "[fd00::7]:443", "an address alone: the port stands"},
     {"allow out to fe80::1%eth0", 1, 14, "fe80::1%eth0", "an address without a zone"},
@@ -138,6 +149,22 @@ static const struct fixture_mistake mistakes[] = {
 static void mistakes_are_named(void **state)
 {
     fixture_mistakes(*state, mistakes, sizeof mistakes / sizeof mistakes[0]);
+}
+
+/* "to" is not what somebody meant who wrote it: it stands in the wrong place. */
+static void no_word_is_suggested_for_itself(void **state)
+{
+    static const char *const lines[] = {"allow out log to host", "allow out https,to host",
+                                        "allow out 80,LOG", "allow in https to a from b",
+                                        "on scan log log"};
+    struct fixture *fixture = *state;
+
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        assert_int_equal(
+            firewall_load(&fixture->firewall, lines[i], strlen(lines[i]), &fixture->error),
+            BERTH_E_SYNTAX);
+        assert_null(strstr(fixture->error.expected, "did you mean"));
+    }
 }
 
 /* Names that IANA registers for one of TCP and UDP, without a port, or for another protocol. */
@@ -204,6 +231,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(canonical_spellings, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(mistakes_are_named, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(no_word_is_suggested_for_itself, fixture_setup,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(services_against_the_registry, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(words_of_any_bytes, fixture_setup, fixture_teardown),

@@ -479,8 +479,8 @@ static void wrong_lines_are_told(void **state)
     } wrong[] = {
         {"on", 3, "end of line", "scan"},
         {"on scans deny 1 hour", 4, "scans", "scan"},
-        {"on scan", 8, "end of line", "deny, drop or log"},
-        {"on scan allow", 9, "allow", "deny, drop or log"},
+        {"on scan", 8, "end of line", "in, out, deny, drop or log"},
+        {"on scan allow", 9, "allow", "in, out, deny, drop or log"},
         {"on scan den 1 hour", 9, "den", "did you mean deny"},
         {"on scan in out log", 12, "out", "deny, drop or log"},
         {"on scan deny", 13, "end of line", "a number"},
@@ -492,7 +492,7 @@ static void wrong_lines_are_told(void **state)
         {"on scan deny 99999999999999999999 hours", 14, "99999999999999999999", "a number"},
         {"on scan deny 1 hour log", 21, "log", "the end of the line"},
         {"on scan log only in", 18, "in", "the end of the line"},
-        {"on scan in log\non scan deny 1 hour", 1, "on", "no second 'on scan' for in: line 1"},
+        {"on scan in log\non scan deny 1 hour", 1, "on", "no second 'on scan' for in: an earlier"},
     };
     struct fixture fixture = {0};
 
