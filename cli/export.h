@@ -13,6 +13,7 @@
 
 #include <stdio.h>
 
+#include "cli/progress.h"
 #include "cli/rules.h"
 #include "firewall/rule.h"
 #include "firewall/special.h"
@@ -30,6 +31,7 @@ struct export
     char name[EXPORT_NAME_BYTES]; /* of the policy: a label of RFC 1123 */
     char **lost;
     size_t lost_count;
+    struct cli_progress *progress;
 };
 
 /* No target knows processes: an allow by some would open for all. */

@@ -345,6 +345,17 @@ static void judge_piece(struct finder *finder, uint32_t first, uint32_t last)
                   .protocol = finder->protocol, .first = (uint16_t)first, .last = (uint16_t)last});
 }
 
+static void show_progress(const struct finder *finder, uint32_t port)
+{
+    struct cli_progress *progress = finder->export->progress;
+
+    if (cli_progress_is_due(progress)) {
+        cli_progress_show(progress, "%s, %s, up to port %u of 65535",
+                          finder->direction == BERTH_OUT ? "out" : "in",
+                          finder->protocol == FIREWALL_TCP ? "tcp" : "udp", (unsigned)port - 1);
+    }
+}
+
 /* Cuts the ports where a rule begins or ends, and judges each piece. */
 static void judge_ports(struct finder *finder)
 {
@@ -366,6 +377,7 @@ static void judge_ports(struct finder *finder)
         if (begins[port]) {
             judge_piece(finder, first, port - 1);
             first = port;
+            show_progress(finder, port);
         }
     }
     free(begins);
@@ -389,6 +401,7 @@ struct export_regions export_regions_find(const struct export *export,
         free(finder.nodes);
     }
     free(finder.rules);
+    cli_progress_end(export->progress); /* the regions are written next, perhaps on the terminal */
     return regions;
 }
 

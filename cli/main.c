@@ -112,7 +112,8 @@ int main(int argc, char **argv)
     if (fflush(stdout) != 0 || ferror(stdout)) {
         cli_message("cannot write to standard output: %s",
                     errno == 0 ? "not everything was written" : strerror(errno));
-        return status == CLI_OK ? CLI_ERROR : status;
+        /* Half an answer is none, also where it was no. */
+        return status <= CLI_NOTHING ? CLI_ERROR : status;
     }
     return status;
 }

@@ -234,7 +234,10 @@ static void make_name(const char *path, char out[EXPORT_NAME_BYTES])
 
 int rules_export(struct rules_settings *settings, const char *path)
 {
-    struct export export = {.settings = settings, .target = (enum export_target)settings->target};
+    struct cli_progress progress = cli_progress_begin();
+    struct export export = {.settings = settings,
+                            .target = (enum export_target)settings->target,
+                            .progress = &progress};
     struct firewall *firewall;
     int status;
 

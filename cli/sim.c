@@ -11,7 +11,6 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,16 +21,17 @@
 #include "cli/command.h"
 #include "cli/message.h"
 #include "cli/options.h"
+#include "cli/progress.h"
 #include "cli/sim_jobs.h"
+#include "cli/sim_repeat.h"
 #include "cli/sim_report.h"
 #include "link/units.h"
 #include "sim/sim.h"
 
+#define SEED_MAX        INT64_MAX /* what JSON's numbers hold everywhere */
 #define RUNS_MAX        1000000000U
-#define REPEAT_BYTES    1024
 #define SCENARIO_UNSAID (-1)
 #define FAILURES_MAX    10 /* then enough is known */
-#define PROGRESS_STEP   16 /* runs between two looks at whether to show progress */
 
 struct settings {
     struct sim_config config; /* first: what the options' calls fill */
@@ -282,7 +282,7 @@ static const struct cli_option option_list[] = {
     {.name = "seed",
      .kind = CLI_NUMBER,
      .value = "N",
-     .max = UINT64_MAX,
+     .max = SEED_MAX,
      .offset = offsetof(struct settings, seed),
      .help = "where all chance comes from; 1 unless said"},
     {.name = "runs",
@@ -391,80 +391,15 @@ static const struct cli_options usage = {
     .count = sizeof option_list / sizeof option_list[0],
 };
 
-/* ---- The command that repeats a run ---------------------------------------------------------- */
-
-/* Options that say which run, or how it is shown; the others make it what it is. */
-static bool is_left_out(const char *word, bool *takes_next)
-{
-    static const char *const with_value[] = {"--seed", "--runs", "--jobs",
-                                             "--plot", "--pcap", NULL};
-    static const char *const flags[] = {"--json", "--verbose", "-v", "--vary", NULL};
-
-    *takes_next = false;
-    for (size_t i = 0; with_value[i] != NULL; i++) {
-        size_t bytes = strlen(with_value[i]);
-
-        if (strncmp(word, with_value[i], bytes) == 0 &&
-            (word[bytes] == '\0' || word[bytes] == '=')) {
-            *takes_next = word[bytes] == '\0';
-            return true;
-        }
-    }
-    for (size_t i = 0; flags[i] != NULL; i++) {
-        if (strcmp(word, flags[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* " --loss 3% ...": the words of the command line that make the run what it is. */
-static void keep_words(char *out, size_t room, int argc, char **argv)
-{
-    size_t at = 0;
-
-    out[0] = '\0';
-    for (int i = 1; i < argc && at < room; i++) {
-        bool takes_next;
-
-        if (is_left_out(argv[i], &takes_next)) {
-            i += takes_next;
-            continue;
-        }
-        at += (size_t)snprintf(out + at, room - at, " %s", argv[i]);
-    }
-}
-
-/* Static, for the signal handler: what to print if the process dies. */
-static char repeat[REPEAT_BYTES + 128];
-
-static void on_fatal(int number)
-{
-    /* write(2) is all that a handler may do; the signal then ends the process as it would have. */
-    if (write(STDERR_FILENO, repeat, strlen(repeat)) < 0) {
-        _exit(CLI_ERROR);
-    }
-    (void)signal(number, SIG_DFL);
-    (void)raise(number);
-}
-
-/* The words that make a run what it is; static as `repeat` is. */
-static char kept_words[REPEAT_BYTES];
-
-static void name_run(const struct sim_config *config)
-{
-    (void)snprintf(repeat, sizeof repeat, "berth: repeat with: berth sim --seed %" PRIu64 "%s%s\n",
-                   config->seed, config->vary ? " --vary" : "", kept_words);
-}
-
 /* ---- Runs ------------------------------------------------------------------------------------ */
 
-static void show_progress(uint64_t done, uint64_t runs)
+/* Of a single run. */
+static void on_progress(void *user, uint64_t now_ns)
 {
-    if (isatty(STDERR_FILENO) != 0 && (done % PROGRESS_STEP == 0 || done == runs)) {
-        (void)fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 " runs%s", done, runs,
-                      done == runs ? "\r\033[K" : "");
-        (void)fflush(stderr);
+    struct cli_progress *progress = user;
+
+    if (cli_progress_is_due(progress)) {
+        cli_progress_show(progress, "%.3f s of virtual time", (double)now_ns / NS_PER_S);
     }
 }
 
@@ -472,18 +407,21 @@ static void tell(const struct sim_config *config, const struct sim_result *resul
 {
     cli_message("seed %" PRIu64 " (%s): %s", config->seed, sim_scenario_name(config->scenario),
                 result->failure);
-    name_run(config);
-    (void)fputs(repeat, stderr);
+    sim_repeat_name(config);
+    (void)fputs(sim_repeat_text(), stderr);
 }
 
 /* One run after the other into REPORT, until FAILURES_MAX were not right. */
-static int run_all(struct sim_jobs *jobs, struct sim_report *report)
+static int run_each(struct sim_jobs *jobs, struct sim_report *report, struct cli_progress *progress)
 {
     for (uint64_t i = 0; i < jobs->runs && report->wrong < FAILURES_MAX; i++) {
         struct sim_config config;
         struct sim_result result;
         int error = sim_jobs_next(jobs, &config, &result);
 
+        if (error < 0 || !result.is_right) {
+            cli_progress_end(progress);
+        }
         if (error == -ECHILD) { /* the process that made it has said how to repeat it */
             cli_message("seed %" PRIu64 " (%s): the run ended its process", config.seed,
                         sim_scenario_name(config.scenario));
@@ -496,16 +434,30 @@ static int run_all(struct sim_jobs *jobs, struct sim_report *report)
             return CLI_ERROR;
         }
         sim_report_add(report, &config, &result);
-        if (jobs->runs > 1) {
-            show_progress(i + 1, jobs->runs);
-        }
         if (!result.is_right) {
             tell(&config, &result);
+        }
+        if (jobs->runs > 1 && cli_progress_is_due(progress)) {
+            cli_progress_show(progress, "%" PRIu64 " of %" PRIu64 " runs", i + 1, jobs->runs);
         }
         sim_result_done(&result);
     }
     /* Of many paths, drawn at random, some are so bad that it is no fault to give up. */
     return report->wrong > 0 || (report->gave_up > 0 && jobs->runs == 1) ? CLI_NOTHING : CLI_OK;
+}
+
+static int run_all(struct sim_jobs *jobs, struct sim_config *config, struct sim_report *report)
+{
+    struct cli_progress progress = cli_progress_begin();
+    int status;
+
+    if (jobs->runs == 1 && config->packets == NULL) {
+        config->on_progress = on_progress;
+        config->user = &progress;
+    }
+    status = run_each(jobs, report, &progress);
+    cli_progress_end(&progress);
+    return status;
 }
 
 /* Processes at once: as many as asked for, or as there are processors. */
@@ -529,8 +481,7 @@ static void settle(struct settings *settings)
     if (settings->scenario == SCENARIO_UNSAID) {
         settings->scenario = settings->runs > 1 ? SIM_MIXED : SIM_TRANSFER;
         if (settings->scenario == SIM_MIXED) {
-            (void)strncat(kept_words, " --scenario mixed",
-                          sizeof kept_words - strlen(kept_words) - 1);
+            sim_repeat_add(" --scenario mixed");
         }
     }
     config->scenario = (enum sim_scenario)settings->scenario;
@@ -547,6 +498,44 @@ static void settle(struct settings *settings)
     }
 }
 
+static bool has_no_name(const char *file)
+{
+    return file != NULL && file[0] == '\0';
+}
+
+/* Options that are good alone and not together, or without a value; said. */
+static bool contradicts_itself(const struct settings *settings)
+{
+    const struct sim_config *config = &settings->config;
+    bool has_file = config->plot_file != NULL || config->pcap_file != NULL;
+    const char *word = NULL;
+    const char *expected = NULL;
+
+    if (has_no_name(config->plot_file) || has_no_name(config->pcap_file)) {
+        word = has_no_name(config->plot_file) ? "--plot" : "--pcap";
+        expected = "the name of a file";
+    } else if (config->versions != SIM_IPV4 && config->mtu < 1280) {
+        word = "--mtu";
+        expected = "at least 1280 for IPv6 (RFC 8200, section 5)";
+    } else if (settings->seed > SEED_MAX - (settings->runs - 1)) {
+        word = "--seed";
+        expected = "one that the seeds of all --runs can follow, up to 9223372036854775807";
+    } else if (settings->is_verbose && settings->is_json) {
+        word = "--verbose";
+        expected = "it or --json, not both";
+    } else if (config->scenario == SIM_FLOOD && (has_file || settings->is_verbose)) {
+        word = settings->is_verbose ? "--verbose" : config->plot_file ? "--plot" : "--pcap";
+        expected = "another scenario: of a flood no packets are shown";
+    } else if (config->time_ns > 0 && config->from_ns >= config->time_ns) {
+        word = "--from";
+        expected = "a time before that of --time, when all is over";
+    }
+    if (word != NULL) {
+        (void)cli_options_refuse(&usage, word, expected);
+    }
+    return word != NULL;
+}
+
 int cli_sim_main(int argc, char **argv)
 {
     struct settings settings = {.seed = 1, .runs = 1, .scenario = SCENARIO_UNSAID};
@@ -556,7 +545,7 @@ int cli_sim_main(int argc, char **argv)
     int status;
 
     sim_config_init(&settings.config);
-    keep_words(kept_words, sizeof kept_words, argc, argv);
+    sim_repeat_keep(argc, argv);
     status = cli_options_parse(&usage, argc, argv, &settings, &operands);
     if (status >= 0) {
         return status;
@@ -565,22 +554,21 @@ int cli_sim_main(int argc, char **argv)
         return cli_options_refuse(&usage, operands.words[0], "options only");
     }
     settle(&settings);
-    if (settings.config.versions != SIM_IPV4 && settings.config.mtu < 1280) {
-        return cli_options_refuse(&usage, "--mtu", "at least 1280 for IPv6 (RFC 8200, section 5)");
+    if (contradicts_itself(&settings)) {
+        return CLI_ERROR;
     }
-    (void)signal(SIGABRT, on_fatal);
-    (void)signal(SIGSEGV, on_fatal);
+    sim_repeat_watch();
     sim_report_init(&report, settings.is_json);
     jobs = (struct sim_jobs){.config = &settings.config,
                              .seed = settings.seed,
                              .runs = settings.runs,
-                             .name_run = name_run};
+                             .name_run = sim_repeat_name};
     status = sim_jobs_start(&jobs, job_count(&settings));
     if (status < 0) {
         cli_message("sim: %s", strerror(-status));
         return CLI_ERROR;
     }
-    status = run_all(&jobs, &report);
+    status = run_all(&jobs, &settings.config, &report);
     sim_jobs_end(&jobs);
     if (status != CLI_ERROR) {
         sim_report_print(&report, settings.runs);

@@ -76,6 +76,7 @@ static void note(struct capture_link *capture, int error)
     (void)snprintf(text, sizeof text, "capture ended: cannot write %s: %s", capture->file->name,
                    strerror(error));
     if (config->on_error != NULL) {
+        errno = error;
         config->on_error(config->user, text);
     }
 }

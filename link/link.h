@@ -154,7 +154,8 @@ BERTH_API BERTH_MUST_CHECK int link_tun_set_offloads(int fd, uint32_t offloads);
 /*
  * To FILE (pcap, LINKTYPE_RAW, nanoseconds). The packets are written as a wire would carry them:
  * super-segments in their pieces, checksums complete. Takes INNER, but not on failure. A full disk
- * is said once through ON_ERROR (may be NULL) and ends the capture, not the link. What was captured
+ * is said once through ON_ERROR (may be NULL; errno has the reason, too) and ends the capture, not
+ * the link. What was captured
  * is in the file 100 ms later, if the owner keeps to link_next_ns. -errno when FILE cannot be
  * opened; BERTH_E_LIMIT has no errno of its own and comes as -ENOMEM.
  */

@@ -498,6 +498,9 @@ static void run(struct flood *flood)
         turn(flood);
         flood->now_ns += BURST_NS;
         flood->out->steps++;
+        if (flood->config->on_progress != NULL && flood->out->steps % SIM_PROGRESS_STEPS == 0) {
+            flood->config->on_progress(flood->config->user, flood->now_ns);
+        }
     }
     flood->out->virtual_ns = flood->now_ns;
     for (uint32_t i = 0; i < flood->client_count; i++) {

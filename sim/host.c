@@ -68,6 +68,15 @@ static bool is_impaired(const struct link_impairment *path)
            path->ecn_ppm > 0;
 }
 
+static void on_capture_error(void *user, const char *text)
+{
+    struct world *world = user;
+
+    (void)text;
+    world->file_error = -errno;
+    world->bad_file = world->config->pcap_file;
+}
+
 /* The host's link: a tap, a capture where one is asked for, its impaired way to the network. */
 static int make_link(struct world *world, struct host *host)
 {
@@ -84,7 +93,8 @@ static int make_link(struct world *world, struct host *host)
         host->path = result < 0 ? NULL : host->link;
     }
     if (host->index == 0 && world->config->pcap_file != NULL && result == 0) {
-        struct link_capture_config capture = {.file = world->config->pcap_file};
+        struct link_capture_config capture = {
+            .file = world->config->pcap_file, .on_error = on_capture_error, .user = world};
 
         result = link_capture_new(host->link, &capture, &host->link);
         world->bad_file = result < 0 ? capture.file : NULL;

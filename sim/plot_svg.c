@@ -278,9 +278,10 @@ int plot_write(const struct plot *plot, const char *file, const char *title)
     if (out == NULL) {
         return -errno;
     }
+    errno = 0;
     draw(out, plot, title);
     if (ferror(out) != 0) {
-        result = -EIO;
+        result = errno != 0 ? -errno : -EIO;
     }
     if (fclose(out) != 0 && result == 0) {
         result = -errno;

@@ -139,14 +139,15 @@ static int run_world(const struct sim_config *config, struct sim_result *out)
     }
     if (result == 0 && config->plot_file != NULL) {
         result = draw_plot(world);
-        world->bad_file = config->plot_file;
+        world->bad_file = result != 0 ? config->plot_file : world->bad_file;
     }
+    world_done(world); /* and with it the capture, whose end may not have room */
+    result = result == 0 ? world->file_error : result;
     if (result != 0) {
         sim_result_done(out);
         (void)snprintf(out->failure, sizeof out->failure, "%s",
                        world->bad_file != NULL ? world->bad_file : "");
     }
-    world_done(world);
     free(world);
     return result;
 }

@@ -30,6 +30,8 @@
 #define SIM_FAILURE_TEXT 256
 #define SIM_CC_TEXT      128
 
+#define SIM_PROGRESS_STEPS 1024 /* between two calls of on_progress */
+
 enum sim_scenario {
     SIM_TRANSFER, /* flows that all end in order */
     SIM_MIXED,    /* and simultaneous opens, aborts, datagrams, an intruder, starved stacks */
@@ -87,6 +89,10 @@ struct sim_config {
     const char *pcap_file;                /* what crossed host A's link; NULL: none */
     const char *plot_file;                /* of the first flow; NULL: none */
     FILE *packets;                        /* a line for every packet at every host; NULL: none */
+    /* Called every few thousand steps of a run with the virtual time; NULL: none. It may change
+     * nothing of the run. */
+    void (*on_progress)(void *user, uint64_t now_ns);
+    void *user;
 };
 
 /* One end of a flow. */

@@ -168,6 +168,9 @@ static bool all_done(struct world *world)
 /* Moves the clock, or fails. */
 static void move(struct world *world, uint64_t next, bool any)
 {
+    if (world->config->on_progress != NULL && world->steps % SIM_PROGRESS_STEPS == 0) {
+        world->config->on_progress(world->config->user, world->now_ns);
+    }
     if (next <= world->now_ns) {
         world->spins++;
         if (world->spins > SPINS_MAX || (!any && world->spins > 100)) {

@@ -135,6 +135,7 @@ struct world {
     uint32_t guessed;
     bool is_closing;      /* every flow is done: no new traffic */
     const char *bad_file; /* that cannot be written */
+    int file_error;       /* -errno: why, where that was seen on the way */
     char failure[SIM_FAILURE_TEXT];
     struct berth_frame frames[WORLD_FRAMES];
 };

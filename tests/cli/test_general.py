@@ -153,6 +153,15 @@ def check_full_disk():
     tap.is_equal("a full disk is said, with status 2",
                  (done.returncode, done.stderr),
                  (2, "berth: cannot write to standard output: No space left on device\n"))
+    # What would have been 1 is no answer when the answer is lost.
+    for args in (["ports", "443", "no-such-name"], ["rules", "explain", "out tcp 192.0.2.7:80"],
+                 ["rules", "export", "--to", "cilium", "-"]):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([tap.BERTH, *args], stdout=full, stderr=subprocess.PIPE,
+                                  input="allow out log\n", text=True, timeout=30, check=False)
+        tap.is_equal(f"a full disk: {' '.join(args[:2])}",
+                     (done.returncode, done.stderr.splitlines()[-1]),
+                     (2, "berth: cannot write to standard output: No space left on device"))
 
 
 def main():

@@ -101,6 +101,22 @@ refuses "a capture that cannot be written" "^berth: sim: /nonexistent/x.pcap: No
 refuses "an operand" "'extra': expected options only" extra
 refuses "a small MTU for IPv6" "at least 1280" --ipv6 --mtu 576
 refuses "a plot that cannot be written" "^berth: sim: /nonexistent/x.svg: No such file" --plot /nonexistent/x.svg
+refuses "a plot without room" "^berth: sim: /dev/full: No space left" --bytes 100kb --plot /dev/full
+refuses "a capture without room" "^berth: sim: /dev/full: No space left" --bytes 100kb --pcap /dev/full
+refuses "a capture without room for its end" "^berth: sim: /dev/full: No space left" --bytes 1 --pcap /dev/full
+refuses "a plot without a name" "^berth: sim: '--plot': expected the name of a file" --plot ''
+refuses "a capture without a name" "^berth: sim: '--pcap': expected the name of a file" --pcap=
+refuses "packets among JSON" "^berth: sim: '--verbose': expected it or --json, not both" --json -v
+for option in "--plot $TAP_DIR/flood" "--pcap $TAP_DIR/flood" --verbose; do
+  # shellcheck disable=SC2086
+  refuses "a flood with ${option%% *}" "'${option%% *}': expected another scenario" --scenario flood $option
+done
+refuses "goodput from after the end" "^berth: sim: '--from': expected a time before" --time 1s --from 1s
+refuses "a seed past JSON's numbers" "--seed '9223372036854775808': expected a number from 0 to 9223372036854775807" \
+  --seed 9223372036854775808
+refuses "seeds past them" "'--seed': expected one that the seeds of all --runs can follow" \
+  --seed 9223372036854775807 --runs 2
+like "the last seed" "$(sim --seed 9223372036854775807 --bytes 1 --json)" '"seed": 9223372036854775807,'
 
 # ---- a failure -------------------------------------------------------------------------------
 

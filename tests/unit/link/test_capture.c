@@ -25,6 +25,7 @@ struct setup {
 
 static void count_error(void *user, const char *text)
 {
+    assert_int_equal(errno, ENOSPC);
     assert_non_null(strstr(text, "/dev/full"));
     assert_non_null(strstr(text, strerror(ENOSPC)));
     (*(unsigned *)user)++;
