@@ -10,6 +10,7 @@
  *   a ClientHello               its names, when it is whole; NONE if it has none
  *   an HTTP/1 request           its names, at the end of its header; NONE if it has none
  *   an HTTP/2 preface           NONE: the authority is in frames that are not read
+ *   a line such as "GET /path"  its Host, if there is one; NONE at the first line that is no field
  *   anything else               NONE, at the first byte that tells
  *   a ClientHello or a header   BAD: a name may hide in it
  *   that is out of shape, or longer than SERVER_NAME_BYTES_MAX
@@ -18,9 +19,9 @@
  *  1. Once a verdict other than MORE is given, it stays.
  *  2. At most SERVER_NAME_BYTES_MAX bytes are looked at.
  *  3. What servers are known to read although it is out of shape is read: empty lines and blanks
- *     before a request, any blanks between its words (RFC 9112 3), lines that end in LF alone,
- *     blanks before a colon, folded lines, spaces in a target, alerts before a ClientHello, a
- *     ClientHello in many records.
+ *     before a request, any blanks between its words (RFC 9112 3), lines that end in LF or CR alone,
+ *     blanks before a colon, folded lines, spaces in a target, fields behind a request line without
+ *     a version, alerts before a ClientHello, a ClientHello in many records.
  */
 #ifndef RUN_SERVER_NAME_H
 #define RUN_SERVER_NAME_H
@@ -60,13 +61,19 @@ struct server_name_tls {
 };
 
 struct server_name_http {
-    uint8_t step;     /* enum step of server_name_http.c */
-    bool is_connect;  /* so far it is CONNECT */
-    bool has_version; /* the last word of the request line begins as HTTP/ */
-    bool was_blank;   /* in the request line: the last byte */
-    bool has_cr;      /* a line begins with it */
-    bool is_host;     /* the header line is Host's */
-    uint8_t match;    /* bytes that the word or field name has in common with what is looked for */
+    uint8_t step;      /* enum step of server_name_http.c */
+    bool is_connect;   /* so far it is CONNECT */
+    bool is_begin;     /* of the target */
+    bool has_form;     /* the target is one of a request: "/path", "*", "scheme://server" */
+    bool has_version;  /* the last word of the request line begins as HTTP/ */
+    bool is_old;       /* the request line has none */
+    bool was_blank;    /* in the request line: the last byte; in a field's name: one before it */
+    bool was_cr;       /* in a field line: the last byte */
+    bool is_first;     /* no field line has begun */
+    bool is_behind_cr; /* the line is: it is another one for some only */
+    bool has_cr;       /* a line begins with it */
+    bool is_host;      /* the header line is Host's */
+    uint8_t match;     /* bytes that the word or field name has in common with what is looked for */
 };
 
 struct server_name {

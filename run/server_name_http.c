@@ -9,8 +9,6 @@
 
 #include "registry/fold.h"
 
-enum { SCHEME_BYTES_MAX = 16 };
-
 enum step {
     STEP_BEGIN, /* empty lines and blanks before the request */
     STEP_METHOD,
@@ -29,10 +27,11 @@ static bool is_blank(uint8_t byte)
 }
 
 /* What may stand between the words of the request line (RFC 9112 3: some take that where others
- * take one space). */
+ * take one space). Above ASCII's it is what Python's split() takes for blank. */
 static bool is_gap(uint8_t byte)
 {
-    return is_blank(byte) || byte == '\v' || byte == '\f' || byte == '\r';
+    return is_blank(byte) || byte == '\v' || byte == '\f' || byte == '\r' ||
+           (byte >= 0x1c && byte <= 0x1f) || byte == 0x85 || byte == 0xa0;
 }
 
 static bool is_alphanumeric(uint8_t byte)
@@ -79,15 +78,18 @@ static enum server_name_verdict take_method(struct server_name *name, uint8_t by
     return is_gap(byte) ? go(name, STEP_GAP) : SERVER_NAME_NONE;
 }
 
-/* The line ends. Without a version it is HTTP/0.9's, or no HTTP. */
+/* The line ends. Without a version it is HTTP/0.9's, or no HTTP. Some servers go by a Host all the
+ * same: behind a path, or a server's name, what looks like fields is looked at. */
 static enum server_name_verdict end_line(struct server_name *name)
 {
     struct server_name_http *http = &name->http;
 
-    if (http->has_version) {
+    http->is_old = !http->has_version;
+    http->is_first = true;
+    if (http->has_version || (!http->is_connect && http->has_form)) {
         return go(name, STEP_LINE);
     }
-    return http->is_connect ? SERVER_NAME_NONE : server_name_decide(name);
+    return SERVER_NAME_NONE;
 }
 
 /* Behind the target: the last word counts, for some servers take a target with blanks in it. */
@@ -130,22 +132,23 @@ static enum server_name_verdict take_target(struct server_name *name, uint8_t by
     static const char mark[] = "://";
     struct server_name_http *http = &name->http;
 
-    if (name->text_bytes == 0 && (byte == '/' || byte == '*')) {
+    if (http->is_begin && (byte == '/' || byte == '*')) {
+        http->has_form = true;
         return begin_rest(name, byte);
     }
+    http->is_begin = false;
     if (http->match > 0 || byte == ':') {
         http->match = match(http->match, mark, byte);
         if (http->match == strlen(mark)) {
-            name->text_bytes = 0;
+            http->has_form = true;
             return go(name, STEP_AUTHORITY);
         }
         return http->match < strlen(mark) ? SERVER_NAME_MORE : begin_rest(name, byte);
     }
-    if (!is_alphanumeric(byte) && byte != '+' && byte != '-' && byte != '.') {
-        return begin_rest(name, byte);
-    }
-    name->text_bytes++;
-    return name->text_bytes <= SCHEME_BYTES_MAX ? SERVER_NAME_MORE : begin_rest(name, byte);
+    /* A scheme, of any length: servers take any, and go by what is behind it. */
+    return is_alphanumeric(byte) || byte == '+' || byte == '-' || byte == '.'
+               ? SERVER_NAME_MORE
+               : begin_rest(name, byte);
 }
 
 static enum server_name_verdict take_gap(struct server_name *name, uint8_t byte)
@@ -155,6 +158,7 @@ static enum server_name_verdict take_gap(struct server_name *name, uint8_t byte)
     }
     name->text_bytes = 0;
     if (!name->http.is_connect) {
+        name->http.is_begin = true;
         (void)go(name, STEP_TARGET);
         return take_target(name, byte);
     }
@@ -188,36 +192,71 @@ static bool end_field(struct server_name *name)
     return !is_host || server_name_text_is_host(name);
 }
 
+/* A byte in the name or value of a field: is it the line's end? */
+static bool is_line_end(struct server_name *name, uint8_t byte)
+{
+    name->http.was_cr = byte == '\r';
+    if (byte != '\n') {
+        return false;
+    }
+    name->http.is_behind_cr = false;
+    (void)go(name, STEP_LINE);
+    return true;
+}
+
+/* A CR ends a line for some (Python's http.server), and says nothing to others: so it ends the
+ * line, but never the header. */
+static void look_behind_cr(struct server_name *name, uint8_t byte)
+{
+    if (name->http.was_cr && byte != '\n') {
+        name->http.is_behind_cr = true;
+        (void)go(name, STEP_LINE);
+    }
+    name->http.was_cr = false;
+}
+
 static enum server_name_verdict take_field(struct server_name *name, uint8_t byte)
 {
     struct server_name_http *http = &name->http;
 
-    if (byte == '\n') {
-        return go(name, STEP_LINE); /* no field at all */
+    if (is_line_end(name, byte)) { /* no field at all */
+        return http->is_old ? server_name_decide(name) : SERVER_NAME_MORE;
     }
     if (byte == ':') {
         http->is_host = http->match == strlen("host");
         name->text_bytes = 0;
         return go(name, STEP_VALUE);
     }
-    if (!is_blank(byte) && byte != '\r') {
-        http->match = match(http->match, "host", byte);
+    if (is_blank(byte) || byte == '\r') {
+        http->was_blank = http->was_blank || is_blank(byte);
+        return SERVER_NAME_MORE;
     }
+    if (http->is_old && http->was_blank) {
+        return server_name_decide(name); /* words: another protocol's line */
+    }
+    http->match = match(http->match, "host", byte);
     return SERVER_NAME_MORE;
 }
 
 /* At the begin of a line: an empty one is the end; one that begins with a blank goes on with the
- * last (RFC 9112 5.2). */
+ * last (RFC 9112 5.2), or is the first. */
 static enum server_name_verdict take_line(struct server_name *name, uint8_t byte)
 {
     struct server_name_http *http = &name->http;
+    bool is_first = http->is_first;
 
     if (byte == '\r' && !http->has_cr) {
         http->has_cr = true;
         return SERVER_NAME_MORE;
     }
+    if (byte == '\n' && http->is_behind_cr) {
+        http->is_behind_cr = http->has_cr = false;
+        return SERVER_NAME_MORE;
+    }
+    http->is_first = false;
+    http->was_blank = false;
     if (is_blank(byte) && !http->has_cr) {
-        return go(name, STEP_VALUE);
+        return go(name, is_first ? STEP_FIELD : STEP_VALUE);
     }
     http->has_cr = false;
     if (!end_field(name)) {
@@ -232,10 +271,7 @@ static enum server_name_verdict take_line(struct server_name *name, uint8_t byte
 
 static enum server_name_verdict take_value(struct server_name *name, uint8_t byte)
 {
-    if (byte == '\n') {
-        return go(name, STEP_LINE);
-    }
-    if (!name->http.is_host || is_blank(byte) || byte == '\r') {
+    if (is_line_end(name, byte) || !name->http.is_host || is_blank(byte) || byte == '\r') {
         return SERVER_NAME_MORE;
     }
     return server_name_text_add(name, byte) ? SERVER_NAME_MORE : SERVER_NAME_BAD;
@@ -254,6 +290,7 @@ static enum server_name_verdict take_begin(struct server_name *name, uint8_t byt
 
 enum server_name_verdict server_name_http_take(struct server_name *name, uint8_t byte)
 {
+    look_behind_cr(name, byte);
     switch ((enum step)name->http.step) {
     case STEP_BEGIN:
         return take_begin(name, byte);
@@ -289,8 +326,13 @@ enum server_name_verdict server_name_http_end(struct server_name *name)
     return server_name_decide(name);
 }
 
-/* No request is whole before its first line is, and no name has been seen. */
+/* No request is whole before its first line is, and no name has been seen. One without a version
+ * may be another protocol's. */
 bool server_name_http_may_pass(const struct server_name *name)
 {
-    return name->http.step <= STEP_TARGET || (name->http.step == STEP_REST && name->count == 0);
+    const struct server_name_http *http = &name->http;
+
+    return http->step <= STEP_TARGET ||
+           ((http->step == STEP_REST || (http->step > STEP_REST && http->is_old)) &&
+            name->count == 0);
 }

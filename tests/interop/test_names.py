@@ -295,6 +295,8 @@ def check_servers(world):
             ("a Host header", ["-H", "Host: other.example", "http://allowed.example/"]),
             ("an absolute target", ["--request-target", "http://other.example/",
                                     "http://allowed.example/"]),
+            ("an absolute target of any scheme", ["--request-target", "x" * 30 + "://other.example/",
+                                                  "http://allowed.example/"]),
             ("a request through it as a proxy", ["-x", "http://allowed.example:80",
                                                  "http://other.example/"])):
         done = world.run(ALLOWED, *CURL, *words, options=())

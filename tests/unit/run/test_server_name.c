@@ -245,7 +245,7 @@ static void test_request(void **state)
     assert_found("GET /a b HTTP/1.1 \r\nHost:\r\n a.example\r\n\r\n", "a.example");
     assert_found("GET / HTTP/1.1\r\nHost: [2001:db8::1]:80\r\n\r\n", "2001:db8::1");
     assert_found("GET http://u:p@a.example:81/x HTTP/1.1\r\n\r\n", "a.example");
-    assert_found("GET http://a.example\r\n", "a.example");
+    assert_found("GET http://a.example\r\n\r\n", "a.example");
     assert_found("CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n", "a.example");
     /* blanks that some servers take where others take one space (RFC 9112 3) */
     assert_found(" GET / HTTP/1.1\r\nHost: a.example\r\n\r\n", "a.example");
@@ -278,12 +278,49 @@ static void test_request(void **state)
     assert_string_equal(told.names[0], "b.exam");
 }
 
+static void assert_both(const char *request)
+{
+    assert_int_equal(take_text(request), SERVER_NAME_FOUND);
+    assert_int_equal(told.count, 2);
+}
+
+/* Out of shape, and what servers are seen to do with it. */
+static void test_request_odd(void **state)
+{
+    (void)state;
+    /* nginx: a scheme of any length */
+    assert_both("GET a-scheme-longer-than-any-there-is://b.example/ HTTP/1.1\r\n"
+                "Host: a.example\r\n\r\n");
+    /* Node, Python: a Host though there is no version */
+    assert_found("GET /\r\nHost: b.example\r\n\r\n", "b.example");
+    assert_found("GET *\nX: y\n z\nHost : b.example\n\n", "b.example");
+    assert_both("GET http://a.example/\r\nHost: b.example\r\n\r\n");
+    assert_both("GET /\r\nHost: a.example\r\nHost: b.example\r\nno field\r\n");
+    assert_int_equal(take_text("GET /\r\nHost: b.example"), SERVER_NAME_MORE);
+    assert_int_equal(server_name_end(&told), SERVER_NAME_FOUND);
+    /* Python: words between any of its blanks */
+    assert_found("GET\xa0/\xa0HTTP/1.1\r\nHost: b.example\r\n\r\n", "b.example");
+    assert_found("\x85GET\x1c/\x1fHTTP/1.1\r\nHost: b.example\r\n\r\n", "b.example");
+    /* Python: lines that end in CR; others go on behind it */
+    assert_both("GET / HTTP/1.1\r\nX: y\rHost: b.example\r\nHost: a.example\r\n\r\n");
+    assert_both("GET / HTTP/1.1\r\nHost: b.example\rHost: a.example\r\n\r\n");
+    assert_both("GET / HTTP/1.1\r\nX\rHost: b.example\r\r\nHost: a.example\r\n\r\n");
+    assert_both("GET / HTTP/1.1\r\nX: y\r\r\rHost: b.example\n\rHost: a.example\r\n\r\n");
+    assert_found("GET / HTTP/1.1\r\nX: y\r\r\nHost: b.example\r\n\r\n", "b.example");
+    assert_found("GET / HTTP/1.1\r\nHost:\r b.example\r\n\r\n", "b.example");
+    /* a first field line with blanks before it */
+    assert_found("GET / HTTP/1.1\r\n Host: b.example\r\n\r\n", "b.example");
+}
+
 static void test_request_without(void **state)
 {
     (void)state;
     assert_int_equal(take_text("GET / HTTP/1.0\r\n\r\n"), SERVER_NAME_NONE);
     assert_int_equal(take_text("GET / HTTP/1.1\r\nHost:\r\n\r\n"), SERVER_NAME_NONE);
-    assert_int_equal(take_text("GET /\r\n"), SERVER_NAME_NONE);
+    assert_int_equal(take_text("GET /\r\n"), SERVER_NAME_MORE);
+    assert_int_equal(server_name_end(&told), SERVER_NAME_NONE);
+    assert_int_equal(take_text("GET /\r\n\r\n"), SERVER_NAME_NONE);
+    assert_int_equal(take_text("GET /\r\nX: y\r\n\r\n"), SERVER_NAME_NONE);
     assert_int_equal(take_text("GET / HTTP/1.1\r\nX-Host: b\r\nHostess: c\r\n\r\n"),
                      SERVER_NAME_NONE);
     assert_int_equal(take_text("PRI * HTTP/2.0\r\n\r\n"), SERVER_NAME_NONE);
@@ -320,6 +357,10 @@ static void test_passing(void **state)
     assert_false(server_name_may_pass(&told));
     assert_int_equal(take_text("GET http://b.example/ HTTP"), SERVER_NAME_MORE);
     assert_false(server_name_may_pass(&told));
+    assert_int_equal(take_text("CWD /a\r\nX"), SERVER_NAME_MORE);
+    assert_true(server_name_may_pass(&told));
+    assert_int_equal(take_text("GET /a\r\nHost: b.example\r\nX"), SERVER_NAME_MORE);
+    assert_false(server_name_may_pass(&told));
     assert_int_equal(take(hello, sizeof hello), SERVER_NAME_MORE);
     assert_false(server_name_may_pass(&told));
 }
@@ -336,6 +377,8 @@ static void test_others(void **state)
         "PING\r\n",
         "SET key v\r\n",
         "INVITE sip:a@b.example SIP/2.0\r\n",
+        "CWD /a\r\nPASV\r\n",
+        "cat /a\nGET user:1\n",
         "set k 0 0 5\r\n",
         "CONNECT {\"verbose\":false}\r\n",
         "CONNECT\n",
@@ -368,7 +411,7 @@ int main(void)
         cmocka_unit_test(test_hello),           cmocka_unit_test(test_hello_without),
         cmocka_unit_test(test_hello_bad),       cmocka_unit_test(test_request),
         cmocka_unit_test(test_request_without), cmocka_unit_test(test_passing),
-        cmocka_unit_test(test_others),
+        cmocka_unit_test(test_others),          cmocka_unit_test(test_request_odd),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
