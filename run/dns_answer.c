@@ -127,13 +127,18 @@ static bool is_to(const ldns_pkt *packet, const struct dns_question *question)
            told.class == question->class && !told.is_odd && strcmp(told.name, question->name) == 0;
 }
 
+bool dns_is_reply(const uint8_t *wire, size_t bytes, uint16_t id)
+{
+    return bytes >= DNS_HEADER_BYTES && (wire[2] & FLAG_RESPONSE) != 0 && load_be16(wire) == id;
+}
+
 bool dns_read_answer(const uint8_t *wire, size_t bytes, const struct dns_question *question,
                      uint16_t id, struct dns_answer *out)
 {
     ldns_pkt *packet = NULL;
     bool is_good = false;
 
-    if (bytes < DNS_HEADER_BYTES || (wire[2] & FLAG_RESPONSE) == 0 || load_be16(wire) != id ||
+    if (!dns_is_reply(wire, bytes, id) ||
         ldns_wire2pkt(&packet, wire, bytes) != LDNS_STATUS_OK) {
         return false;
     }

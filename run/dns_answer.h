@@ -41,6 +41,8 @@ struct dns_answer {
     size_t target_count;
     char targets[DNS_TARGETS_MAX][NAMING_BYTES];
 };
+/* Is it a reply, with the id ID? Says nothing of the rest. */
+bool dns_is_reply(const uint8_t *wire, size_t bytes, uint16_t id);
 /* False: this is no answer to QUESTION as it was sent, with the id ID. */
 bool dns_read_answer(const uint8_t *wire, size_t bytes, const struct dns_question *question,
                      uint16_t id, struct dns_answer *out);

@@ -5,7 +5,8 @@
  *   state     event                              next     function
  *   -         a question to be passed on         asked    resolver_query_start
  *   asked     its answer                         -        on_answer
- *   asked     no answer in TRY_NS, or an error   asked    try_next, with the next server
+ *   asked     no answer in TRY_NS, an error, or  asked    try_next, with the next server
+ *             an answer to something else
  *   asked     the same after the last try        -        try_next: SERVFAIL
  *   asked     whoever asked is gone              -        resolver_query_forget
  */
@@ -24,7 +25,7 @@
 
 #define TRY_NS (2500 * NS_PER_MS)
 
-enum { TRIES_EACH = 2, LENGTH_BYTES = 2 };
+enum { TRIES_EACH = 2, LENGTH_BYTES = 2, SHARE = 64 /* datagrams of one turn */ };
 
 struct resolver_query {
     struct loop_source source; /* the socket to the name server */
@@ -304,10 +305,12 @@ static bool on_answer(struct resolver_query *query, const uint8_t *wire, size_t 
     return true;
 }
 
-/* Over UDP: one datagram after the other, until it is the answer. */
+/* Over UDP: one datagram after the other, until it is the answer. What has another id is passed
+ * over. What has this one is read, which takes a while, and is the last: whoever sends on and on
+ * would keep everybody else waiting. */
 static void hear_datagrams(struct resolver_query *query)
 {
-    for (;;) {
+    for (int i = 0; i < SHARE; i++) {
         ssize_t bytes = recv(query->source.fd, query->answer, DNS_MESSAGE_BYTES_MAX, 0);
 
         if (bytes < 0 && errno == EINTR) {
@@ -317,10 +320,17 @@ static void hear_datagrams(struct resolver_query *query)
             try_next(query); /* refused, unreachable */
             return;
         }
-        if (bytes < 0 || on_answer(query, query->answer, (size_t)bytes)) {
+        if (bytes < 0) {
+            return;
+        }
+        if (dns_is_reply(query->answer, (size_t)bytes, query->id)) {
+            if (!on_answer(query, query->answer, (size_t)bytes)) {
+                try_next(query);
+            }
             return;
         }
     }
+    loop_queue(query->run->guard->loop, &query->source);
 }
 
 /* Over TCP: the answer in pieces. */

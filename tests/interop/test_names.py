@@ -432,6 +432,40 @@ def check_asked(world):
 # ---- Names of the user's own ----------------------------------------------------------------
 
 
+class Liar:
+    """A name server that says BEFORE before its first answer."""
+
+    def __init__(self, world, before):
+        self.world, self.before, self.queries = world, before, 0
+        self.server = host.UdpServer(self.answer, ("127.0.0.1",))
+        self.word = f"127.0.0.1:{self.server.port}"
+
+    def answer(self, data, client):
+        self.queries += 1
+        for wire in self.before(data) if self.queries == 1 else ():
+            self.server.sockets[0].sendto(wire, client)
+        return self.world.names.answer(data)
+
+
+def check_liars(world):
+    def other_ids(data):
+        reply = world.names.answer(data)
+        return [bytes([data[0], data[1] ^ (1 + i % 255)]) + reply[2:] for i in range(200)]
+
+    def other_name(data):
+        return [data[:2] + world.names.answer(data)[2:].replace(b"allowed", b"a110wed")]
+
+    def look(liar):
+        return host.run("--quiet", "--dns", liar.word, "--allow", ALLOWED[0], "--", "dig", "+short",
+                        "+tries=1", "+time=20", "allowed.example").stdout
+    liar = Liar(world, other_ids)
+    tap.is_equal("many replies to something else before the answer", look(liar), FAR + "\n")
+    tap.is_equal("and it is asked once", liar.queries, 1)
+    liar = Liar(world, other_name)
+    tap.is_equal("an answer to another question is not passed on", look(liar), FAR + "\n")
+    tap.is_equal("and ends the try, whatever follows it", liar.queries, 2)
+
+
 def check_hosts(world):
     local = host.Server(lambda connection: serve_http(world.http, connection))
     rules = [f"out {local.port} to own.example"]
@@ -483,6 +517,7 @@ def main():
             check_servers(world)
             check_pieces(world)
             check_asked(world)
+            check_liars(world)
             check_hosts(world)
             check_dnsmasq(world)
             check_time(world)

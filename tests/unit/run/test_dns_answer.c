@@ -118,6 +118,10 @@ static void test_to_the_question(void **state)
     assert_int_equal(told.ttl_s, 60);
     assert_false(told.is_truncated);
     assert_false(dns_read_answer(answer, answer_bytes, &question, 0x1235, &told));
+    assert_true(dns_is_reply(answer, DNS_HEADER_BYTES, 0x1234));
+    assert_false(dns_is_reply(answer, DNS_HEADER_BYTES - 1, 0x1234));
+    assert_false(dns_is_reply(answer, DNS_HEADER_BYTES, 0x1235));
+    assert_false(dns_is_reply(query, query_bytes, 0x1234));
     for (bytes = 0; bytes < answer_bytes; bytes++) {
         assert_false(dns_read_answer(answer, bytes, &question, 0x1234, &told));
     }
