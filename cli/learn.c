@@ -166,8 +166,8 @@ static bool add_names(struct found *found, const struct run *run, const struct t
     while ((answer = answers_next(run_answers(run), &row->key.peer, answer)) != NULL) {
         char name[BERTH_NAME_BYTES];
 
-        if (firewall_name_copy(answer->name, strlen(answer->name), name) == 0 ||
-            (!is_learned_row && firewall_may_reach_name(found->others, name))) {
+        if (firewall_name_write(answer->name, name) == 0 ||
+            (!is_learned_row && firewall_may_reach_name(found->others, answer->name))) {
             continue;
         }
         memcpy(add_use(found, row), name, sizeof name);

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "firewall/name.h"
+
 /* Appends to OUT, which has room for ASK_TEXT_BYTES; what is no plain ASCII becomes '?'. */
 static void add(char *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void add(char *out, const char *format, ...)
@@ -162,13 +164,14 @@ char *ask_text_rule(const struct ask_facts *facts, bool allows, bool by_name, ch
 {
     bool is_out = facts->direction == BERTH_OUT;
     char address[BERTH_ADDRESS_TEXT_BYTES];
+    char name[BERTH_NAME_BYTES];
     const char *peer = berth_address_format(&facts->peer, address);
     char what[16] = "icmp";
 
     if (facts->is_host) {
         peer = "host";
-    } else if (by_name) {
-        peer = facts->name;
+    } else if (by_name && firewall_name_write(facts->name, name) > 0) {
+        peer = name;
     }
     if (facts->protocol != BERTH_ICMP) {
         snprintf(what, sizeof what, "%u/%s", (unsigned)facts->port,

@@ -138,8 +138,7 @@ bool dns_read_answer(const uint8_t *wire, size_t bytes, const struct dns_questio
     ldns_pkt *packet = NULL;
     bool is_good = false;
 
-    if (!dns_is_reply(wire, bytes, id) ||
-        ldns_wire2pkt(&packet, wire, bytes) != LDNS_STATUS_OK) {
+    if (!dns_is_reply(wire, bytes, id) || ldns_wire2pkt(&packet, wire, bytes) != LDNS_STATUS_OK) {
         return false;
     }
     if (is_to(packet, question)) {

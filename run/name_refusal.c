@@ -9,6 +9,7 @@
 
 #include <berth/registry.h>
 
+#include "firewall/name.h"
 #include "run/dns_message.h"
 
 const char *name_refusal_text(enum name_refusal why)
@@ -82,6 +83,26 @@ static char *asked_service(const struct name_refused *refused, char out[NAME_SER
     return out;
 }
 
+/* The program chose what it asked for: nothing becomes a rule but a host's name, or an address, and
+ * that means just this host. */
+static char *write_hint(const char *service, const char *host, char out[NAME_HINT_BYTES])
+{
+    char peer[BERTH_NAME_BYTES];
+    struct berth_address address;
+
+    _Static_assert(sizeof peer >= BERTH_ADDRESS_TEXT_BYTES, "room for both");
+    if (host == NULL) {
+        return out;
+    }
+    if (berth_address_parse(host, &address) == BERTH_OK) {
+        (void)berth_address_format(&address, peer);
+    } else if (firewall_name_write(host, peer) == 0) {
+        return out;
+    }
+    snprintf(out, NAME_HINT_BYTES, "out %s to %s", service, peer);
+    return out;
+}
+
 char *name_refusal_hint(const struct name_refused *refused, char out[NAME_HINT_BYTES])
 {
     char service[NAME_SERVICE_BYTES];
@@ -91,21 +112,13 @@ char *name_refusal_hint(const struct name_refused *refused, char out[NAME_HINT_B
     switch (refused->why) {
     case NAME_REFUSED_RULES:
     case NAME_REFUSED_UNNAMED:
-        if (refused->host != NULL) {
-            snprintf(out, NAME_HINT_BYTES, "out %s to %s", asked_service(refused, service),
-                     refused->host);
-        }
-        break;
+        return write_hint(asked_service(refused, service), refused->host, out);
     case NAME_REFUSED_ADDRESS:
-        snprintf(out, NAME_HINT_BYTES, "out %s to %s", asked_service(refused, service),
-                 berth_address_format(refused->address, address));
-        break;
+        return write_hint(asked_service(refused, service),
+                          berth_address_format(refused->address, address), out);
     case NAME_REFUSED_SERVER:
-        if (refused->host != NULL) {
-            snprintf(out, NAME_HINT_BYTES, "out %s to %s",
-                     name_refusal_service(refused->port, BERTH_TCP, service), refused->host);
-        }
-        break;
+        return write_hint(name_refusal_service(refused->port, BERTH_TCP, service), refused->host,
+                          out);
     case NAME_NOT_REFUSED:
     case NAME_REFUSED_TYPE:
     case NAME_REFUSED_HIDDEN:

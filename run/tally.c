@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "firewall/name.h"
 
 void tally_done(struct tally *tally)
 {
@@ -180,9 +181,11 @@ char *tally_hint(const struct tally_row *row, const struct berth_address *gatewa
     const struct tally_key *key = &row->key;
     bool is_out = key->direction == BERTH_OUT;
     char address[BERTH_ADDRESS_TEXT_BYTES];
+    char name[BERTH_NAME_BYTES];
     char what[NAME_SERVICE_BYTES] = "icmp";
     const char *peer = hint_peer(row, gateways, count, address);
-    bool is_name = is_out && peer == address && row->name != NULL && !row->name_is_stale;
+    bool is_name = is_out && peer == address && row->name != NULL && !row->name_is_stale &&
+                   firewall_name_write(row->name, name) > 0;
 
     if (key->protocol != BERTH_ICMP && is_name) {
         (void)name_refusal_service(key->port, (enum berth_protocol)key->protocol, what);
@@ -191,6 +194,6 @@ char *tally_hint(const struct tally_row *row, const struct berth_address *gatewa
                  berth_protocol_name((enum berth_protocol)key->protocol));
     }
     snprintf(out, TALLY_HINT_BYTES, "%s %s %s %s", is_out ? "out" : "in", what,
-             is_out ? "to" : "from", is_name ? row->name : peer);
+             is_out ? "to" : "from", is_name ? name : peer);
     return out;
 }

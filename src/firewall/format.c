@@ -87,6 +87,18 @@ static void write_items(struct writer *writer, const struct firewall_tree *tree)
     }
 }
 
+/* A name that is a word of the language too has a dot at its end, as where it was read. */
+static void write_name(struct writer *writer, const struct firewall_pattern *name)
+{
+    char text[BERTH_NAME_BYTES];
+    uint8_t bytes = firewall_name_copy(name->text, name->bytes, text);
+    struct firewall_token token = {.kind = FIREWALL_TOKEN_WORD, .text = text, .bytes = bytes};
+
+    write_text(writer, name->has_star ? "*." : "");
+    write_text(writer, text);
+    write_text(writer, name->has_star || firewall_parse_is_name(&token) ? "" : ".");
+}
+
 static void write_peer(struct writer *writer, const struct firewall_peer *peer)
 {
     char text[BERTH_NAME_BYTES];
@@ -103,9 +115,7 @@ static void write_peer(struct writer *writer, const struct firewall_peer *peer)
         write_text(writer, firewall_format_prefix(&peer->prefix, text));
         break;
     case FIREWALL_PEER_NAME:
-        (void)firewall_name_copy(peer->name.text, peer->name.bytes, text);
-        write_text(writer, peer->name.has_star ? "*." : "");
-        write_text(writer, text);
+        write_name(writer, &peer->name);
         break;
     }
 }

@@ -60,6 +60,17 @@ uint8_t firewall_name_copy(const char *text, size_t bytes, char out[BERTH_NAME_B
     return (uint8_t)bytes;
 }
 
+uint8_t firewall_name_write(const char *text, char out[BERTH_NAME_BYTES])
+{
+    uint8_t bytes = firewall_name_copy(text, strlen(text), out);
+
+    if (bytes > 0 && memchr(out, '.', bytes) == NULL) { /* of one label: there is room */
+        out[bytes++] = '.';
+        out[bytes] = '\0';
+    }
+    return bytes;
+}
+
 /* Is NAME below PATTERN's, with at least a label in front of it? */
 static bool is_below(const struct firewall_pattern *pattern, const char *name, size_t bytes)
 {

@@ -28,6 +28,9 @@ bool firewall_name_check(const char *text, size_t *bytes);
 /* Writes TEXT, a host name of any case, to OUT in lower case without a dot at its end, and a NUL.
  * Returns its length; 0: it is no host name. */
 uint8_t firewall_name_copy(const char *text, size_t bytes, char out[BERTH_NAME_BYTES]);
+/* Writes TEXT to OUT as a rule has it that means this name and nothing else, whatever words and
+ * groups there are: "any." is a host's name. Returns its length; 0: it is no host name. */
+uint8_t firewall_name_write(const char *text, char out[BERTH_NAME_BYTES]);
 
 /* Does PATTERN name NAME, of BYTES? Both are in lower case. */
 bool firewall_name_matches(const struct firewall_pattern *pattern, const char *name, size_t bytes);

@@ -77,6 +77,8 @@ const char *firewall_parse_service(const char *name);
 int firewall_parse_peers(struct firewall_parser *parser);
 /* Might TOKEN be a peer: an address, a prefix, host, any, or a name with a dot? */
 bool firewall_parse_is_peer(const struct firewall_token *token);
+/* Is TOKEN, without groups, a host's name? */
+bool firewall_parse_is_name(const struct firewall_token *token);
 /* parse_condition.c: what stands behind the peers, to the end of the line. */
 int firewall_parse_conditions(struct firewall_parser *parser);
 /* Is WORD, in any case, one that the language gives a meaning behind a rule's ports? */

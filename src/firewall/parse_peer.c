@@ -115,6 +115,20 @@ static bool read_name(const struct firewall_parser *parser, const struct firewal
     return true;
 }
 
+static bool is_word(const struct firewall_token *token)
+{
+    return firewall_token_is(token, "any") || firewall_token_is(token, "host") ||
+           firewall_token_is(token, "localhost");
+}
+
+bool firewall_parse_is_name(const struct firewall_token *token)
+{
+    static const struct firewall_parser without_groups;
+    struct firewall_peer peer;
+
+    return !is_word(token) && read_name(&without_groups, token, &peer);
+}
+
 static int read_peer(struct firewall_parser *parser, struct firewall_token *token,
                      struct firewall_peer *out)
 {

@@ -257,6 +257,8 @@ def check_names(directory):
         ("edge.example", "A"): (300, [names_world.FAR2]),
         ("inward.example", "A"): (300, [names_world.INWARD]),
         ("unused.example", "A"): (300, [names_world.FAR3]),
+        ("any", "A"): (300, [names_world.FAR]),
+        ("host", "A"): (300, [names_world.FAR]),
     })
     names_world.FarServer(far, 80, names_world.serve_http)
     script = ("curl -sS --max-time 20 http://one.example/ http://two.example/ "
@@ -277,6 +279,12 @@ def check_names(directory):
     check_program("inward", directory,
                   [f"allow out http/tcp to {names_world.INWARD}, inward.example"],
                   ["curl", "-sS", "--max-time", "20", "http://inward.example/"], served(1), options)
+    policy = check_program("names that are words", directory,
+                           ["allow out http/tcp to any., host."],
+                           ["curl", "-sS", "--max-time", "20", "http://any./", "http://host./"],
+                           served(2), options)
+    done = host.run("--policy", policy, "--", "curl", "-sS", f"http://{names_world.FAR2}/")
+    tap.is_equal("names that are words: they open nothing else", done.returncode, 7)
     path = os.path.join(directory, "unused.rules")
     host.run("--learn", path, *options, "--", "getent", "hosts", "unused.example")
     with open(path, encoding="utf-8") as file:

@@ -17,9 +17,46 @@ static void spellings(void **state)
         {"deny out to db,_ldap._tcp.example log", "deny out any to db,_ldap._tcp.example log"},
         {"let w = {a.example, *.b.example}\nallow out to w",
          "allow out any to a.example,*.b.example"},
+        /* a dot at the end: a name, whatever it means else */
+        {"allow out to any., HOST.,tcp.,hots.,db.,*.any.",
+         "allow out any to any.,host.,tcp.,hots.,db,*.any"},
+        {"let w = {a.example}\nallow out to w,w.", "allow out any to a.example,w"},
     };
 
     fixture_spellings(*state, table, sizeof table / sizeof table[0]);
+}
+
+static void write(const char *name, const char *expected)
+{
+    char text[BERTH_NAME_BYTES] = "";
+
+    assert_int_equal(firewall_name_write(name, text), strlen(expected));
+    assert_string_equal(text, expected);
+}
+
+/* As a rule has them that is made here, of what a program asked for. */
+static void writing(void **state)
+{
+    char label[BERTH_NAME_BYTES + 1];
+
+    (void)state;
+    write("A.example", "a.example");
+    write("a.example.", "a.example");
+    write("any", "any.");
+    write("host.", "host.");
+    memset(label, 'a', sizeof label - 1);
+    label[sizeof label - 1] = '\0';
+    write(label, "");
+    label[64] = '\0';
+    write(label, "");
+    label[63] = '\0';
+    label[62] = '.';
+    write(label, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.");
+    write("*.com", "");
+    write("a.example,any", "");
+    write("x';id;'", "");
+    write("10.0.0.1", "");
+    write("", "");
 }
 
 /* Names as long as they may be, and longer. */
@@ -322,6 +359,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(spellings),
+        TEST(writing),
         TEST(lengths),
         TEST(which_names_a_pattern_names),
         TEST(a_name_matches_while_its_binding_lives),

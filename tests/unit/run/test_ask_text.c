@@ -114,6 +114,11 @@ static void test_rules(void **state)
                         "allow out 443/tcp to registry.example");
     assert_string_equal(ask_text_rule(&facts, false, false, text),
                         "deny out 443/tcp to 203.0.113.7");
+    facts.name = "any"; /* it is a host's name */
+    assert_string_equal(ask_text_rule(&facts, true, true, text), "allow out 443/tcp to any.");
+    facts.name = "7"; /* no rule has it */
+    assert_string_equal(ask_text_rule(&facts, true, true, text),
+                        "allow out 443/tcp to 203.0.113.7");
     facts.is_host = true;
     facts.direction = BERTH_IN;
     facts.protocol = BERTH_UDP;

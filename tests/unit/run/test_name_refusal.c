@@ -54,6 +54,35 @@ static void test_questions(void **state)
     assert_string_equal(hint, "");
 }
 
+/* The program chose the words: they open what they name, and say nothing to a shell. */
+static void test_names_that_are_words(void **state)
+{
+    static const char *const none[] = {"*.com",   "a.test,any", "a.test log", "x';id;'",
+                                       "$(id).t", "a?b.test",   "a.1",        ""};
+    struct name_refused refused = {.why = NAME_REFUSED_RULES, .type = DNS_TYPE_A, .port = 80};
+
+    (void)state;
+    refused.name = refused.host = "any";
+    read(&refused);
+    assert_string_equal(hint, "out https to any.");
+    refused.why = NAME_REFUSED_SERVER;
+    refused.name = refused.host = "host";
+    read(&refused);
+    assert_string_equal(hint, "out http to host.");
+    refused.name = refused.host = "192.0.2.7";
+    read(&refused);
+    assert_string_equal(hint, "out http to 192.0.2.7");
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
+        refused.name = refused.host = none[i];
+        refused.why = NAME_REFUSED_SERVER;
+        read(&refused);
+        assert_string_equal(hint, "");
+        refused.why = NAME_REFUSED_RULES;
+        read(&refused);
+        assert_string_equal(hint, "");
+    }
+}
+
 static void test_connections(void **state)
 {
     struct berth_address address = berth_address_v4(0x0a000001);
@@ -84,6 +113,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_questions),
+        cmocka_unit_test(test_names_that_are_words),
         cmocka_unit_test(test_connections),
     };
 

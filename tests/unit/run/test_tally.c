@@ -219,6 +219,8 @@ static void test_hints_by_name(void **state)
 {
     const struct berth_address gateways[2] = {address_of("10.0.2.2"), address_of("fd00::2")};
     char name[] = "registry.example";
+    char word[] = "any";
+    char odd[] = "a.7";
     char hint[TALLY_HINT_BYTES];
     struct tally_row row = {.key = {.peer = address_of("192.0.2.7"),
                                     .port = 443,
@@ -229,6 +231,11 @@ static void test_hints_by_name(void **state)
 
     (void)state;
     assert_string_equal(tally_hint(&row, gateways, 2, hint), "out https to registry.example");
+    row.name = word;
+    assert_string_equal(tally_hint(&row, gateways, 2, hint), "out https to any.");
+    row.name = odd;
+    assert_string_equal(tally_hint(&row, gateways, 2, hint), "out 443/tcp to 192.0.2.7");
+    row.name = name;
     row.key.port = 50001;
     assert_string_equal(tally_hint(&row, gateways, 2, hint), "out 50001/tcp to registry.example");
     row.key.protocol = BERTH_ICMP;
