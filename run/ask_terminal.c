@@ -71,13 +71,18 @@ static dev_t device_of(int terminal)
     return makedev((packed >> 8) & 0xfff, (packed & 0xff) | ((packed >> 12) & 0xfff00));
 }
 
-/* Is this descriptor of the process, in its DIRECTORY, the terminal? */
+/* Is this descriptor of the process, in its DIRECTORY, the terminal? Of a file what is known of it
+ * will do: whoever serves its file system, which may be the program (FUSE), is not waited for. */
 static bool is_terminal(int directory, const char *name, dev_t device)
 {
-    struct stat st;
+    struct statx st;
+    dev_t its;
 
-    return fstatat(directory, name, &st, 0) == 0 && S_ISCHR(st.st_mode) &&
-           (st.st_rdev == device || st.st_rdev == makedev(TTY_MAJOR, 0));
+    if (statx(directory, name, AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0 || !S_ISCHR(st.stx_mode)) {
+        return false;
+    }
+    its = makedev(st.stx_rdev_major, st.stx_rdev_minor);
+    return its == device || its == makedev(TTY_MAJOR, 0);
 }
 
 /* Only what could be read from: standard output and error are the terminal of most programs. */

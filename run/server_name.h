@@ -19,9 +19,9 @@
  *  1. Once a verdict other than MORE is given, it stays.
  *  2. At most SERVER_NAME_BYTES_MAX bytes are looked at.
  *  3. What servers are known to read although it is out of shape is read: empty lines and blanks
- *     before a request, any blanks between its words (RFC 9112 3), lines that end in LF or CR alone,
- *     blanks before a colon, folded lines, spaces in a target, fields behind a request line without
- *     a version, alerts before a ClientHello, a ClientHello in many records.
+ *     before a request, any blanks between its words (RFC 9112 3), lines that end in LF alone, or
+ *     in CR, blanks before a colon, folded lines, spaces in a target, fields behind a request line
+ *     without a version, alerts before a ClientHello, a ClientHello in many records.
  */
 #ifndef RUN_SERVER_NAME_H
 #define RUN_SERVER_NAME_H

@@ -45,8 +45,8 @@
  *
  * A host name matches the addresses that were given for it (berth_name_learn), "*." all names with
  * labels in front of it: *.example.com is a.example.com and a.b.example.com, not example.com. Names
- * have letters, digits, '-' and '_'; others are written as A-labels (xn--...); one that is a word of
- * the language too, or a group's, has a dot at its end ("any."). A name never matches
+ * have letters, digits, '-' and '_'; others are written as A-labels (xn--...); what is a word of
+ * the language, or a group's name, is a host's with a dot at its end ("any."). A name never matches
  * an address that a rule without a peer does not match, whoever answered with it, but for bindings
  * that were made so.
  *

@@ -471,6 +471,39 @@ def check_given_up(port):
     tap.is_equal("the program ends, and the run, with its question", screen.end(), 0)
 
 
+# Has a directory open of a file system that it serves itself, and does not answer for; connects.
+SERVES_FILES = """
+import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+uid, gid = os.getuid(), os.getgid()
+assert libc.unshare(0x10000000 | 0x20000) == 0  # CLONE_NEWUSER | CLONE_NEWNS
+for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+    with open(f"/proc/self/{name}", "w") as file: file.write(text)
+fuse = os.open("/dev/fuse", os.O_RDWR)
+options = f"fd={fuse},rootmode=40000,user_id={uid},group_id={gid}"
+if libc.mount(b"test", sys.argv[1].encode(), b"fuse", 0, options.encode()) != 0: sys.exit(77)
+for number in (fuse, os.open(sys.argv[1], os.O_PATH | os.O_DIRECTORY)): os.set_inheritable(number, True)
+os.execv(sys.executable, [sys.executable, "-c", sys.argv[2], "10.0.2.2", sys.argv[3]])
+"""
+
+
+def check_own_files(directory, port):
+    if not os.access("/dev/fuse", os.R_OK | os.W_OK):
+        tap.skip("a program that serves files", "/dev/fuse may not be opened here")
+        return
+    mount = os.path.join(directory, "mount")
+    os.mkdir(mount)
+    screen = terminal.run("--default", "ask", "--quiet", "--", *host.python(SERVES_FILES, mount, CONNECT, port),
+                          stdin="/dev/null")
+    shown = screen.answer("o")
+    status = screen.end()
+    if status == 77:
+        tap.skip("a program that serves files", "no FUSE here")
+        return
+    tap.check("a program that serves files and does not answer keeps nobody waiting", shown, screen.text)
+    tap.is_equal("and gets its answer", (status, outcomes(screen)), (0, ["open"]))
+
+
 def check_log(directory, port):
     log = os.path.join(directory, "log")
     screen = terminal.run("--default", "ask", "--quiet", "--log", log, *connect(port, port, port))
@@ -510,6 +543,7 @@ def main():
         check_datagrams()
         check_inwards(directory)
         check_given_up(server.port)
+        check_own_files(directory, server.port)
         check_log(directory, server.port)
     tap.done()
 
