@@ -305,6 +305,7 @@ static int set_host(const struct rules_settings *settings, struct firewall *fire
     struct hostnet *hostnet;
     struct hostnet_list held;
     struct hostnet_list broadcasts;
+    struct hostnet_prefixes prefixes;
     size_t count = 0;
     int status;
 
@@ -332,7 +333,11 @@ static int set_host(const struct rules_settings *settings, struct firewall *fire
     for (size_t i = 0; i < settings->host_count; i++) {
         all[count++] = settings->host[i];
     }
+    prefixes = hostnet_prefixes(hostnet);
     status = firewall_set_host(firewall, all, count);
+    status = status == BERTH_OK
+                 ? firewall_set_host_prefixes(firewall, prefixes.prefixes, prefixes.count)
+                 : status;
     free(all);
     hostnet_free(hostnet);
     return status == BERTH_OK ? CLI_OK : CLI_ERROR;

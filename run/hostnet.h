@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * run/hostnet.h: the host's own place in the network, as far as rules and the resolver need it: its
- * addresses and broadcast addresses (rtnetlink, kept current), and the name servers of its
- * /etc/resolv.conf. The relay calls it.
+ * addresses, what else its kernel takes for its own, and broadcast addresses (rtnetlink, kept
+ * current), and the name servers of its /etc/resolv.conf. The relay calls it.
  *
  * Invariants
  *  1. Addresses are sorted and each stands once; loopback addresses are among them.
@@ -21,6 +21,7 @@
 
 enum {
     HOSTNET_ADDRESSES_MAX = 4096,
+    HOSTNET_PREFIXES_MAX = 64,
     HOSTNET_NAMESERVERS_MAX = 8,
     HOSTNET_SERVER_PORT = 53,
 };
@@ -32,6 +33,12 @@ struct hostnet_nameserver {
 
 struct hostnet_list {
     const struct berth_address *addresses; /* sorted by their 16 bytes */
+    size_t count;
+    bool is_cut;
+};
+
+struct hostnet_prefixes {
+    const struct berth_prefix *prefixes;
     size_t count;
     bool is_cut;
 };
@@ -50,6 +57,8 @@ bool hostnet_update(struct hostnet *hostnet);
 
 /* Borrowed until the next hostnet_update. */
 struct hostnet_list hostnet_addresses(const struct hostnet *hostnet);
+/* Networks of which every address is the host's own, but for loopback's. */
+struct hostnet_prefixes hostnet_prefixes(const struct hostnet *hostnet);
 struct hostnet_list hostnet_broadcasts(const struct hostnet *hostnet);
 
 /* The name servers of /etc/resolv.conf in its order, read anew when the file has changed since the

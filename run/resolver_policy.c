@@ -135,11 +135,23 @@ static bool is_among(const struct hostnet_list *list, const struct berth_address
     return false;
 }
 
+static bool is_own(const struct run *run, const struct berth_address *address)
+{
+    struct hostnet_list own = hostnet_addresses(run->hostnet);
+    struct hostnet_list broadcasts = hostnet_broadcasts(run->hostnet);
+    struct hostnet_prefixes prefixes = hostnet_prefixes(run->hostnet);
+
+    for (size_t i = 0; i < prefixes.count; i++) {
+        if (berth_prefix_contains(&prefixes.prefixes[i], address)) {
+            return true;
+        }
+    }
+    return is_among(&own, address) || is_among(&broadcasts, address);
+}
+
 const char *resolver_inward(const struct run *run, const struct berth_address *address)
 {
     const struct launch_network *network = run_network(run, address);
-    struct hostnet_list own = hostnet_addresses(run->hostnet);
-    struct hostnet_list broadcasts = hostnet_broadcasts(run->hostnet);
     struct berth_prefix inside = {
         network->gateway,
         (uint8_t)(network->prefix_bits + (berth_address_is_v4(address) ? 96 : 0))};
@@ -147,7 +159,7 @@ const char *resolver_inward(const struct run *run, const struct berth_address *a
     if (network->is_on && berth_prefix_contains(&inside, address)) {
         return "the program's own network";
     }
-    if (is_among(&own, address) || is_among(&broadcasts, address)) {
+    if (is_own(run, address)) {
         return "this host";
     }
     return inward_kind(address);

@@ -40,6 +40,7 @@ void stack_setup_host_addresses(struct run *run)
 {
     struct hostnet_list addresses = hostnet_addresses(run->hostnet);
     struct hostnet_list broadcasts = hostnet_broadcasts(run->hostnet);
+    struct hostnet_prefixes prefixes = hostnet_prefixes(run->hostnet);
     size_t count = addresses.count + broadcasts.count;
     struct berth_address *all = calloc(count + 1, sizeof *all);
 
@@ -47,8 +48,9 @@ void stack_setup_host_addresses(struct run *run)
         memcpy(all, addresses.addresses, addresses.count * sizeof *all);
         memcpy(all + addresses.count, broadcasts.addresses, broadcasts.count * sizeof *all);
     }
-    if (all == NULL || addresses.is_cut || broadcasts.is_cut ||
-        berth_host_addresses_set(run->guard->berth, all, count) < 0) {
+    if (all == NULL || addresses.is_cut || broadcasts.is_cut || prefixes.is_cut ||
+        berth_host_addresses_set(run->guard->berth, all, count) < 0 ||
+        berth_host_prefixes_set(run->guard->berth, prefixes.prefixes, prefixes.count) < 0) {
         run_say(run, "this host has too many addresses (%zu): some are taken for the network's",
                 count);
     }

@@ -37,7 +37,7 @@
  * TCP and UDP, a category both.
  *
  * A rule without a peer, or with "any", means the network: it never matches the addresses of the
- * host ("host": the stack's own and those of berth_host_addresses_set), loopback, link-local,
+ * host ("host": the stack's own and those of berth_host_..._set), loopback, link-local,
  * multicast, broadcast or unspecified addresses, nor IPv6 that carries such an IPv4 address (NAT64,
  * 6to4). Those are matched by a rule that names them only: the host's by "host" or as exactly that
  * address, the others as exactly that address or by a prefix that lies wholly inside their block
@@ -247,6 +247,14 @@ BERTH_API void berth_name_release(struct berth *berth, const struct berth_addres
 BERTH_API BERTH_MUST_CHECK int berth_host_addresses_set(struct berth *berth,
                                                         const struct berth_address *addresses,
                                                         size_t count);
+/*
+ * Networks of which the host takes every address for its own (a route of type "local"): likewise,
+ * each address by itself. Not those of loopback, which a rule may name by their prefix.
+ * BERTH_E_LIMIT past 64: the earlier set stays.
+ */
+BERTH_API BERTH_MUST_CHECK int berth_host_prefixes_set(struct berth *berth,
+                                                       const struct berth_prefix *prefixes,
+                                                       size_t count);
 
 /* The oldest refused first contact not yet read. false: none. */
 BERTH_API bool berth_next_contact(struct berth *berth, struct berth_contact *out);

@@ -26,6 +26,8 @@
 
 /* The host's addresses and its networks' broadcasts. */
 #define FIREWALL_HOST_ADDRESSES_MAX 8192
+/* Networks of which it takes every address for its own. */
+#define FIREWALL_HOST_PREFIXES_MAX 64
 
 struct firewall_rule;    /* rule.h */
 struct firewall_ports;   /* rule.h */
@@ -64,6 +66,8 @@ struct firewall {
     struct firewall_limiter limiter;
     struct berth_address *host; /* sorted, each once */
     uint32_t host_count;
+    struct berth_prefix host_prefixes[FIREWALL_HOST_PREFIXES_MAX];
+    uint32_t host_prefix_count;
     struct berth_address *gateways; /* the stack's own addresses: likewise */
     uint32_t gateway_count;
     uint32_t gateways_max;
@@ -117,6 +121,9 @@ bool firewall_name_matches_rule(const struct firewall *firewall, uint32_t index,
 /* Replaces the host's addresses. BERTH_E_LIMIT past FIREWALL_HOST_ADDRESSES_MAX: the old stay. */
 int firewall_set_host(struct firewall *firewall, const struct berth_address *addresses,
                       size_t count);
+/* The same of whole networks. BERTH_E_LIMIT past FIREWALL_HOST_PREFIXES_MAX: the old stay. */
+int firewall_set_host_prefixes(struct firewall *firewall, const struct berth_prefix *prefixes,
+                               size_t count);
 /* One more of the stack's own addresses. BERTH_E_LIMIT. */
 int firewall_add_gateway(struct firewall *firewall, const struct berth_address *address);
 

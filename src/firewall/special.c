@@ -138,10 +138,21 @@ static uint32_t insert(struct berth_address *sorted, uint32_t count,
     return count + 1;
 }
 
+static bool is_in_host_prefix(const struct firewall *firewall, const struct berth_address *address)
+{
+    for (uint32_t i = 0; i < firewall->host_prefix_count; i++) {
+        if (berth_prefix_contains(&firewall->host_prefixes[i], address)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool is_host(const struct firewall *firewall, const struct berth_address *address)
 {
     return has(firewall->gateways, firewall->gateway_count, address) ||
-           has(firewall->host, firewall->host_count, address);
+           has(firewall->host, firewall->host_count, address) ||
+           is_in_host_prefix(firewall, address);
 }
 
 static struct firewall_special find_special(const struct firewall *firewall,
@@ -197,6 +208,19 @@ int firewall_set_host(struct firewall *firewall, const struct berth_address *add
     for (size_t i = 0; i < count; i++) {
         firewall->host_count = insert(firewall->host, firewall->host_count, &addresses[i]);
     }
+    return BERTH_OK;
+}
+
+int firewall_set_host_prefixes(struct firewall *firewall, const struct berth_prefix *prefixes,
+                               size_t count)
+{
+    if (count > FIREWALL_HOST_PREFIXES_MAX) {
+        return BERTH_E_LIMIT;
+    }
+    for (size_t i = 0; i < count; i++) {
+        firewall->host_prefixes[i] = prefixes[i];
+    }
+    firewall->host_prefix_count = (uint32_t)count;
     return BERTH_OK;
 }
 

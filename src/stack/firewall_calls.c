@@ -209,6 +209,11 @@ int berth_host_addresses_set(struct berth *berth, const struct berth_address *ad
     return firewall_set_host(&berth->firewall, addresses, count);
 }
 
+int berth_host_prefixes_set(struct berth *berth, const struct berth_prefix *prefixes, size_t count)
+{
+    return firewall_set_host_prefixes(&berth->firewall, prefixes, count);
+}
+
 bool berth_rules_may_reach_name(const struct berth *berth, const char *name)
 {
     return firewall_may_reach_name(&berth->firewall, name);

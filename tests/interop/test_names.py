@@ -36,6 +36,7 @@ RECORDS = {
     ("metadata.example", "A"): (300, ["169.254.169.254"]),
     ("gateway.example", "A"): (300, ["10.0.2.2"]),
     ("thishost.example", "A"): (300, ["203.0.113.1"]),
+    ("ownnet.example", "A"): (300, ["192.0.2.77"]),
     ("mapped.example", "AAAA"): (300, ["::ffff:10.9.8.7"]),
     ("nat64.example", "AAAA"): (300, ["64:ff9b::7f00:1"]),
     ("mixed.example", "A"): (300, [INWARD, FAR2]),
@@ -201,11 +202,25 @@ def check_aliases(world):
                  f"0 0 80 srv.elsewhere.example.\n{FAR3}\nserved")
 
 
+def check_own_network(world):
+    """What the host's kernel takes for its own without an address of a device's."""
+    host.ip("route", "add", "local", "192.0.2.0/24", "dev", "lo")
+    own = host.Server(lambda connection: connection.sendall(b"own"), ("0.0.0.0",))
+    call = host.python("import socket, sys\n"
+                       "try: c = socket.create_connection(('192.0.2.77', int(sys.argv[1])), 10)\n"
+                       "except OSError as error: print(error.strerror)\n"
+                       "else: print(c.recv(3).decode())\n", own.port)
+    for words, came in (("", "Connection refused"), (" to 192.0.2.0/24", "Connection refused"),
+                        (" to 192.0.2.77", "own"), (" to host", "own")):
+        done = world.run([f"out {own.port}{words}"], *call)
+        tap.is_equal(f"an address of a local route, 'out PORT{words}'", done.stdout, came + "\n")
+
+
 def check_inward(world):
     for name, kind, address in (("inward", "A", INWARD), ("loopback", "A", "127.0.0.1"),
                                 ("metadata", "A", "169.254.169.254"), ("gateway", "A", "10.0.2.2"),
                                 ("thishost", "A", "203.0.113.1"), ("mapped", "AAAA", INWARD),
-                                ("nat64", "AAAA", "64:ff9b::7f00:1")):
+                                ("ownnet", "A", "192.0.2.77"), ("nat64", "AAAA", "64:ff9b::7f00:1")):
         done = world.dig([f"out https to {name}.example"], kind, f"{name}.example", options=())
         tap.check(f"an answer that leads inwards, {name}: refused",
                   "status: REFUSED" in done.stdout and "ANSWER: 0" in done.stdout, done.stdout)
@@ -513,6 +528,7 @@ def main():
             check_reverse(world)
             check_wildcard(world)
             check_aliases(world)
+            check_own_network(world)
             check_inward(world)
             check_servers(world)
             check_pieces(world)

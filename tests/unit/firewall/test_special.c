@@ -154,6 +154,30 @@ static void prefixes_inside_blocks(void **state)
     }
 }
 
+static void networks_of_the_hosts(void **state)
+{
+    struct fixture *fixture = *state;
+    struct berth_prefix many[FIREWALL_HOST_PREFIXES_MAX + 1] = {{{{0}}, 0}};
+    struct berth_prefix prefix;
+    struct berth_address inside = berth_address_v4(0xc6336463); /* 198.51.100.99 */
+    struct berth_address outside = berth_address_v4(0xc6336563);
+    struct berth_address nat64 = {.bytes = {0, 0x64, 0xff, 0x9b, [12] = 198, 51, 100, 99}};
+
+    assert_int_equal(berth_prefix_parse("198.51.100.0/24", &prefix), BERTH_OK);
+    assert_false(firewall_special(&fixture->firewall, &inside).is_host);
+    assert_int_equal(firewall_set_host_prefixes(&fixture->firewall, &prefix, 1), BERTH_OK);
+    assert_true(firewall_special(&fixture->firewall, &inside).is_host);
+    assert_int_equal(firewall_special(&fixture->firewall, &inside).bits, 128);
+    assert_false(firewall_special(&fixture->firewall, &outside).is_host);
+    assert_int_not_equal(firewall_special(&fixture->firewall, &nat64).bits, 0);
+    assert_int_equal(
+        firewall_set_host_prefixes(&fixture->firewall, many, FIREWALL_HOST_PREFIXES_MAX + 1),
+        BERTH_E_LIMIT);
+    assert_true(firewall_special(&fixture->firewall, &inside).is_host);
+    assert_int_equal(firewall_set_host_prefixes(&fixture->firewall, NULL, 0), BERTH_OK);
+    assert_false(firewall_special(&fixture->firewall, &inside).is_host);
+}
+
 static void host_addresses_are_replaced(void **state)
 {
     struct fixture *fixture = *state;
@@ -205,6 +229,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(only_held_addresses_are_host, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test(prefixes_inside_blocks),
+        cmocka_unit_test_setup_teardown(networks_of_the_hosts, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(host_addresses_are_replaced, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(gateways_have_a_limit, fixture_setup, fixture_teardown),

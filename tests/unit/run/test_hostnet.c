@@ -160,7 +160,8 @@ static void lists_follow_the_host(void **state)
     assert_true(has(hostnet_broadcasts(hostnet), "203.0.113.127"));
     assert_false(has(hostnet_broadcasts(hostnet), "203.0.113.255"));
 
-    assert_int_equal(system("ip addr add 198.51.100.1 peer 198.51.100.2 dev lo && "
+    assert_int_equal(system("ip link add near type veth peer far && ip link set near up && "
+                            "ip addr add 198.51.100.1 peer 198.51.100.2 dev near && "
                             "ip addr add 2001:db8::7/64 nodad dev lo"),
                      0);
     assert_true(wait_update(hostnet));
@@ -172,6 +173,67 @@ static void lists_follow_the_host(void **state)
     assert_true(wait_update(hostnet));
     assert_false(has(hostnet_addresses(hostnet), "192.0.2.7"));
     assert_false(has(hostnet_broadcasts(hostnet), "192.0.2.255"));
+    hostnet_free(hostnet);
+}
+
+static bool has_prefix(struct hostnet_prefixes prefixes, const char *text)
+{
+    struct berth_prefix wanted;
+
+    assert_int_equal(berth_prefix_parse(text, &wanted), 0);
+    for (size_t i = 0; i < prefixes.count; i++) {
+        if (prefixes.prefixes[i].bits == wanted.bits &&
+            berth_address_is_equal(&prefixes.prefixes[i].address, &wanted.address)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What the kernel takes for its own without an address of a device's. */
+static void local_routes_are_the_hosts(void **state)
+{
+    struct hostnet *hostnet = NULL;
+
+    (void)state;
+    if (geteuid() != 0 || unshare(CLONE_NEWNET) < 0) {
+        skip();
+    }
+    assert_int_equal(system("ip link set lo up && ip route add local 192.0.2.0/24 dev lo"), 0);
+    assert_int_equal(hostnet_new(&hostnet), 0);
+    assert_true(has_prefix(hostnet_prefixes(hostnet), "192.0.2.0/24"));
+    assert_false(has_prefix(hostnet_prefixes(hostnet), "127.0.0.0/8"));
+
+    assert_int_equal(system("ip route add local 198.51.100.7 dev lo && "
+                            "ip -6 route add local 2001:db8:5::/64 dev lo && "
+                            "ip -6 route add local 2001:db8:6::7 dev lo"),
+                     0);
+    assert_true(wait_update(hostnet));
+    assert_true(has(hostnet_addresses(hostnet), "198.51.100.7"));
+    assert_true(has(hostnet_addresses(hostnet), "2001:db8:6::7"));
+    assert_true(has_prefix(hostnet_prefixes(hostnet), "2001:db8:5::/64"));
+    assert_false(hostnet_prefixes(hostnet).is_cut);
+
+    /* another table's are for marked packets; other routes are no news */
+    assert_int_equal(system("ip route add local 0.0.0.0/0 dev lo table 100 && "
+                            "ip route add unreachable 203.0.113.0/24"),
+                     0);
+    assert_false(wait_update(hostnet));
+    assert_int_equal(hostnet_prefixes(hostnet).count, 2);
+
+    assert_int_equal(system("ip route del local 192.0.2.0/24 dev lo"), 0);
+    assert_true(wait_update(hostnet));
+    assert_false(has_prefix(hostnet_prefixes(hostnet), "192.0.2.0/24"));
+
+    /* an address on the loopback device makes its whole network the host's */
+    assert_int_equal(system("ip addr add 203.0.113.66/26 dev lo"), 0);
+    assert_true(wait_update(hostnet));
+    assert_true(has_prefix(hostnet_prefixes(hostnet), "203.0.113.64/26"));
+    assert_int_equal(system("for i in $(seq 1 80); do echo route add local 10.$i.0.0/16 dev lo; "
+                            "done | ip -batch -"),
+                     0);
+    assert_true(wait_update(hostnet));
+    assert_true(hostnet_prefixes(hostnet).is_cut);
     hostnet_free(hostnet);
 }
 
@@ -205,6 +267,7 @@ int main(void)
         cmocka_unit_test(no_more_name_servers_than_asked_for),
         cmocka_unit_test(words_with_ports_and_scopes),
         cmocka_unit_test(lists_follow_the_host),
+        cmocka_unit_test(local_routes_are_the_hosts),
         cmocka_unit_test(lost_news_cost_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
