@@ -133,6 +133,28 @@ static bool take_protocol(struct question *question)
     return true;
 }
 
+/* A port, a range, a category or a service, with what is no protocol behind a slash. */
+static bool has_wrong_protocol(const struct question *question)
+{
+    struct berth_registry_query query = {.name = question->name};
+    const char *slash = strrchr(question->name, '/');
+    struct berth_registry_cursor cursor;
+    struct berth_service service;
+    enum berth_category category;
+    char before[OPERAND_BYTES_MAX];
+
+    berth_registry_start(&cursor, &query);
+    if (slash == NULL || slash[1] == '\0' || berth_registry_next(&cursor, &service)) {
+        return false;
+    }
+    (void)snprintf(before, sizeof before, "%.*s", (int)(slash - question->name), question->name);
+    query.name = before;
+    berth_registry_start(&cursor, &query);
+    return before[0] != '\0' && (strspn(before, "0123456789-") == strlen(before) ||
+                                 berth_category_parse(before, &category) == BERTH_OK ||
+                                 berth_registry_next(&cursor, &service));
+}
+
 /* "443" or "8000-8010". */
 static bool parse_ports(char *text, struct berth_registry_query *query)
 {
@@ -193,6 +215,9 @@ static int parse_operand(const char *operand, struct question *question)
     memcpy(ports, question->name, sizeof ports);
     if (strspn(ports, "0123456789-") == strlen(ports)) {
         return parse_ports(ports, query) ? -1 : refuse(operand);
+    }
+    if (has_wrong_protocol(question)) {
+        return cli_options_refuse(&options, operand, "tcp, udp, sctp or dccp after the slash");
     }
     if (!may_be_name(question->name)) {
         return refuse(operand);

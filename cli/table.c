@@ -5,6 +5,7 @@
  * Invariants:
  * 1. Only whole rows are printed.
  * 2. Lines have no blanks at their ends: the last column is not padded.
+ * 3. No line is wider than the terminal: what does not fit when all has shrunk is cut off.
  */
 #include "cli/table.h"
 
@@ -14,6 +15,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "cli/message.h"
 #include "cli/text.h"
 
@@ -40,6 +42,7 @@ struct layout {
     FILE *out;
     bool has_colour;
     size_t *widths; /* of each column */
+    size_t room;    /* columns of the terminal; SIZE_MAX: it is none */
 };
 
 struct cli_table *cli_table_new(const struct cli_column *columns, size_t count)
@@ -105,15 +108,15 @@ bool cli_table_may_colour(FILE *out)
            isatty(fileno(out));
 }
 
-/* The columns of the terminal behind OUT; 0 where it is none. */
+/* The columns of the terminal behind OUT; SIZE_MAX where it is none, or does not tell. */
 static size_t terminal_width(FILE *out)
 {
     struct winsize size = {0};
 
     if (!isatty(fileno(out)) || ioctl(fileno(out), TIOCGWINSZ, &size) != 0) {
-        return 0;
+        return SIZE_MAX;
     }
-    return size.ws_col;
+    return size.ws_col == 0 ? SIZE_MAX : size.ws_col;
 }
 
 static void measure(const struct cli_table *table, size_t *widths)
@@ -189,18 +192,23 @@ static void print_cell(const struct layout *layout, const struct cell *cell, siz
 static void print_row(const struct cli_table *table, const struct layout *layout,
                       const struct cell *cells)
 {
+    size_t room = layout->room;
+
     for (size_t c = 0; c < table->column_count; c++) {
-        bool is_last = c + 1 == table->column_count;
         enum cli_align align = table->columns[c].align;
-        size_t width = layout->widths[c];
+        size_t width = min_size(layout->widths[c], room);
+        /* The last one is it also where the next would have no room for a letter. */
+        bool is_last = c + 1 == table->column_count || room - width <= GAP;
 
         if (is_last && align == CLI_LEFT && cells[c].width < width) {
             width = cells[c].width;
         }
         print_cell(layout, &cells[c], width, align);
-        if (!is_last) {
-            fprintf(layout->out, "%*s", GAP, "");
+        if (is_last) {
+            break;
         }
+        fprintf(layout->out, "%*s", GAP, "");
+        room -= width + GAP;
     }
     fputc('\n', layout->out);
 }
@@ -223,17 +231,15 @@ static void print_titles(const struct cli_table *table, const struct layout *lay
 
 void cli_table_print(const struct cli_table *table, FILE *out)
 {
-    struct layout layout = {.out = out, .has_colour = cli_table_may_colour(out)};
-    size_t room = terminal_width(out);
+    struct layout layout = {
+        .out = out, .has_colour = cli_table_may_colour(out), .room = terminal_width(out)};
 
     if (cli_table_rows(table) == 0) {
         return;
     }
     layout.widths = cli_memory(NULL, table->column_count * sizeof *layout.widths);
     measure(table, layout.widths);
-    if (room > 0) {
-        shrink(table, layout.widths, room);
-    }
+    shrink(table, layout.widths, layout.room);
     print_titles(table, &layout);
     for (size_t i = 0; i < cli_table_rows(table); i++) {
         print_row(table, &layout, &table->cells[i * table->column_count]);

@@ -6,7 +6,7 @@
  * 1. What is told is a moment's picture; a socket that opens or closes meanwhile may be in it or
  *    not.
  * 2. A TCP socket that is bound and neither listens nor is connected is not in /proc/net; only
- *    host_ports_is_free (host_ports.h) finds it.
+ *    host_port_probe (host_ports.h) finds it.
  */
 #ifndef INSPECT_HOST_SOCKETS_H
 #define INSPECT_HOST_SOCKETS_H

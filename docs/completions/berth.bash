@@ -17,7 +17,7 @@ _berth_commands() {
 _berth_value() {
     case $1 in
         FILE*) mapfile -t COMPREPLY < <(compgen -f -- "$2") ;;
-        *[!a-z0-9\|]*) ;;
+        *[!a-z0-9\|-]*) ;;
         *\|*) mapfile -t COMPREPLY < <(compgen -W "${1//|/ }" -- "$2") ;;
     esac
 }

@@ -101,6 +101,8 @@ def check_completions(commands, options):
     tap.is_equal("bash completes choices", complete("berth", "ports", "--proto", "t"), ["tcp"])
     tap.is_equal("bash completes choices after =",
                  complete("berth", "ports", "--proto", "=", "s"), ["sctp"])
+    tap.is_equal("bash completes choices with a hyphen",
+                 complete("berth", "sim", "--discipline", "co"), ["codel", "codel-ecn"])
     tap.is_equal("bash completes service names", complete("berth", "ports", "postg"),
                  ["postgresql"])
 
@@ -141,6 +143,11 @@ def check_terminal():
     narrow = on_terminal(60, "ports", "443", NO_COLOR="1")
     tap.check("a table is cut to a narrow terminal", "\u2026" in narrow
               and max(map(len, narrow.splitlines())) <= 60, narrow)
+    for columns in (40, 13, 6, 5, 1):
+        lines = on_terminal(columns, "ports", "443", NO_COLOR="1").splitlines()
+        tap.check(f"and to one of {columns} columns", len(lines) == 4
+                  and max(map(len, lines)) <= columns and lines[0] == lines[0].rstrip(),
+                  lines)
     tap.check("a JSON document is never cut or coloured",
               on_terminal(60, "ports", "443", "--json") == tap.berth("ports", "443",
                                                                      "--json").stdout)
