@@ -6,12 +6,6 @@
 
 #define EVERY_PORT 0
 
-static bool is_unicast(const struct berth *berth, const struct berth_address *address)
-{
-    return !berth_address_is_any(address) && !berth_address_is_multicast(address) &&
-           !ip_is_broadcast(&berth->ip, address);
-}
-
 /* ---- Opening --------------------------------------------------------------------------------- */
 
 /* The local address of a flow to REMOTE: LOCAL's, or the stack's own choice where that is any. */
@@ -21,7 +15,7 @@ static int choose_local(const struct berth *berth, const struct berth_endpoint *
     if (local == NULL || berth_address_is_any(&local->address)) {
         return ip_source_for(&berth->ip, &remote->address, out);
     }
-    if (!is_unicast(berth, &local->address) ||
+    if (!stack_is_unicast(berth, &local->address) ||
         berth_address_is_v4(&local->address) != berth_address_is_v4(&remote->address)) {
         return BERTH_E_INVALID;
     }
@@ -117,7 +111,7 @@ int berth_udp_open(struct berth *berth, const struct berth_endpoint *local,
 
     if (remote == NULL) {
         result = choose_bind(berth, local, &flow.local);
-    } else if (remote->port == 0 || !is_unicast(berth, &remote->address)) {
+    } else if (remote->port == 0 || !stack_is_unicast(berth, &remote->address)) {
         result = BERTH_E_INVALID;
     } else {
         flow.remote = *remote;

@@ -133,7 +133,7 @@ static int admit_unconnected(struct berth *berth, const struct udp_socket *socke
     struct stack_contact contact = {.protocol = BERTH_UDP, .remote = *remote};
     int result;
 
-    if (remote->port == 0) {
+    if (remote->port == 0 || !stack_is_unicast(berth, &remote->address)) {
         return BERTH_E_INVALID;
     }
     result = find_local(berth, socket, peer, remote, &flow->local);

@@ -381,6 +381,8 @@ static void wrong_ends_are_refused(void **state)
     assert_int_equal(write_text(berth, id, NULL, "x"), BERTH_E_STATE);
     assert_int_equal(write_text(berth, id, &far, "x"), BERTH_E_NO_ROUTE);
     assert_int_equal(write_text(berth, id, &remote, "x"), BERTH_E_INVALID);
+    assert_int_equal(write_text(berth, id, &group, "x"), BERTH_E_INVALID);
+    assert_int_equal(write_text(berth, id, &edge, "x"), BERTH_E_INVALID);
     assert_int_equal(berth_udp_unreachable(berth, id, 0), BERTH_E_STATE);
     assert_int_equal(berth_udp_unreachable(berth, id, 4), BERTH_E_INVALID);
     assert_int_equal(berth_udp_close(berth, id), BERTH_OK);
