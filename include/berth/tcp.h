@@ -78,13 +78,16 @@ BERTH_API BERTH_MUST_CHECK int berth_tcp_read(struct berth *berth, berth_id id, 
 /*
  * Room in the send queue to write into, as up to MAX views, at most WANT bytes: of many as many as
  * full segments take, or super-segments, so that no small one is left over. There may be room for
- * more than was given: another call tells. Then berth_tcp_commit sends the first BYTES of it. What
- * is not committed is forgotten with the next call for this connection. BERTH_E_AGAIN
+ * more than was given: another call tells. It is borrowed until the next call on the stack, and
+ * that is berth_tcp_commit: it sends the first BYTES. A packet that came in between might have
+ * acknowledged what stands in front, and given the room to others. BERTH_E_AGAIN
  * (BERTH_EVENT_WRITABLE follows), BERTH_E_CLOSED, BERTH_E_STALE, BERTH_E_STATE.
  */
 BERTH_API BERTH_MUST_CHECK int berth_tcp_reserve(struct berth *berth, berth_id id, size_t want,
                                                  struct berth_view *views, uint32_t max,
                                                  uint32_t *count);
+/* BERTH_E_INVALID: more BYTES than there is room, none was asked for, or it is not there any more.
+ */
 BERTH_API BERTH_MUST_CHECK int berth_tcp_commit(struct berth *berth, berth_id id, size_t bytes);
 /* Both in one, with a copy; *TAKEN may be less than BYTES. */
 BERTH_API BERTH_MUST_CHECK int berth_tcp_write(struct berth *berth, berth_id id, const void *data,

@@ -41,6 +41,9 @@ void tcp_sendq_trim(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes)
 
 void tcp_sendq_release(struct tcp *tcp, struct tcp_conn *conn)
 {
+    if (conn->work->reserved_tail != 0) {
+        conn->work->reserved_tail = 0;
+    }
     while (conn->work->reserved != NULL) {
         struct berth_buffer *buffer = conn->work->reserved;
         conn->work->reserved = buffer->next;
@@ -212,7 +215,8 @@ int tcp_reserve(struct tcp *tcp, struct tcp_conn *conn, size_t want, struct bert
     uint32_t count = 0;
     if (conn->work->send_last != NULL && buffer_room(conn->work->send_last) > 0 && left > 0 &&
         max > 0) {
-        size_t part = min_size(left, buffer_room(conn->work->send_last));
+        conn->work->reserved_tail = buffer_room(conn->work->send_last);
+        size_t part = min_size(left, conn->work->reserved_tail);
         views[count++] =
             (struct berth_view){.data = buffer_end(conn->work->send_last), .bytes = part};
         left -= part;
@@ -247,7 +251,11 @@ int tcp_commit(struct tcp *tcp, struct tcp_conn *conn, size_t bytes)
     if (error != 0) {
         return error;
     }
-    size_t room = conn->work->send_last == NULL ? 0 : buffer_room(conn->work->send_last);
+    uint32_t tail = conn->work->send_last == NULL ? 0 : buffer_room(conn->work->send_last);
+    if (bytes > 0 && tail != conn->work->reserved_tail) {
+        return BERTH_E_INVALID; /* no room was given, or what was is somebody else's by now */
+    }
+    size_t room = tail;
     for (const struct berth_buffer *at = conn->work->reserved; at != NULL; at = at->next) {
         room += at->capacity;
     }

@@ -88,6 +88,7 @@ struct tcp_work {
     struct list reorder_recent;
     struct list_node starved;
     uint64_t soft_error_ns;
+    uint32_t reserved_tail; /* between reserve and commit: room behind the queue's last byte */
 } __attribute__((aligned(64)));
 
 _Static_assert(offsetof(struct tcp_work, sent) == 64, "what is asked most");
