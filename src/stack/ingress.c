@@ -27,8 +27,11 @@ void berth_buffer_put(struct berth *berth, struct berth_buffer *buffer)
 static enum berth_drop on_unknown(struct berth *berth, const struct wire_packet *packet,
                                   struct berth_buffer *buffer)
 {
+    bool is_shut_out = stack_scan_is_dropped(berth, packet);
     stack_scan_unknown(berth, packet);
-    ip_send_protocol_unreachable(&berth->ip, packet, berth->now_ns);
+    if (!is_shut_out) {
+        ip_send_protocol_unreachable(&berth->ip, packet, berth->now_ns);
+    }
     buffers_put(&berth->buffers, buffer);
     return BERTH_DROP_UNKNOWN_PROTOCOL;
 }

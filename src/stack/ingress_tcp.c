@@ -12,7 +12,7 @@ static enum berth_drop on_stray(struct berth *berth, const struct wire_packet *p
     struct stack_contact contact = {
         .protocol = BERTH_TCP, .local = pair->local, .remote = pair->remote, .arriving = true};
     struct berth_contact_query query = stack_query(berth, &contact);
-    bool is_shut_out = stack_scan_verdict(berth, &contact) == BERTH_DROP;
+    bool is_shut_out = stack_scan_is_dropped(berth, packet);
     stack_scan_stray(berth, packet, pair);
     if (!is_shut_out && firewall_judge(&berth->firewall, &query).action != BERTH_DROP) {
         tcp_refuse(&berth->tcp, packet);

@@ -168,6 +168,13 @@ void stack_scan_stray(struct berth *berth, const struct wire_packet *packet,
     }
 }
 
+bool stack_scan_is_dropped(struct berth *berth, const struct wire_packet *packet)
+{
+    struct stack_contact contact = contact_by(packet);
+
+    return stack_scan_verdict(berth, &contact) == BERTH_DROP;
+}
+
 enum berth_action stack_scan_verdict(struct berth *berth, const struct stack_contact *contact)
 {
     struct scan_contact scan = contact_of(berth, contact);

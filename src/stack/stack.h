@@ -112,6 +112,8 @@ void stack_scan_odd(struct berth *berth, const struct wire_packet *packet);
 /* PACKET, a TCP segment of PAIR, is of no connection. */
 void stack_scan_stray(struct berth *berth, const struct wire_packet *packet,
                       const struct tcp_pair *pair);
+/* Does PACKET come from a scanner that is not to be answered? */
+bool stack_scan_is_dropped(struct berth *berth, const struct wire_packet *packet);
 /* What becomes of CONTACT, before any rule is asked; ALLOW: the rules say. */
 enum berth_action stack_scan_verdict(struct berth *berth, const struct stack_contact *contact);
 

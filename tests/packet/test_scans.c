@@ -3,6 +3,7 @@
 #include "talk.h"
 
 #include "base/bytes.h"
+#include "wire/wire.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -231,6 +232,24 @@ static void load(struct talk *talk, const char *text)
     assert_int_equal(berth_rules_load(talk->berth, text, strlen(text), NULL), 0);
 }
 
+/* A packet of a protocol that nobody speaks. */
+static void in_unknown(struct talk *talk)
+{
+    struct wire_packet packet = {.version = 4,
+                                 .protocol = 132,
+                                 .source = talk_peer(talk),
+                                 .destination = talk_stack(talk),
+                                 .hop_limit = 64,
+                                 .payload_bytes = 8};
+    struct berth_buffer *buffer = berth_buffer_get(talk->berth);
+
+    assert_non_null(buffer);
+    buffer->bytes = wire_emit_network(buffer->data + buffer->begin, &packet) + 8;
+    memset(buffer->data + buffer->begin + buffer->bytes - 8, 0, 8);
+    berth_receive(talk->berth, buffer, talk->now_ns);
+    talk_collect(talk);
+}
+
 /* What is established goes on; what is new is dropped, until the time is over. */
 static void a_scanner_is_shut_out_for_its_time(void **state)
 {
@@ -245,11 +264,11 @@ static void a_scanner_is_shut_out_for_its_time(void **state)
     talk_in(&talk, ". 1+10 ack 1");
     talk_wait_ms(&talk, 100);
     talk_out(&talk, ". 1 ack 11");
-    talk_forget(&talk);
-    to_ports(&talk, "S 0", 7, 7);
     talk_silent(&talk);
     talk.port = 7;
+    talk_in(&talk, "S 0");
     talk_in(&talk, ". 0 ack 7"); /* not even a RST */
+    in_unknown(&talk);           /* nor an ICMP message */
     talk_silent(&talk);
     talk.port = TALK_PORT;
     talk_wait_ms(&talk, 10001);
@@ -258,6 +277,9 @@ static void a_scanner_is_shut_out_for_its_time(void **state)
     talk.peer_port = 40000;
     talk_in(&talk, "S 0");
     talk_out(&talk, "R. 0 ack 1");
+    in_unknown(&talk);
+    assert_int_equal(talk.out_count, 1);
+    talk_forget(&talk);
     talk.port = TALK_PORT;
     talk.peer_port = TALK_PEER_PORT;
     talk_end(&talk);
