@@ -8,6 +8,8 @@
  *   not cut off by the namespace    network namespace; others are as rare
  *   io_uring_setup()                makes sockets without a system call that     ENOSYS
  *                                   could be filtered
+ *   request_key() that may call     has the kernel run a helper outside, which   EPERM
+ *   a helper                        asks name servers (key.dns_resolver)
  *   ioctl TIOCSTI, TIOCLINUX        types into the terminal's input: the shell   EPERM
  *                                   outside would run it
  *   kill(0, SIGHUP), if             from a PID namespace of COMMAND's it comes   EPERM

@@ -260,6 +260,10 @@ def code(call):
 def io_uring():
     if libc.syscall(425, 4, ctypes.create_string_buffer(120)) < 0:
         raise OSError(ctypes.get_errno(), '')
+def request_key(words):
+    if libc.syscall(249, b'user', b'berth-test', words, 0) < 0:
+        raise OSError(ctypes.get_errno(), '')
+print(code(lambda: request_key(b'')), code(lambda: request_key(None)) == 'EPERM')
 print(code(lambda: socket.socket(40, socket.SOCK_STREAM)),
       code(lambda: libc.socket(ctypes.c_long(1 << 32 | 40), 1) < 0 and
            exec('raise OSError(ctypes.get_errno(), "")')),
@@ -268,8 +272,8 @@ print(code(lambda: socket.socket(40, socket.SOCK_STREAM)),
       code(lambda: fcntl.ioctl(0, 0x541c, b'x')))
 """
     got = kind.run("python3", "-c", script)
-    tap.is_equal(f"{kind.name}: no vsock, no io_uring, no typing into the terminal", got.stdout,
-                 "EAFNOSUPPORT EAFNOSUPPORT worked worked ENOSYS EPERM EPERM\n")
+    tap.is_equal(f"{kind.name}: no vsock, no io_uring, no helper, no typing into the terminal",
+                 got.stdout, "EPERM False\nEAFNOSUPPORT EAFNOSUPPORT worked worked ENOSYS EPERM EPERM\n")
 
 
 # --- files ---
