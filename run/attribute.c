@@ -26,6 +26,7 @@
 enum {
     PASSWD_BYTES = 4096, /* of one row of /etc/passwd; behind a longer one nobody is looked for */
     LINE_BYTES = 512,    /* of /proc/net/icmp */
+    PING_SOCKETS = 64,   /* looked at for one question: past them nobody is named */
     PATH_BYTES = 64,     /* of /proc/PID/status */
     STATUS_BYTES = 1024, /* of it: what is looked for stands in its first lines */
     REPLY_BYTES = 8192,  /* one socket's worth of sock_diag */
@@ -146,7 +147,8 @@ static uint64_t icmp_inode(struct attribute *attribute, const struct attribute_q
     if (file == NULL) {
         return 0;
     }
-    while (inode == 0 && fgets(line, sizeof(line), file) != NULL) {
+    for (int i = 0; i <= PING_SOCKETS && inode == 0 && fgets(line, sizeof(line), file) != NULL;
+         i++) {
         unsigned port = 0;
         uint64_t number = 0;
 

@@ -241,6 +241,24 @@ def check_many(directory, count, contacts):
     tap.diag(f"{count} processes, {contacts} contacts: {spent / contacts / 1000:.0f} us of berth's time each")
 
 
+PINGS = """
+import socket, time
+sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP) for _ in range(900)]
+for each in sockets:
+    each.setblocking(False)
+    each.sendto(b'\\x08\\0\\0\\0\\0\\0\\0\\x01', ('10.0.2.2', 0))
+    time.sleep(0.001)
+"""
+
+
+def check_pings(directory):
+    """The kernel tells of ping sockets by listing all: so many are listed for one contact, and no more."""
+    _, lines = lines_of(directory, "--", *host.python(PINGS))
+    found = processes_of(lines)
+    named = len([one for one in found if one is not None])
+    tap.check("of 900 ping sockets some are found", 64 <= named < 600, (named, len(found)))
+
+
 def main():
     host.need("curl", "nc")
     server = host.Server(lambda connection: (connection.recv(1000), connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n")))
@@ -256,6 +274,7 @@ def main():
         check_short(directory, "gone", must=False)
         check_short(directory, "udp", must=False)
         check_many(directory, 500, 500)
+        check_pings(directory)
     tap.done()
 
 
