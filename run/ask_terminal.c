@@ -253,6 +253,22 @@ static void go_on(struct ask_terminal *terminal)
 
 /* ---- Taking and giving back ----------------------------------------------------------------- */
 
+/* A letter that erases others, or ends a line, would make another answer of the one that is typed:
+ * "no" with an n that erases is "o". Only control characters do such things. */
+static void keep_letters(struct termios *settings)
+{
+    static const int editing[] = {VERASE,   VKILL,    VWERASE, VEOF,   VEOL2,
+                                  VREPRINT, VDISCARD, VLNEXT,  VSTART, VSTOP};
+
+    for (size_t i = 0; i < sizeof editing / sizeof editing[0]; i++) {
+        cc_t *key = &settings->c_cc[editing[i]];
+
+        if ((*key >= ' ' && *key != 0x7f) || *key == '\n' || *key == '\r') {
+            *key = _POSIX_VDISABLE;
+        }
+    }
+}
+
 /* Lines, echoed, whatever the program wanted; but for Ctrl-C, which does what it did, and Ctrl-Z,
  * which would stop who is stopped already. */
 static struct termios settings_for(struct ask_terminal *terminal)
@@ -260,10 +276,11 @@ static struct termios settings_for(struct ask_terminal *terminal)
     struct termios settings = terminal->saved;
 
     terminal->has_own_keys = (settings.c_lflag & ISIG) == 0;
-    settings.c_iflag = (settings.c_iflag | ICRNL) & ~(tcflag_t)(IGNCR | INLCR | ISTRIP);
+    settings.c_iflag = (settings.c_iflag | ICRNL) & ~(tcflag_t)(IGNCR | INLCR | ISTRIP | IUCLC);
     settings.c_oflag |= OPOST | ONLCR;
     settings.c_lflag |= ICANON | ECHO | ECHOE | ECHOK;
-    settings.c_lflag &= ~(tcflag_t)(TOSTOP | NOFLSH);
+    settings.c_lflag &= ~(tcflag_t)(TOSTOP | NOFLSH | EXTPROC);
+    keep_letters(&settings);
     settings.c_cc[VSUSP] = _POSIX_VDISABLE;
     settings.c_cc[VEOL] = terminal->has_own_keys ? INTERRUPT : _POSIX_VDISABLE;
     return settings;
@@ -271,8 +288,6 @@ static struct termios settings_for(struct ask_terminal *terminal)
 
 int ask_terminal_take(struct ask_terminal *terminal, struct processes *processes)
 {
-    struct termios settings;
-
     terminal->group = tcgetpgrp(terminal->fd);
     if (terminal->group < 0) {
         return BERTH_E_STATE;
@@ -288,8 +303,8 @@ int ask_terminal_take(struct ask_terminal *terminal, struct processes *processes
         terminal->is_taken = false;
         return BERTH_E_STATE;
     }
-    settings = settings_for(terminal);
-    (void)tcsetattr(terminal->fd, TCSANOW, &settings);
+    terminal->own = settings_for(terminal);
+    (void)tcsetattr(terminal->fd, TCSANOW, &terminal->own);
     return BERTH_OK;
 }
 
@@ -305,8 +320,19 @@ void ask_terminal_give(struct ask_terminal *terminal)
 
 /* ---- Words ---------------------------------------------------------------------------------- */
 
+/* A process that only writes to the terminal goes on, and may set it too. */
+static bool is_own(const struct ask_terminal *terminal)
+{
+    struct termios now;
+
+    return tcgetattr(terminal->fd, &now) == 0 && now.c_iflag == terminal->own.c_iflag &&
+           now.c_lflag == terminal->own.c_lflag &&
+           memcmp(now.c_cc, terminal->own.c_cc, sizeof now.c_cc) == 0;
+}
+
 void ask_terminal_flush(struct ask_terminal *terminal)
 {
+    (void)tcsetattr(terminal->fd, TCSANOW, &terminal->own);
     (void)tcflush(terminal->fd, TCIFLUSH);
 }
 
@@ -332,5 +358,9 @@ enum ask_terminal_input ask_terminal_read(struct ask_terminal *terminal, char li
         return ASK_INPUT_INTERRUPT;
     }
     line[strcspn(line, "\r\n")] = '\0';
+    if (!is_own(terminal)) {
+        ask_terminal_flush(terminal);
+        line[0] = '\0';
+    }
     return ASK_INPUT_LINE;
 }

@@ -9,7 +9,8 @@
  *   - every process inside that could read from it is stopped (its standard input, or a descriptor
  *     above 2, is the terminal), as by Ctrl-Z, and goes on afterwards;
  *   - berth's process group is in the foreground, if a group of the program's was;
- *   - it is in line mode with echo, however the program had set it;
+ *   - it is in line mode with echo, however the program had set it, and what is typed is what is
+ *     read: no letter erases others, and a line counts only if the settings are still berth's;
  *   - what was typed and not read before the question could be read is thrown away, as for a
  *     password (ask_terminal_flush).
  *
@@ -47,8 +48,9 @@ struct ask_terminal {
     bool is_taken;
     bool has_own_keys; /* the program took Ctrl-C as a character: so do we */
     struct termios saved;
-    pid_t group;    /* the foreground before it was taken */
-    pid_t *stopped; /* in the order in which they were */
+    struct termios own; /* while it is taken */
+    pid_t group;        /* the foreground before it was taken */
+    pid_t *stopped;     /* in the order in which they were */
     size_t stopped_count;
 };
 
@@ -70,12 +72,14 @@ void ask_terminal_give(struct ask_terminal *terminal);
 
 /* Taken: stops those that have come to read from it since. */
 void ask_terminal_stop_readers(struct ask_terminal *terminal, struct processes *processes);
+/* Throws away what was typed; the settings are berth's again, should the program have changed them.
+ */
 void ask_terminal_flush(struct ask_terminal *terminal);
 void ask_terminal_say(struct ask_terminal *terminal, const char *text);
 
 enum ask_terminal_input {
     ASK_INPUT_NONE,
-    ASK_INPUT_LINE,      /* in LINE, without its end */
+    ASK_INPUT_LINE,      /* in LINE, without its end; empty where it does not count */
     ASK_INPUT_INTERRUPT, /* Ctrl-C, where the program took that as a character */
     ASK_INPUT_END,       /* Ctrl-D */
     ASK_INPUT_GONE       /* the terminal is, or its foreground is another's */

@@ -310,6 +310,38 @@ print('one', repr(os.read(0, 1)), end='\\r\\n', flush=True)
         tap.is_equal("which ends in order", screen.end(), 0)
 
 
+# Makes an n erase what is before it: before it connects, or ("later") in a process that only writes to the terminal.
+ERASES = """
+import os, socket, sys, termios, time
+def erase(fd):
+    settings = termios.tcgetattr(fd)
+    for key in (termios.VERASE, termios.VKILL, termios.VWERASE): settings[6][key] = b'n'
+    termios.tcsetattr(fd, termios.TCSANOW, settings)
+if sys.argv[2] == 'before': erase(1)
+elif os.fork() == 0:
+    os.dup2(os.open('/dev/null', os.O_RDONLY), 0)
+    time.sleep(2)
+    erase(1)
+    os.write(1, b'changed')
+    os._exit(0)
+result = socket.socket().connect_ex(('10.0.2.2', int(sys.argv[1])))
+print('port', sys.argv[1], 'open' if result == 0 else 'shut')
+"""
+
+
+def check_letters(port):
+    for when in ("before", "later"):
+        screen = terminal.run("--default", "ask", "--quiet", "--", *host.python(ERASES, port, when))
+        screen.wait_for(terminal.PROMPT)
+        screen.wait_for("] " if when == "before" else "changed")
+        screen.type("no\n")
+        tap.check(f"letters that erase, set {when}: what was typed is no answer",
+                  screen.wait_for("one of o, a, d and n") and screen.wait_for("] "), screen.text)
+        screen.type("n\n")
+        tap.check(f"letters that erase, set {when}: the next one is", screen.wait_for(f"port {port} shut"), screen.text)
+        screen.end()
+
+
 def check_interrupt(port):
     screen = terminal.run("--default", "ask", "--quiet", "--", "sh", "-c",
                           "trap 'echo interrupted' INT; $0 -c \"$1\" 10.0.2.2 $2; exit 6",
@@ -535,6 +567,7 @@ def main():
         check_rejudged_apart(directory)
         check_reader(server.port)
         check_raw(server.port)
+        check_letters(server.port)
         check_interrupt(server.port)
         check_streams(directory, server.port)
         check_no_terminal(server.port)
