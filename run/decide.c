@@ -50,11 +50,26 @@ static bool is_pointed_inwards(const struct run *run, const struct berth_verdict
            !is_of_hosts(run, address) && resolver_inward(run, address) != NULL;
 }
 
+/* Nobody's address: RFC 7600's, and one of the discard prefix (RFC 6666). */
+static struct berth_address stranger_like(const struct berth_address *address)
+{
+    const struct berth_address six = {.bytes = {0x01, [15] = 1}};
+
+    return berth_address_is_v4(address) ? berth_address_v4(UINT32_C(0xc0000008)) : six;
+}
+
 struct berth_verdict decide_judge(struct run *run, const struct decide_contact *contact)
 {
     struct berth_contact_query query = query_of(contact);
     struct berth_verdict verdict = berth_rules_judge(run->guard->berth, &query);
 
+    if (contact->is_disguised) {
+        struct berth_verdict other;
+
+        query.peer = stranger_like(&query.peer);
+        other = berth_rules_judge(run->guard->berth, &query);
+        return other.action == BERTH_ALLOW ? verdict : other;
+    }
     if (contact->direction == BERTH_OUT &&
         is_pointed_inwards(run, &verdict, &contact->peer.address)) {
         return berth_rules_judge_name(run->guard->berth, &query, ""); /* as if it had no name */
@@ -78,6 +93,13 @@ void decide_take(struct run *run, struct decide_contact *contact,
 static bool is_plain(const struct berth_verdict *verdict)
 {
     return !verdict->needs_process && verdict->action != BERTH_ASK;
+}
+
+/* Does the stack, which judges whom it is shown, come to VERDICT by itself? */
+static bool is_left_to_stack(const struct decide_contact *contact,
+                             const struct berth_verdict *verdict)
+{
+    return is_plain(verdict) && (!contact->is_disguised || verdict->action == BERTH_ALLOW);
 }
 
 /* ---- Where a contact goes ------------------------------------------------------------------- */
@@ -380,18 +402,19 @@ void decide_held(struct queue *queue, berth_id id, const struct berth_held *held
 }
 
 void decide_client(struct run *run, int fd, const struct berth_endpoint *client,
-                   const struct berth_endpoint *program)
+                   const struct berth_endpoint *program, bool is_disguised)
 {
     struct decide_contact like = {.queue = run->guard,
                                   .direction = BERTH_IN,
                                   .protocol = BERTH_TCP,
                                   .program = *program,
                                   .peer = *client,
+                                  .is_disguised = is_disguised,
                                   .fd = fd};
     struct berth_verdict verdict = decide_judge(run, &like);
     struct decide_contact *contact;
 
-    if (is_plain(&verdict)) {
+    if (is_left_to_stack(&like, &verdict)) {
         answer_client(run, fd, client, program, NULL);
         return;
     }
@@ -425,11 +448,12 @@ void decide_datagram(struct run *run, const struct relay_udp_arrival *arrival)
                                   .protocol = BERTH_UDP,
                                   .program = arrival->program,
                                   .peer = arrival->seen,
+                                  .is_disguised = arrival->is_disguised,
                                   .fd = -1,
                                   .arrival = *arrival};
     struct berth_verdict verdict = decide_judge(run, &like);
 
-    if (is_plain(&verdict)) {
+    if (is_left_to_stack(&like, &verdict)) {
         relay_udp_answer(run, arrival, NULL);
     } else if (!has_waiting(run, arrival)) {
         struct decide_contact *contact = contact_new(run, &like, arrival->data, arrival->bytes);

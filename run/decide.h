@@ -16,7 +16,9 @@
  *  2. A process that is not known matches no "allow ... by" and every other "by".
  *  3. No name opens an address that leads inwards, but those of --hosts: rules by addresses do.
  *  4. At most ASK_WAITERS_MAX contacts wait; what comes after is denied.
- *  5. With several queues a contact is decided on by the guard's thread, and goes its way on its
+ *  5. A client that is seen as the gateway though it is none of the host's (publish.c) passes only
+ *     where a stranger would too: "from host" is not for it.
+ *  6. With several queues a contact is decided on by the guard's thread, and goes its way on its
  *     own queue's; it is one of the two's at a time (parcel), and where it is given up meanwhile
  *     that is for the next who gets it.
  */
@@ -42,6 +44,7 @@ struct decide_contact {
     struct decided decided;
     struct berth_verdict held; /* by which the stack holds it; what that allowed has been counted */
     bool is_held;
+    bool is_disguised; /* invariant 5 */
     uint64_t begun_ns;
     berth_id id;                      /* held by the stack; 0: not */
     int fd;                           /* a client; -1: none */
@@ -57,7 +60,7 @@ static inline struct decide_contact *decide_contact_of(struct ask_waiter *waiter
 void decide_held(struct queue *queue, berth_id id, const struct berth_held *held);
 /* FD (taken): a client of a published port, seen as CLIENT, for the program's end PROGRAM. */
 void decide_client(struct run *run, int fd, const struct berth_endpoint *client,
-                   const struct berth_endpoint *program);
+                   const struct berth_endpoint *program, bool is_disguised);
 /* A datagram to a published port, of a client that has no flow yet. */
 void decide_datagram(struct run *run, const struct relay_udp_arrival *arrival);
 /* The stack holds the packet of the event's id no more. */

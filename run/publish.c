@@ -57,6 +57,13 @@ static struct berth_endpoint seen_as(const struct run *run, const struct berth_e
     return seen;
 }
 
+/* Does SEEN, the gateway, stand for somebody who is not on the host's loopback? */
+static bool is_disguise(const struct run *run, const struct berth_endpoint *client,
+                        const struct berth_endpoint *seen)
+{
+    return run_is_gateway(run, &seen->address) && !berth_address_is_loopback(&client->address);
+}
+
 /* ---- Clients -------------------------------------------------------------------------------- */
 
 /* No descriptor is free: the client that waits is turned away, by the one kept for that. */
@@ -85,6 +92,7 @@ static bool accept_one(struct listener *listener)
     struct sockaddr_storage address = {0};
     socklen_t length = sizeof address;
     struct berth_endpoint client;
+    struct berth_endpoint seen;
     int fd = accept4(listener->source.fd, (struct sockaddr *)&address, &length,
                      SOCK_NONBLOCK | SOCK_CLOEXEC);
 
@@ -96,8 +104,8 @@ static bool accept_one(struct listener *listener)
         return errno != EAGAIN && errno != EWOULDBLOCK && errno != EINVAL && errno != EBADF;
     }
     client = sockets_endpoint(&address);
-    client = seen_as(run, &client);
-    decide_client(run, fd, &client, &listener->program);
+    seen = seen_as(run, &client);
+    decide_client(run, fd, &seen, &listener->program, is_disguise(run, &client, &seen));
     return true;
 }
 
@@ -135,6 +143,7 @@ static bool receive_one(struct listener *listener)
         .data = run->publish->buffer,
         .bytes = (size_t)bytes,
     };
+    arrival.is_disguised = is_disguise(run, &arrival.client, &arrival.seen);
     if (from.from.port != 0) {
         relay_udp_arrive(run, &arrival);
     }

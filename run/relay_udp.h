@@ -35,6 +35,7 @@ struct relay_udp_arrival {
     uint32_t client_scope;
     struct berth_address at;    /* the address that it was sent to; answers come from there */
     struct berth_endpoint seen; /* the client as the program sees it */
+    bool is_disguised;          /* decide.h, invariant 5 */
     struct berth_endpoint program;
     const void *data;
     size_t bytes;

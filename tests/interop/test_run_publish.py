@@ -71,6 +71,7 @@ class Namespace:
         for words in (("addr", "add", "192.0.2.9/24", "dev", "in0"),
                       ("addr", "add", "2001:db8::9/64", "dev", "in0", "nodad"),
                       ("addr", "add", "10.0.2.100/32", "dev", "in0"),
+                      ("addr", "add", "10.0.2.2/32", "dev", "in0"),
                       ("link", "set", "lo", "up"), ("link", "set", "in0", "up")):
             self.run("ip", *words)
 
@@ -166,8 +167,59 @@ def check_clashes(clients):
     tap.check("a client with the program's own address is seen as the gateway",
               len(text) == 3 and text[1] == "cba"
               and process.stdout.readline().split()[:1] == ["10.0.2.2"], text)
+    host.stop(process)
+    process = host.start("--quiet", "--allow", "in 8080-8081 from host", "--deny", "in any", "-p",
+                         "0.0.0.0:8080", "-p", "0.0.0.0:8081/udp", "--", *host.python(BOTH))
+    process.stdout.readline()
+    with socket.create_connection(("127.0.0.1", 8080), timeout=10) as local:
+        tap.is_equal("'from host': a client of the loopback", local.recv(10), b"served")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as local:
+        local.settimeout(10)
+        local.sendto(b"x", ("127.0.0.1", 8081))
+        tap.is_equal("and its datagram", local.recv(10), b"x")
+    host.ip("route", "add", "10.0.2.2/32", "dev", "out0")
+    for address in ("10.0.2.2", "10.0.2.100"):
+        text = clients.run(*host.python(STRANGER, address))
+        tap.is_equal(f"'from host': a client elsewhere whose address is {address}, and its datagram",
+                     text.split(), ["reset", "nothing"])
+    host.ip("route", "del", "10.0.2.2/32")
     host.ip("route", "del", "10.0.2.100/32")
     host.stop(process)
+
+
+# Serves TCP on 8080 and echoes UDP on 8081.
+BOTH = """
+import socket, threading
+tcp = socket.create_server(('0.0.0.0', 8080))
+udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+udp.bind(('0.0.0.0', 8081))
+def echo():
+    while True:
+        data, client = udp.recvfrom(100)
+        udp.sendto(data, client)
+threading.Thread(target=echo, daemon=True).start()
+print('ready', flush=True)
+while True:
+    with tcp.accept()[0] as connection: connection.sendall(b'served')
+"""
+
+# A client with the address that is given.
+STRANGER = """
+import socket, sys
+tcp = socket.socket()
+tcp.bind((sys.argv[1], 0))
+tcp.settimeout(10)
+try:
+    tcp.connect(('192.0.2.1', 8080))
+    print(tcp.recv(10))
+except ConnectionResetError: print('reset')
+udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+udp.bind((sys.argv[1], 0))
+udp.settimeout(1)
+udp.sendto(b'x', ('192.0.2.1', 8081))
+try: print(udp.recv(10))
+except TimeoutError: print('nothing')
+"""
 
 
 def check_refused(clients):
