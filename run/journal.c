@@ -81,30 +81,31 @@ json_t *journal_text(const char *text)
 }
 
 /* A part of a line is no line: it is taken off again, where the file lets itself be cut. */
-static void cut_back(int fd, ssize_t written)
+static void cut_back(int fd, size_t written)
 {
     off_t end = lseek(fd, 0, SEEK_END);
 
-    if (written > 0 && end >= written && ftruncate(fd, end - written) < 0) {
+    if (written > 0 && end >= (off_t)written && ftruncate(fd, end - (off_t)written) < 0) {
         return; /* a pipe or a terminal: nothing to mend */
     }
 }
 
 static int write_line(int fd, const char *text, size_t bytes)
 {
-    ssize_t written;
+    size_t written = 0;
 
-    do {
-        written = write(fd, text, bytes);
-    } while (written < 0 && errno == EINTR);
-    if (written == (ssize_t)bytes) {
-        return 0;
+    while (written < bytes) {
+        ssize_t result = write(fd, text + written, bytes - written);
+
+        if (result < 0 && errno != EINTR) {
+            int error = errno;
+
+            cut_back(fd, written);
+            return error;
+        }
+        written += result > 0 ? (size_t)result : 0;
     }
-    if (written < 0) {
-        return errno;
-    }
-    cut_back(fd, written);
-    return ENOSPC;
+    return 0;
 }
 
 int journal_write(struct journal *journal, json_t *line)

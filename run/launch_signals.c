@@ -122,11 +122,24 @@ static bool keep_hangup(struct launch_signals *signals, const struct signalfd_si
     return !is_inside;
 }
 
+/* The file of a log or a capture has met the limit on files (RLIMIT_FSIZE): the write fails, and
+ * that is said; it is no signal for COMMAND. */
+static bool is_own(const struct signalfd_siginfo *info)
+{
+    return info->ssi_signo == SIGXFSZ && (pid_t)info->ssi_pid == getpid();
+}
+
+/* Whether a hang-up that has come to berth has not come to COMMAND, process PID. */
+static bool hears_alone(pid_t pid)
+{
+    return getsid(0) == getpid() || getpgid(pid) != getpgrp();
+}
+
 static void pass(struct launch_signals *signals, const struct signalfd_siginfo *info, pid_t pid)
 {
     int number = (int)info->ssi_signo;
 
-    if (number == SIGCHLD || (number == SIGHUP && keep_hangup(signals, info))) {
+    if (number == SIGCHLD || is_own(info) || (number == SIGHUP && keep_hangup(signals, info))) {
         return;
     }
     if (number == SIGCONT) {
@@ -135,9 +148,9 @@ static void pass(struct launch_signals *signals, const struct signalfd_siginfo *
         (void)kill(group == pid && group != getpgrp() ? -pid : pid, SIGCONT);
         return;
     }
-    /* From the kernel (a positive code): the terminal has sent it to COMMAND as well, unless that
-     * is in a group of its own and the terminal is gone for good. */
-    if (info->ssi_code > 0 && !(number == SIGHUP && getpgid(pid) != getpgrp())) {
+    /* From the kernel (a positive code): the terminal has sent it to COMMAND as well, unless it is
+     * gone for good: then to its session's leader alone, or to a group that COMMAND has left. */
+    if (info->ssi_code > 0 && !(number == SIGHUP && hears_alone(pid))) {
         return;
     }
     (void)kill(pid, number);

@@ -7,8 +7,11 @@
  * COMMAND stays in berth's process group and session, as under env(1) or time(1), so that the
  * terminal, a shell's job control and pipelines treat both as one job:
  *   who sends                        whom the kernel gives it to      berth
- *   the terminal (Ctrl-C, hang-up)   the foreground group, both       does nothing
+ *   the terminal (Ctrl-C, Ctrl-\)    the foreground group, both       does nothing
+ *   the terminal, gone for good      its session's leader; if that    passes it on where it leads
+ *                                    ends, the foreground group
  *   a process, to berth              berth                            passes it on
+ *   berth's own write (SIGXFSZ)      berth                            does nothing
  *   SIGHUP, to berth, of COMMAND's   berth                            passes it on
  *   of another network's process     berth                            keeps it (keeps_hangup)
  *   COMMAND stops                    -                                stops by the same signal

@@ -145,10 +145,12 @@ static int set_up_program(struct run *run, struct launch_failure *failure)
 static void on_capture_error(void *user, const char *text)
 {
     struct run *run = user;
+    int error = errno; /* TEXT names the file once more */
 
+    (void)text;
     BERTH_CHECK(!run->lock.is_on || pthread_mutex_lock(&run->lock.mutex) == 0);
     run_say(run, "cannot write to the capture '%s': %s; it ends here, the program goes on",
-            run->config->pcap_file, text);
+            run->config->pcap_file, strerror(error));
     BERTH_CHECK(!run->lock.is_on || pthread_mutex_unlock(&run->lock.mutex) == 0);
 }
 
