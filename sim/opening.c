@@ -79,6 +79,7 @@ static void open_end(struct world *world, struct end *end)
     }
     flow->opener = info.local;
     flow->opened = ++world->opened;
+    flow->opened_ns = world->now_ns;
     if (flow->index == 0) {
         bool is_a = end == &flow->ends[0];
 
@@ -105,8 +106,27 @@ void flow_start(struct world *world, struct flow *flow)
     }
     open_end(world, &flow->ends[opener == PLAN_OPENER_B ? 1 : 0]);
 }
+/* Was FLOW opened before the SYN,ACK of the connection left that INFO is of? */
+static bool is_before(const struct world *world, const struct flow *flow,
+                      const struct berth_tcp_info *info)
+{
+    uint64_t answered_ns = world->now_ns - min_u64(world->now_ns, info->data_sent_ago_ns);
+
+    return flow->opened_ns <= answered_ns + 2 * NS_PER_MS; /* the unit that it is told in */
+}
+
+/* Is A rather than B whose connection was accepted? */
+static bool is_likelier(const struct world *world, const struct flow *a, const struct flow *b,
+                        const struct berth_tcp_info *info)
+{
+    bool before = is_before(world, a, info);
+
+    return before == is_before(world, b, info) ? a->opened > b->opened : before;
+}
+
 /* Whose connection was accepted. A port of the opener may be in use towards several listeners, and
-   be used again after a connection that broke before it was accepted: the last one counts. */
+   be used again after a connection that broke before it was accepted: the last one counts, of those
+   that there were when it was answered. */
 static struct end *find_accepting(struct world *world, const struct host *host,
                                   const struct berth_tcp_info *info)
 {
@@ -119,7 +139,7 @@ static struct end *find_accepting(struct world *world, const struct host *host,
                        info->local.port == listening_port(flow) &&
                        berth_endpoint_is_equal(&flow->opener, &info->remote);
 
-        if (matches && (found == NULL || flow->opened > found->flow->opened)) {
+        if (matches && (found == NULL || is_likelier(world, flow, found->flow, info))) {
             found = end;
         }
     }

@@ -88,6 +88,7 @@ struct flow {
     bool has_started;
     bool waits;                   /* for a place at its opener's: it tries again */
     uint32_t opened;              /* so many were before it, and it */
+    uint64_t opened_ns;           /* when */
     struct berth_endpoint opener; /* the opening end's own address and port, once known */
     uint64_t from_ns;             /* when counting began, if not with the flow */
     uint64_t end_ns;
