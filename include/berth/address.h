@@ -64,6 +64,8 @@ BERTH_API char *berth_address_format(const struct berth_address *address, char *
 /* "ADDRESS:PORT", "[ADDRESS]:PORT" for IPv6. OUT has room for BERTH_ENDPOINT_TEXT_BYTES. Returns
  * OUT. */
 BERTH_API char *berth_endpoint_format(const struct berth_endpoint *endpoint, char *out);
+/* The same back, in this form alone; the port is 0 to 65535 without leading zeros.
+ * BERTH_E_SYNTAX. */
 BERTH_API BERTH_MUST_CHECK int berth_endpoint_parse(const char *text, struct berth_endpoint *out);
 BERTH_API bool berth_endpoint_is_equal(const struct berth_endpoint *a,
                                        const struct berth_endpoint *b);

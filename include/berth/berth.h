@@ -51,14 +51,16 @@ BERTH_API BERTH_MUST_CHECK int berth_init(struct berth **out, const struct berth
 /* Ends it at once: no packet is sent. Wipes its keys. The memory is the caller's again. */
 BERTH_API void berth_done(struct berth *berth);
 
-/* An address of the stack's own; PREFIX gives its network too (directly reachable). BERTH_E_LIMIT,
- * BERTH_E_INVALID. */
+/* An address of the stack's own; PREFIX gives its network too (directly reachable). One that it has
+ * is BERTH_OK. BERTH_E_INVALID: BITS, or no unicast address. BERTH_E_LIMIT: limits.addresses. */
 BERTH_API BERTH_MUST_CHECK int berth_address_add(struct berth *berth,
                                                  const struct berth_prefix *prefix);
-/* A network that is reached over the link: 0.0.0.0/0 and ::/0 for everything. */
+/* A network that is reached over the link: 0.0.0.0/0 and ::/0 for everything. BERTH_E_INVALID: BITS
+ * (of an IPv4 prefix 96 and more). BERTH_E_LIMIT: limits.routes. */
 BERTH_API BERTH_MUST_CHECK int berth_route_add(struct berth *berth,
                                                const struct berth_prefix *prefix);
-/* With BERTH_GUARD_LINK_PEER: an address of the guarded host; packets from others are dropped. */
+/* With BERTH_GUARD_LINK_PEER: an address of the guarded host; packets from others are dropped.
+ * BERTH_E_INVALID: BITS, or multicast. BERTH_E_LIMIT: as many as limits.routes. */
 BERTH_API BERTH_MUST_CHECK int berth_peer_add(struct berth *berth,
                                               const struct berth_prefix *prefix);
 
@@ -167,15 +169,23 @@ enum berth_unreachable {
     BERTH_UNREACHABLE_PROHIBITED
 };
 
-/* Who is held under ID. BERTH_E_STALE. */
+/*
+ * ID is that of a BERTH_EVENT_HELD. BERTH_E_STALE: it names nothing any more, or a listener;
+ * BERTH_E_STATE: a connection or socket that is not held, or not any more. A SYN that its peer's
+ * RST or its time (tcp.held_ns) ends while it is held is told of by BERTH_EVENT_CLOSED; it can be
+ * asked about still, berth_held_accept says how it ended, and the others give its id back.
+ */
+
+/* Who is held under ID. */
 BERTH_API BERTH_MUST_CHECK int berth_held(const struct berth *berth, berth_id id,
                                           struct berth_held *out);
 /* Accept: TCP answers with SYN-ACK (BERTH_EVENT_CONNECTED follows); a datagram becomes readable. ID
  * stays. */
 BERTH_API BERTH_MUST_CHECK int berth_held_accept(struct berth *berth, berth_id id, void *user);
-/* Refuse as a closed port does: RST, or ICMP port unreachable. ID is gone. */
+/* Refuse as a closed port does: RST (RFC 9293 3.10.7.1), or ICMP port unreachable. ID is gone. */
 BERTH_API BERTH_MUST_CHECK int berth_held_refuse(struct berth *berth, berth_id id);
-/* Answer with ICMP. ID is gone. */
+/* Answer with ICMP (RFC 792, RFC 4443 3.1). ID is gone. BERTH_E_INVALID: REASON is none of the
+ * four; it is held on. */
 BERTH_API BERTH_MUST_CHECK int berth_held_reject(struct berth *berth, berth_id id,
                                                  enum berth_unreachable reason);
 /* No answer. ID is gone. */

@@ -53,7 +53,8 @@ enum berth_mtu_probing {
     BERTH_MTU_PROBING_ALWAYS = 2      /* every path, from 1200 bytes (IPv6: 1280) up */
 };
 
-/* Limits, with the way each degrades when reached. */
+/* Limits, with the way each degrades when reached; 0: there are none. Where a line says nothing
+ * else each is 0 to 16,777,216. */
 struct berth_limits {
     uint32_t buffers; /* buffers in the pool; 16 to 1,000,000. None free: the link's packet is lost,
                          writers wait */
@@ -67,7 +68,8 @@ struct berth_limits {
                             a handshake: that stays half-open */
     uint32_t tcp_half_open; /* records of SYNs to listeners that were answered, all listeners. Then
                                as `syn_cookies` says */
-    uint32_t tcp_time_wait; /* TIME-WAIT records, 1 and more; 48 bytes each. Then the oldest goes */
+    uint32_t tcp_time_wait; /* TIME-WAIT records, 1 to 16,777,215; 48 bytes each. Then the oldest
+                               goes */
     uint32_t tcp_listeners; /* berth_tcp_listen fails with BERTH_E_LIMIT */
     uint32_t tcp_held;      /* SYNs held for their owner. Then new SYNs are dropped: no cookie
                                   goes out before the owner has decided */
@@ -84,19 +86,23 @@ struct berth_limits {
         tcp_paths; /* peers whose path takes less than the link: at most 65535. Then the one not
                            asked for longest is forgotten */
     uint32_t udp_sockets;     /* held ones included. Then datagrams to no socket are dropped */
-    uint32_t udp_queue_bytes; /* per socket, payload. Then arriving datagrams are dropped */
+    uint32_t udp_queue_bytes; /* per socket, payload; to 2 GiB. Then arriving datagrams are
+                                 dropped */
     uint32_t reassemblies;    /* IP packets in pieces at once. Then the oldest goes (RFC 791, RFC
                                  8200 4.5) */
     uint32_t
-        replies; /* stack-made packets (RST, ICMP) queued for the link. Then no reply is made */
+        replies; /* RSTs, ICMP messages, SYN,ACKs of listeners queued for the link; datagrams up to
+                    twice as many. To 1,000,000. Then none is made, and datagrams wait */
     uint32_t
-        icmp_per_second; /* ICMP errors and echo replies made (RFC 1812 4.3.2.8, RFC 4443 2.4 f) */
-    uint32_t addresses;  /* of the stack's own */
-    uint32_t routes;
-    uint32_t binds;          /* entries of the bind table, all protocols */
-    uint32_t port_endpoints; /* remote endpoints with ephemeral ports towards them */
-    uint32_t rules;          /* firewall rules */
-    uint32_t rule_bytes;     /* text of all rules */
+        icmp_per_second; /* ICMP errors and echo replies made (RFC 1812 4.3.2.8, RFC 4443 2.4 f); to
+                            1,000,000. Then none is made */
+    uint32_t
+        addresses;   /* of the stack's own, 1 to 65,536. Then BERTH_E_LIMIT, as with those below */
+    uint32_t routes; /* and as many guarded peers; to 65,536 */
+    uint32_t binds;  /* entries of the bind table, all protocols */
+    uint32_t port_endpoints; /* remote endpoints with ephemeral ports towards them; to 16,777,215 */
+    uint32_t rules;          /* firewall rules; to 1,000,000 */
+    uint32_t rule_bytes;     /* text of all rules; to 1 GiB */
     uint32_t names;          /* host names given for addresses. Then the oldest not in use goes */
     uint32_t limit_sources;  /* rules' limits in use, one for each source. Then what would need
                                 another is denied until one is full again */
@@ -116,7 +122,15 @@ enum berth_tcp_ecn {
     BERTH_TCP_ACCECN_ACCEPT = 5   /* both accepted */
 };
 
-/* TCP's settings; those marked * may also be set per connection (berth_tcp_set). */
+/*
+ * TCP's settings; those marked * may also be set per connection (berth_tcp_set). Ranges, where a
+ * line gives none: queues 2048 bytes to 1 GiB, the initial ones no more than the greatest; RTO 1 ms
+ * to 60 s at least, 60 s to 1 h at most, the initial between; delayed and quick ACKs less than
+ * 0.5 s; TIME-WAIT to 1 h, FIN-WAIT-2 to 1 day; keep-alive idle 1 s to 30 days, interval 1 ms to
+ * 1 day, 1 to 255 probes; challenge ACKs to 1,000,000; Fast Opens pending to 65,535; SYN queue to
+ * 16,777,216; SYN retries to 30; user timeouts 1 s to 30 days; initial window 1 to 1000; held 1 ms
+ * to 1 day; MTU age 1 s to 1 day.
+ */
 struct berth_tcp_settings {
     /* Queues grow with what a round trip takes, from the initial size to the greatest: 2048 to
      * 1 GiB. Both the same: they are not tuned. */
@@ -182,16 +196,16 @@ struct berth_config {
     uint8_t seed[BERTH_SEED_BYTES]; /* every random number is drawn from named streams of it */
     uint32_t mtu;      /* of the link: bytes of an IP packet; 576 (1280 for IPv6) to 65535 */
     uint32_t offloads; /* enum berth_link_offload, or-ed */
-    uint32_t segment_bytes_max; /* payload of an outgoing super-segment; at most 65535 - 120 */
+    uint32_t segment_bytes_max; /* payload of an outgoing super-segment; 1 to 65535 - 120 */
     enum berth_guard guard;
     bool
         forward_any; /* take packets to every unicast address as ours (a gateway that intercepts) */
     struct berth_limits limits;
     struct berth_tcp_settings tcp;
-    uint64_t reassembly_ns;     /* RFC 1122 3.3.2, RFC 8200 4.5: 60 s */
-    uint64_t udp_held_ns;       /* a held datagram's flow is dropped after this */
-    uint16_t ephemeral_first;   /* RFC 6335: 49152 */
-    uint16_t ephemeral_last;    /* 65535 */
+    uint64_t reassembly_ns;     /* RFC 1122 3.3.2, RFC 8200 4.5: 60 s; 1 ms to 1 h */
+    uint64_t udp_held_ns;       /* a held datagram's flow is dropped after this; 1 ms to 1 day */
+    uint16_t ephemeral_first;   /* RFC 6335: 49152; at least 1024 */
+    uint16_t ephemeral_last;    /* 65535; at least the first */
     bool system_ports_bindable; /* listening on 1 to 1023 allowed */
 };
 

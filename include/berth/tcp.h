@@ -2,9 +2,14 @@
 /*
  * TCP connections and listeners (RFC 9293 3.9.1).
  *
- * Ids carry a generation: one that names something gone gets BERTH_E_STALE. Each connection that
- * was given out (connect, accept, held_accept) is given back with berth_tcp_close or
- * berth_tcp_abort, also after BERTH_EVENT_CLOSED.
+ * Ids carry a generation: one that names something gone, or something else than the call is for,
+ * gets BERTH_E_STALE, which goes for every call here that takes one. Each connection that was given
+ * out (connect, accept, held_accept) is given back with berth_tcp_close or berth_tcp_abort, also
+ * after BERTH_EVENT_CLOSED.
+ *
+ * Where a connection is over, reading and writing say how: the error of its BERTH_EVENT_CLOSED, or
+ * BERTH_E_CLOSED where that is 0. While its SYN is held (berth_intercept) nothing can be written:
+ * BERTH_E_STATE. What is said below of errors is besides these.
  */
 #ifndef BERTH_TCP_H
 #define BERTH_TCP_H
@@ -32,6 +37,8 @@ enum berth_tcp_state {
     BERTH_TCP_LAST_ACK,
     BERTH_TCP_TIME_WAIT
 };
+/* "ESTABLISHED", "FIN-WAIT-1" and so on, as RFC 9293 3.3.2 spells them; "unknown" for what is none.
+ * Static. */
 BERTH_API const char *berth_tcp_state_name(enum berth_tcp_state state);
 
 /*
@@ -39,20 +46,26 @@ BERTH_API const char *berth_tcp_state_name(enum berth_tcp_state state);
  * BACKLOG: connections that wait to be accepted, 1 to 65535; half-open ones are not among them
  * (tcp.syn_queue). When it is full new SYNs are dropped, and so is the ACK that would complete a
  * handshake: the SYN,ACK is sent again later, as Linux does (or tcp.abort_on_overflow). The
- * firewall still decides who gets in. BERTH_E_IN_USE, BERTH_E_LIMIT, BERTH_E_INVALID,
- * BERTH_E_DENIED (system port, not allowed).
+ * firewall still decides who gets in. BERTH_E_INVALID: BACKLOG, or an address that is not the
+ * stack's. BERTH_E_IN_USE: somebody listens there, or at every address. BERTH_E_DENIED: a system
+ * port, where system_ports_bindable is off. BERTH_E_LIMIT: limits.tcp_listeners or limits.binds.
  */
 BERTH_API BERTH_MUST_CHECK int berth_tcp_listen(struct berth *berth,
                                                 const struct berth_endpoint *local,
                                                 uint32_t backlog, void *user, berth_id *out);
-/* An established connection of the listener's queue. BERTH_E_AGAIN, BERTH_E_STALE. */
+/* The established connection that has waited longest in the listener's queue. BERTH_E_AGAIN: none
+ * does; BERTH_EVENT_ACCEPTABLE follows. */
 BERTH_API BERTH_MUST_CHECK int berth_tcp_accept(struct berth *berth, berth_id listener, void *user,
                                                 berth_id *out);
 
 /*
- * Active open. LOCAL may be NULL or any (the stack picks its address), may be an address that is
- * not the stack's own, and has port 0 for an ephemeral one. BERTH_E_IN_USE, BERTH_E_NO_PORT,
- * BERTH_E_NO_ROUTE, BERTH_E_DENIED, BERTH_E_LIMIT, BERTH_E_INVALID. How it went is told by events.
+ * Active open (RFC 9293 3.9.1.1). LOCAL may be NULL or any (the stack picks its address), may be an
+ * address that is not the stack's own, and has port 0 for an ephemeral one. How it went is told by
+ * events. BERTH_E_INVALID: an end that is not unicast (RFC 9293 MUST-46, RFC 1122 3.2.1.3), REMOTE
+ * without a port, ends of different IP versions. BERTH_E_NO_ROUTE: REMOTE is not behind the link,
+ * or is the stack's own, or there is no address to call from. BERTH_E_DENIED: the rules,
+ * or berth_decide. BERTH_E_IN_USE: the port, or the four-tuple. BERTH_E_NO_PORT: none is free
+ * towards REMOTE. BERTH_E_LIMIT: limits.tcp_connections or limits.port_endpoints.
  */
 BERTH_API BERTH_MUST_CHECK int berth_tcp_connect(struct berth *berth,
                                                  const struct berth_endpoint *local,
@@ -62,16 +75,16 @@ BERTH_API BERTH_MUST_CHECK int berth_tcp_connect(struct berth *berth,
 /*
  * The bytes waiting to be read, in order, as up to MAX views, borrowed until the next
  * call on the stack; then berth_tcp_consume gives BYTES of them back. *COUNT 0 with result 0: the
- * end of the stream. BERTH_E_AGAIN: nothing yet. BERTH_E_STALE. After the connection was reset: its
- * error.
+ * end of the stream. BERTH_E_AGAIN: nothing yet. BERTH_E_INVALID: bytes wait, and MAX is 0. What
+ * came before the connection ended is read first.
  */
 BERTH_API BERTH_MUST_CHECK int berth_tcp_peek(struct berth *berth, berth_id id,
                                               struct berth_view *views, uint32_t max,
                                               uint32_t *count);
 /* BERTH_E_INVALID: more than is queued. */
 BERTH_API BERTH_MUST_CHECK int berth_tcp_consume(struct berth *berth, berth_id id, size_t bytes);
-/* Both in one, with a copy. *GOT 0 with result 0: the end of the stream. Does not read across the
- * end of urgent data. */
+/* Both in one, with a copy, of at most BYTES (0: nothing is taken). *GOT 0 with result 0: the end
+ * of the stream. Does not read across the end of urgent data. Errors as for berth_tcp_peek. */
 BERTH_API BERTH_MUST_CHECK int berth_tcp_read(struct berth *berth, berth_id id, void *data,
                                               size_t bytes, size_t *got);
 
@@ -80,16 +93,16 @@ BERTH_API BERTH_MUST_CHECK int berth_tcp_read(struct berth *berth, berth_id id, 
  * full segments take, or super-segments, so that no small one is left over. There may be room for
  * more than was given: another call tells. It is borrowed until the next call on the stack, and
  * that is berth_tcp_commit: it sends the first BYTES. A packet that came in between might have
- * acknowledged what stands in front, and given the room to others. BERTH_E_AGAIN
- * (BERTH_EVENT_WRITABLE follows), BERTH_E_CLOSED, BERTH_E_STALE, BERTH_E_STATE.
+ * acknowledged what stands in front, and given the room to others. BERTH_E_AGAIN: no room
+ * (BERTH_EVENT_WRITABLE follows). BERTH_E_CLOSED: after berth_tcp_shutdown.
  */
 BERTH_API BERTH_MUST_CHECK int berth_tcp_reserve(struct berth *berth, berth_id id, size_t want,
                                                  struct berth_view *views, uint32_t max,
                                                  uint32_t *count);
-/* BERTH_E_INVALID: more BYTES than there is room, none was asked for, or it is not there any more.
- */
+/* BERTH_E_INVALID: more BYTES than were reserved, which stay reserved; none was asked for, or it is
+ * not there any more. BERTH_E_CLOSED. */
 BERTH_API BERTH_MUST_CHECK int berth_tcp_commit(struct berth *berth, berth_id id, size_t bytes);
-/* Both in one, with a copy; *TAKEN may be less than BYTES. */
+/* Both in one, with a copy; *TAKEN may be less than BYTES. Errors as for berth_tcp_reserve. */
 BERTH_API BERTH_MUST_CHECK int berth_tcp_write(struct berth *berth, berth_id id, const void *data,
                                                size_t bytes, size_t *taken);
 
@@ -97,22 +110,22 @@ BERTH_API BERTH_MUST_CHECK int berth_tcp_write(struct berth *berth, berth_id id,
  * What was committed or written last, and is not sent yet, ends urgent data (RFC 9293 3.8.5): the
  * peer is told at once, also where its window is shut. All bytes stay in the stream, in order. New
  * protocols do without (RFC 6093 6). To be called before berth_transmit. BERTH_E_STATE: nothing
- * waits to be sent. BERTH_E_CLOSED, BERTH_E_STALE.
+ * waits to be sent. BERTH_E_CLOSED: after berth_tcp_shutdown.
  */
 BERTH_API BERTH_MUST_CHECK int berth_tcp_urgent(struct berth *berth, berth_id id);
 
 /*
  * More will be written soon: until the next commit or write what is not sent yet is held back as
  * with BERTH_TCP_CORK (MSG_MORE). To be called after a commit or write, before berth_transmit.
- * BERTH_E_CLOSED, BERTH_E_STALE.
+ * BERTH_E_CLOSED: after berth_tcp_shutdown.
  */
 BERTH_API BERTH_MUST_CHECK int berth_tcp_more(struct berth *berth, berth_id id);
 
-/* No more will be written: FIN after what is queued (half-close). Reading goes on. BERTH_E_STALE,
- * BERTH_E_STATE. */
+/* No more will be written: FIN after what is queued (half-close, RFC 9293 3.6). Reading goes on.
+ * Once more changes nothing. */
 BERTH_API BERTH_MUST_CHECK int berth_tcp_shutdown(struct berth *berth, berth_id id);
-/* Orderly close; the stack sees the rest through. Unread bytes make it a RST (RFC 2525 2.17). ID is
- * gone. */
+/* Orderly close (RFC 9293 3.10.4); the stack sees the rest through. Unread bytes make it a RST (RFC
+ * 2525 2.17); a held SYN is dropped. ID is gone. A listener: as berth_tcp_abort. */
 BERTH_API int berth_tcp_close(struct berth *berth, berth_id id);
 /* RST now (RFC 9293 3.10.5). ID is gone. A listener: its waiting connections are aborted too. */
 BERTH_API int berth_tcp_abort(struct berth *berth, berth_id id);
@@ -136,8 +149,8 @@ enum berth_tcp_option {
     BERTH_TCP_KEEPALIVE_INTERVAL_NS,
     /* Probes without an answer until it is given up: 1 to 255 (TCP_KEEPCNT). */
     BERTH_TCP_KEEPALIVE_PROBES,
-    /* Data unacknowledged for this long: given up (RFC 9293 3.8.3). 0: the stack's; BERTH_NEVER:
-       not for that (TCP_USER_TIMEOUT). */
+    /* Data unacknowledged for this long, 1 ms to 30 days: given up (RFC 9293 3.8.3). 0: the
+       stack's; BERTH_NEVER: not for that (TCP_USER_TIMEOUT). */
     BERTH_TCP_USER_TIMEOUT_NS,
     /* What the receive queue may grow to, 2048 to 1 GiB, and does at once: it is not tuned any more
        (SO_RCVBUF). Set before the SYN or its answer leaves, it decides the window scale; a window
@@ -200,11 +213,11 @@ enum berth_tcp_option {
 };
 /* ID: a connection or a listener. BERTH_E_INVALID: value out of range, or no such option.
  * BERTH_E_STATE: too late for it; of a listener that has answered a SYN: MSS_BYTES, RECEIVE_BYTES
- * and WINDOW_BYTES. BERTH_E_STALE. */
+ * and WINDOW_BYTES. */
 BERTH_API BERTH_MUST_CHECK int berth_tcp_set(struct berth *berth, berth_id id,
                                              enum berth_tcp_option option, uint64_t value);
 /* What it is now; of what is tuned (RECEIVE_BYTES, SEND_BYTES) what it has been tuned to.
- * BERTH_E_INVALID: no such option. BERTH_E_STALE. */
+ * BERTH_E_INVALID: no such option. */
 BERTH_API BERTH_MUST_CHECK int berth_tcp_get(const struct berth *berth, berth_id id,
                                              enum berth_tcp_option option, uint64_t *value);
 
@@ -213,7 +226,6 @@ BERTH_API BERTH_MUST_CHECK int berth_tcp_get(const struct berth *berth, berth_id
  * "newreno" (RFC 5681, 6582) or "bbr" (version 3, draft-ietf-ccwg-bbr; with limits.tcp_paced
  * reached, "cubic" instead). It goes on with the window that there is. A connection begins with its
  * listener's, that with the stack's (tcp.congestion_control). BERTH_E_INVALID: none of that NAME.
- * BERTH_E_STALE.
  */
 BERTH_API BERTH_MUST_CHECK int berth_tcp_set_congestion_control(struct berth *berth, berth_id id,
                                                                 const char *name);
@@ -304,6 +316,7 @@ struct berth_tcp_info {
     bool app_limited;      /* delivery_bps tells of the writer, not of the path */
     char congestion_control[16];
 };
+/* Also of a held SYN, and of a connection that is over and not given back; of no listener. */
 BERTH_API BERTH_MUST_CHECK int berth_tcp_info(const struct berth *berth, berth_id id,
                                               struct berth_tcp_info *out);
 

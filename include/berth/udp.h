@@ -16,8 +16,8 @@ extern "C" {
  * A UDP socket. LOCAL: as for berth_tcp_connect when REMOTE is given (connected: takes only
  * REMOTE's datagrams), as for berth_tcp_listen when it is NULL (unconnected: takes everybody's that
  * the firewall allows); both NULL: any address and a free ephemeral port. Held flows become sockets
- * by berth_held_accept. BERTH_E_IN_USE, BERTH_E_NO_PORT, BERTH_E_NO_ROUTE, BERTH_E_DENIED,
- * BERTH_E_LIMIT, BERTH_E_INVALID.
+ * by berth_held_accept. Errors as for those two; BERTH_E_LIMIT is limits.udp_sockets, limits.binds
+ * or limits.port_endpoints.
  *
  * The firewall is asked once per conversation: here for a connected socket; for an unconnected one
  * on the first datagram to or from each peer, who is then known until five minutes pass without a
@@ -46,7 +46,8 @@ struct berth_datagram {
  */
 BERTH_API BERTH_MUST_CHECK int berth_udp_peek(struct berth *berth, berth_id id,
                                               struct berth_datagram *out);
-/* Gives back the datagram last peeked. BERTH_E_AGAIN: none queued. */
+/* Gives back the oldest datagram. BERTH_E_AGAIN: none queued. BERTH_E_STALE. BERTH_E_STATE:
+ * held. */
 BERTH_API BERTH_MUST_CHECK int berth_udp_consume(struct berth *berth, berth_id id);
 
 /*
@@ -59,8 +60,8 @@ BERTH_API BERTH_MUST_CHECK int berth_udp_consume(struct berth *berth, berth_id i
  *
  * BERTH_E_AGAIN: no room now, BERTH_EVENT_WRITABLE follows. BERTH_E_TOO_LONG, BERTH_E_STALE,
  * BERTH_E_STATE (held; nothing reserved; no TO), BERTH_E_DENIED, BERTH_E_NO_ROUTE, BERTH_E_INVALID
- * (more bytes than reserved; a TO that is not the connected remote, or no unicast endpoint). A
- * commit that fails leaves the reservation as it is.
+ * (more bytes than reserved; segments out of range; a TO that is not the connected remote, or no
+ * unicast endpoint). A commit that fails leaves the reservation as it is.
  */
 BERTH_API BERTH_MUST_CHECK int berth_udp_reserve(struct berth *berth, berth_id id, size_t want,
                                                  struct berth_view *out);
@@ -72,7 +73,8 @@ struct berth_udp_send {
 };
 BERTH_API BERTH_MUST_CHECK int berth_udp_commit(struct berth *berth, berth_id id,
                                                 const struct berth_udp_send *send);
-/* Both in one, with a copy. TO NULL: the connected remote. */
+/* Both in one, with a copy, and without a reservation left over. TO NULL: the connected remote.
+ * Errors as above. */
 BERTH_API BERTH_MUST_CHECK int berth_udp_write(struct berth *berth, berth_id id,
                                                const struct berth_endpoint *to, const void *data,
                                                size_t bytes);

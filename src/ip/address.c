@@ -39,15 +39,33 @@ bool ip_is_prefix(const struct berth_prefix *prefix)
            !(berth_address_is_v4(&prefix->address) && prefix->bits < V4_PREFIX_BITS);
 }
 
-static bool may_be_own(const struct ip *ip, const struct berth_address *address)
+/* Is VALUE the first or the last address of PREFIX's network (RFC 1122 3.2.1.3 c, d)? */
+static bool is_edge(const struct berth_prefix *prefix, uint32_t value)
 {
+    uint32_t host_bits = ADDRESS_BITS - (uint32_t)prefix->bits;
+    uint32_t mask;
+
+    if (!address_is_v4(&prefix->address) || host_bits < HOST_BITS_MIN) {
+        return false;
+    }
+    mask = host_bits == 32 ? UINT32_MAX : ((uint32_t)1 << host_bits) - 1;
+    if (((load_be32(prefix->address.bytes + 12) ^ value) & ~mask) != 0) {
+        return false;
+    }
+    return (value & mask) == mask || (value & mask) == 0;
+}
+
+static bool may_be_own(const struct ip *ip, const struct berth_prefix *prefix)
+{
+    const struct berth_address *address = &prefix->address;
+
     return !berth_address_is_any(address) && !berth_address_is_multicast(address) &&
-           !ip_is_broadcast(ip, address);
+           !ip_is_broadcast(ip, address) && !is_edge(prefix, load_be32(address->bytes + 12));
 }
 
 int ip_add_address(struct ip *ip, const struct berth_prefix *prefix)
 {
-    if (!ip_is_prefix(prefix) || !may_be_own(ip, &prefix->address)) {
+    if (!ip_is_prefix(prefix) || !may_be_own(ip, prefix)) {
         return BERTH_E_INVALID;
     }
     if (ip_is_own(ip, &prefix->address)) {
@@ -69,22 +87,6 @@ bool ip_is_own(const struct ip *ip, const struct berth_address *address)
         }
     }
     return false;
-}
-
-/* Is VALUE the first or the last address of PREFIX's network (RFC 1122 3.2.1.3 c, d)? */
-static bool is_edge(const struct berth_prefix *prefix, uint32_t value)
-{
-    uint32_t host_bits = ADDRESS_BITS - (uint32_t)prefix->bits;
-    uint32_t mask;
-
-    if (!address_is_v4(&prefix->address) || host_bits < HOST_BITS_MIN) {
-        return false;
-    }
-    mask = host_bits == 32 ? UINT32_MAX : ((uint32_t)1 << host_bits) - 1;
-    if (((load_be32(prefix->address.bytes + 12) ^ value) & ~mask) != 0) {
-        return false;
-    }
-    return (value & mask) == mask || (value & mask) == 0;
 }
 
 bool ip_is_broadcast(const struct ip *ip, const struct berth_address *address)

@@ -22,12 +22,6 @@ static inline struct udp_socket *stack_datagram_find(const struct berth *berth, 
     return udp_at(&berth->udp, stack_id_index(id), stack_id_generation(id));
 }
 
-static inline bool stack_is_unicast(const struct berth *berth, const struct berth_address *address)
-{
-    return !berth_address_is_any(address) && !berth_address_is_multicast(address) &&
-           !ip_is_broadcast(&berth->ip, address);
-}
-
 /* udp_calls.c: ends SOCKET and gives its port back. */
 void stack_datagram_close(struct berth *berth, struct udp_socket *socket);
 

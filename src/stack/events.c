@@ -75,6 +75,9 @@ int berth_held_refuse(struct berth *berth, berth_id id)
 
 int berth_held_reject(struct berth *berth, berth_id id, enum berth_unreachable reason)
 {
+    if (!stack_is_reason((int)reason)) {
+        return BERTH_E_INVALID;
+    }
     return stack_id_kind(id) == BERTH_KIND_TCP ? stack_held_tcp_end(berth, id, (int)reason)
                                                : stack_held_datagram_end(berth, id, (int)reason);
 }

@@ -190,9 +190,13 @@ void berth_contact_outcome(struct berth *berth, const struct berth_contact *cont
                                 .protocol = (uint8_t)contact->protocol,
                                 .guarded = contact->guarded,
                                 .peer = contact->peer};
+    bool is_one = contact->direction == BERTH_OUT || contact->direction == BERTH_IN;
+    bool has_ended = outcome == BERTH_OUTCOME_SUCCESS || outcome == BERTH_OUTCOME_FAILURE;
 
     settle(berth);
-    note(berth, &scan, outcome);
+    if (is_one && has_ended) {
+        note(berth, &scan, outcome);
+    }
 }
 
 bool berth_next_scan(struct berth *berth, struct berth_scan *out)

@@ -80,7 +80,7 @@ static inline uint32_t stack_id_index(berth_id id)
     return (uint32_t)id - 1;
 }
 
-/* firewall.c: the verdict on a first contact, as this stack's guard sees it. PROTOCOL: enum
+/* firewall_calls.c: the verdict on a first contact, as this stack's guard sees it. PROTOCOL: enum
  * berth_protocol. */
 struct stack_contact {
     enum berth_protocol protocol;
@@ -100,6 +100,13 @@ static inline bool stack_is_asked(const struct berth_verdict *verdict)
 {
     return verdict->action == BERTH_ASK ||
            (verdict->needs_process && verdict->action != BERTH_ALLOW);
+}
+
+/* Can ADDRESS be an end of a conversation (RFC 1122 3.2.1.3)? */
+static inline bool stack_is_unicast(const struct berth *berth, const struct berth_address *address)
+{
+    return !berth_address_is_any(address) && !berth_address_is_multicast(address) &&
+           !ip_is_broadcast(&berth->ip, address);
 }
 
 /* scan_calls.c: first contacts that have ended, for the walks of firewall/scan.h. */
@@ -142,6 +149,11 @@ int stack_held_datagram_accept(struct berth *berth, berth_id id, void *user);
 int stack_held_datagram_end(struct berth *berth, berth_id id, int reason);
 int stack_held_tcp(const struct berth *berth, berth_id id, struct berth_held *out);
 int stack_held_tcp_accept(struct berth *berth, berth_id id, void *user);
+/* Is REASON one of enum berth_unreachable? */
+static inline bool stack_is_reason(int reason)
+{
+    return reason >= BERTH_UNREACHABLE_NETWORK && reason <= BERTH_UNREACHABLE_PROHIBITED;
+}
 #define STACK_HELD_SILENCE (-1)
 #define STACK_HELD_RESET   (-2)
 /* REASON: enum berth_unreachable, or one of these. */

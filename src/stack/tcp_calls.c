@@ -80,9 +80,7 @@ static int choose_local(struct berth *berth, const struct berth_endpoint *local,
                         const struct berth_endpoint *remote, struct berth_endpoint *out)
 {
     *out = local != NULL ? *local : (struct berth_endpoint){0};
-    bool usable = remote->port != 0 && !berth_address_is_any(&remote->address) &&
-                  !berth_address_is_multicast(&remote->address);
-    if (!usable) {
+    if (remote->port == 0 || !stack_is_unicast(berth, &remote->address)) {
         return BERTH_E_INVALID;
     }
     if (!ip_has_route(&berth->ip, &remote->address)) {
@@ -92,7 +90,7 @@ static int choose_local(struct berth *berth, const struct berth_endpoint *local,
         return ip_source_for(&berth->ip, &remote->address, &out->address);
     }
     bool same = berth_address_is_v4(&local->address) == berth_address_is_v4(&remote->address);
-    return same ? 0 : BERTH_E_INVALID;
+    return same && stack_is_unicast(berth, &local->address) ? 0 : BERTH_E_INVALID;
 }
 
 /* OUT->port is taken from the port space: picked, or as asked. */

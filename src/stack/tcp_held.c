@@ -5,13 +5,26 @@
 #include "stack/stack.h"
 #include "tcp/parts.h"
 
-/* A held SYN, or one that ended while it was held and was not yet given back. */
-static struct tcp_conn *held_of(const struct berth *berth, berth_id id)
+/* Did it end while it was held, no SYN,ACK having left? */
+static bool has_ended_held(const struct tcp_conn *conn)
+{
+    return conn->state == BERTH_TCP_CLOSED && !conn_has(conn, CONN_ACTIVE) &&
+           conn_is_syn_unsent(conn);
+}
+
+/* The held SYN of ID, in *OUT, or one that ended while it was held and was not yet given back.
+ * BERTH_E_STALE; BERTH_E_STATE: a connection that is not held, or not any more. */
+static int find_held(const struct berth *berth, berth_id id, struct tcp_conn **out)
 {
     struct tcp_conn *conn = tcp_conn_of(&berth->tcp, stack_id_index(id), stack_id_generation(id));
-    bool held = conn != NULL && !conn_has(conn, CONN_ORPHAN) && conn->back->listener == 0 &&
-                (conn_has(conn, CONN_HELD) || conn->state == BERTH_TCP_CLOSED);
-    return held ? conn : NULL;
+    if (conn == NULL || conn_has(conn, CONN_ORPHAN) || conn->back->listener != 0) {
+        return BERTH_E_STALE;
+    }
+    if (!conn_has(conn, CONN_HELD) && !has_ended_held(conn)) {
+        return BERTH_E_STATE;
+    }
+    *out = conn;
+    return BERTH_OK;
 }
 
 /* A rule with a limit allows or asks: where it denies, the limit does. */
@@ -26,9 +39,10 @@ static enum berth_reason reason_of(const struct tcp_conn *conn)
 
 int stack_held_tcp(const struct berth *berth, berth_id id, struct berth_held *out)
 {
-    const struct tcp_conn *conn = held_of(berth, id);
-    if (conn == NULL) {
-        return BERTH_E_STALE;
+    struct tcp_conn *conn;
+    int error = find_held(berth, id, &conn);
+    if (error != 0) {
+        return error;
     }
     *out = (struct berth_held){.protocol = BERTH_TCP,
                                .local = conn->local,
@@ -45,15 +59,17 @@ int stack_held_tcp(const struct berth *berth, berth_id id, struct berth_held *ou
 
 int stack_held_tcp_accept(struct berth *berth, berth_id id, void *user)
 {
-    struct tcp_conn *conn = held_of(berth, id);
-    return conn == NULL ? BERTH_E_STALE : tcp_held_accept(&berth->tcp, conn, user);
+    struct tcp_conn *conn;
+    int error = find_held(berth, id, &conn);
+    return error != 0 ? error : tcp_held_accept(&berth->tcp, conn, user);
 }
 
 int stack_held_tcp_end(struct berth *berth, berth_id id, int reason)
 {
-    struct tcp_conn *conn = held_of(berth, id);
-    if (conn == NULL) {
-        return BERTH_E_STALE;
+    struct tcp_conn *conn;
+    int error = find_held(berth, id, &conn);
+    if (error != 0) {
+        return error;
     }
     if (reason >= 0 && conn->state != BERTH_TCP_CLOSED) {
         struct wire_quote quote = {.source = conn->remote.address,

@@ -193,7 +193,7 @@ int berth_udp_unreachable(struct berth *berth, berth_id id, int reason)
     if (socket == NULL) {
         return BERTH_E_STALE;
     }
-    if (reason < BERTH_UNREACHABLE_NETWORK || reason > BERTH_UNREACHABLE_PROHIBITED) {
+    if (!stack_is_reason(reason)) {
         return BERTH_E_INVALID;
     }
     if (!socket->connected) {

@@ -219,6 +219,10 @@ bool tcp_sendq_has_room(const struct tcp *tcp, const struct tcp_conn *conn); /* 
 void tcp_sendq_wake(struct tcp *tcp, struct tcp_conn *conn); /* there may be room again */
 void tcp_sendq_trim(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes);
 void tcp_sendq_clear(struct tcp *tcp, struct tcp_conn *conn);
+/* 0 where the owner may write; else why not: BERTH_E_CLOSED, BERTH_E_STATE, how the connection
+ * ended.
+ */
+int tcp_may_write(const struct tcp_conn *conn);
 void tcp_sendq_release(struct tcp *tcp,
                        struct tcp_conn *conn); /* what was reserved and not committed */
 /* Views of [seq, seq + bytes); returns how many bytes the views cover. */

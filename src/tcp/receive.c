@@ -263,6 +263,9 @@ int tcp_peek(struct tcp *tcp, struct tcp_conn *conn, struct berth_view *views, u
         at = at == last ? NULL : at;
     }
     if (filled == 0) {
+        if (last != NULL) {
+            return BERTH_E_INVALID; /* no view to put it in: not the end of the stream */
+        }
         if (conn->state == BERTH_TCP_CLOSED && conn->back->error != 0) {
             return conn->back->error;
         }

@@ -6,6 +6,8 @@
  * 1. No buffer in the queue is empty.
  * 2. Bytes once committed do not move: views of them stay right until they are acknowledged.
  * 3. `cursor` is NULL or a buffer of the queue, whose first byte has sequence number cursor_seq.
+ * 4. What may be committed is what reserve gave, reserved_bytes: behind the last buffer's bytes and
+ *    then in `reserved`. It goes with that last buffer.
  */
 #include "tcp/parts.h"
 
@@ -16,6 +18,33 @@ static void cursor_reset(struct tcp_conn *conn)
 {
     conn->work->cursor = conn->work->send_first;
     conn->work->cursor_seq = conn_queue_seq(conn);
+}
+
+void tcp_sendq_release(struct tcp *tcp, struct tcp_conn *conn)
+{
+    if (conn->work->reserved_bytes == 0) {
+        return; /* as at rest, where it is nobody's to write */
+    }
+    while (conn->work->reserved != NULL) {
+        struct berth_buffer *buffer = conn->work->reserved;
+        conn->work->reserved = buffer->next;
+        buffers_put(tcp->buffers, buffer);
+    }
+    conn->work->reserved_bytes = 0;
+}
+
+/* The first buffer is empty; where it is the last too, what was reserved began in its room. */
+static void drop_first(struct tcp *tcp, struct tcp_conn *conn)
+{
+    struct berth_buffer *buffer = conn->work->send_first;
+    conn->work->send_first = buffer->next;
+    if (buffer->next == NULL) {
+        conn->work->send_last = NULL;
+        if (conn->work->reserved_bytes > 0 && buffer_room(buffer) > 0) {
+            tcp_sendq_release(tcp, conn);
+        }
+    }
+    buffers_put(tcp->buffers, buffer);
 }
 
 /* Drops BYTES from the front; snd_una has moved already. */
@@ -32,22 +61,8 @@ void tcp_sendq_trim(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes)
             conn->work->cursor = NULL;
         }
         if (buffer->bytes == 0) {
-            conn->work->send_first = buffer->next;
-            conn->work->send_last = buffer->next == NULL ? NULL : conn->work->send_last;
-            buffers_put(tcp->buffers, buffer);
+            drop_first(tcp, conn);
         }
-    }
-}
-
-void tcp_sendq_release(struct tcp *tcp, struct tcp_conn *conn)
-{
-    if (conn->work->reserved_tail != 0) {
-        conn->work->reserved_tail = 0;
-    }
-    while (conn->work->reserved != NULL) {
-        struct berth_buffer *buffer = conn->work->reserved;
-        conn->work->reserved = buffer->next;
-        buffers_put(tcp->buffers, buffer);
     }
 }
 
@@ -87,7 +102,7 @@ uint32_t tcp_sendq_views(struct tcp_conn *conn, uint32_t seq, uint32_t bytes,
     return covered;
 }
 
-static int may_write(const struct tcp_conn *conn)
+int tcp_may_write(const struct tcp_conn *conn)
 {
     if (conn->state == BERTH_TCP_CLOSED) {
         return conn->back->error != 0 ? conn->back->error : BERTH_E_CLOSED;
@@ -201,7 +216,7 @@ size_t tcp_whole_bursts(const struct tcp *tcp, const struct tcp_conn *conn, size
 int tcp_reserve(struct tcp *tcp, struct tcp_conn *conn, size_t want, struct berth_view *views,
                 uint32_t max)
 {
-    int error = may_write(conn);
+    int error = tcp_may_write(conn);
     if (error != 0) {
         return error;
     }
@@ -211,12 +226,12 @@ int tcp_reserve(struct tcp *tcp, struct tcp_conn *conn, size_t want, struct bert
     if (room == 0 || !is_below_mark(conn)) {
         return nothing_now(tcp, conn, false);
     }
-    size_t left = min_size(want, min_u32(room, pool_room(tcp, conn)));
+    size_t most = min_size(want, min_u32(room, pool_room(tcp, conn)));
+    size_t left = most;
     uint32_t count = 0;
     if (conn->work->send_last != NULL && buffer_room(conn->work->send_last) > 0 && left > 0 &&
         max > 0) {
-        conn->work->reserved_tail = buffer_room(conn->work->send_last);
-        size_t part = min_size(left, conn->work->reserved_tail);
+        size_t part = min_size(left, buffer_room(conn->work->send_last));
         views[count++] =
             (struct berth_view){.data = buffer_end(conn->work->send_last), .bytes = part};
         left -= part;
@@ -231,6 +246,7 @@ int tcp_reserve(struct tcp *tcp, struct tcp_conn *conn, size_t want, struct bert
         views[count++] = (struct berth_view){.data = last->data, .bytes = part};
         left -= part;
     }
+    conn->work->reserved_bytes = (uint32_t)(most - left);
     return count == 0 && want > 0 && max > 0 ? nothing_now(tcp, conn, true) : (int)count;
 }
 
@@ -247,27 +263,19 @@ static uint32_t commit_tail(struct tcp_conn *conn, uint32_t bytes)
 
 int tcp_commit(struct tcp *tcp, struct tcp_conn *conn, size_t bytes)
 {
-    int error = may_write(conn);
+    int error = tcp_may_write(conn);
     if (error != 0) {
         return error;
     }
-    uint32_t tail = conn->work->send_last == NULL ? 0 : buffer_room(conn->work->send_last);
-    if (bytes > 0 && tail != conn->work->reserved_tail) {
-        return BERTH_E_INVALID; /* no room was given, or what was is somebody else's by now */
-    }
-    size_t room = tail;
-    for (const struct berth_buffer *at = conn->work->reserved; at != NULL; at = at->next) {
-        room += at->capacity;
-    }
     uint32_t queued = queued_bytes(conn);
-    if (bytes > room || bytes + queued > tcp_send_limit(tcp, conn)) {
+    if (bytes > conn->work->reserved_bytes || bytes + queued > tcp_send_limit(tcp, conn)) {
         return BERTH_E_INVALID;
     }
     uint32_t left = (uint32_t)bytes;
     left -= commit_tail(conn, left);
     while (left > 0) {
         struct berth_buffer *buffer = conn->work->reserved;
-        BERTH_CHECK(buffer != NULL); /* counted above */
+        BERTH_CHECK(buffer != NULL); /* reserved_bytes counts their room */
         conn->work->reserved = buffer->next;
         buffer->next = NULL;
         buffer->bytes = min_u32(left, buffer->capacity);
@@ -293,7 +301,7 @@ int tcp_commit(struct tcp *tcp, struct tcp_conn *conn, size_t bytes)
 
 int tcp_more(struct tcp *tcp, struct tcp_conn *conn)
 {
-    int error = may_write(conn);
+    int error = tcp_may_write(conn);
     if (error == 0) {
         tcp_sendq_release(tcp, conn);
         conn->back->more = true;

@@ -52,12 +52,12 @@ void tcp_on_urgent(struct tcp *tcp, struct tcp_conn *conn, const struct wire_tcp
  * one goes at once, also where the window is shut. */
 int tcp_urgent(struct tcp *tcp, struct tcp_conn *conn)
 {
-    if (conn->state == BERTH_TCP_CLOSED) {
-        return conn->back->error != 0 ? conn->back->error : BERTH_E_CLOSED;
+    int error = tcp_may_write(conn);
+    if (error != 0) {
+        return error;
     }
     bool opening = conn_is_syn_unsent(conn);
-    if (conn->state == BERTH_TCP_LISTEN || conn_has(conn, CONN_FIN_QUEUED) ||
-        conn->snd_end == conn->snd_nxt + (opening ? 1 : 0)) {
+    if (conn->snd_end == conn->snd_nxt + (opening ? 1 : 0)) {
         return BERTH_E_STATE;
     }
     tcp_work_need(tcp, conn)->snd_up = conn->snd_end;

@@ -71,6 +71,7 @@ struct tcp_work {
     /* ---- 296 ---- what is seldom asked: the owner's calls, recovery.c, rack.c */
     uint64_t idle_ns;              /* deadline: keep-alive's probes, FIN-WAIT-2, held, linger */
     struct berth_buffer *reserved; /* between reserve and commit */
+    uint32_t reserved_bytes;       /* that reserve gave: sendq.c */
     uint32_t snd_up;               /* after the last urgent byte: urgent.c */
     uint32_t recover;              /* snd_nxt when recovery began */
     uint32_t prr_delivered;        /* bytes that arrived, and were sent, in this recovery */
@@ -88,7 +89,6 @@ struct tcp_work {
     struct list reorder_recent;
     struct list_node starved;
     uint64_t soft_error_ns;
-    uint32_t reserved_tail; /* between reserve and commit: room behind the queue's last byte */
 } __attribute__((aligned(64)));
 
 _Static_assert(offsetof(struct tcp_work, sent) == 64, "what is asked most");

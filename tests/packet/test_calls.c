@@ -391,7 +391,7 @@ static int as_bytes(const struct place *place)
 
 static int nothing_waits(const struct place *place)
 {
-    return place->state == BERTH_TCP_CLOSED ? place->write : BERTH_E_STATE;
+    return place->write != 0 ? place->write : BERTH_E_STATE;
 }
 
 static int as_open(const struct place *place)
