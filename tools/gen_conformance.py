@@ -175,8 +175,10 @@ def number_of(one):
 
 def document(requirements, clauses):
     lines = ["# TCP: requirement, test", "",
-             "Made by `tools/gen_conformance.py` from the names of the tests; not edited by hand. Each test is a",
-             "conversation with one stack, segment by segment in virtual time (`tests/packet/talk.h`).", ""]
+             "Made by `tools/gen_conformance.py` from the names of the tests; not edited by hand. Nearly every test is",
+             "a conversation with one stack, segment by segment in virtual time (`tests/packet/talk.h`), in the file of",
+             "`tests/packet/` in brackets; `test_cubic`, `test_hystart` and so on are in `tests/unit/cc/`, few in",
+             "`tests/unit/stack/` and `tests/unit/ip/`.", ""]
     lines += summary(requirements)
     lines += ["", "## RFC 9293", "", "| id | level | section | requirement | tests, or why there is none |",
               "| --- | --- | --- | --- | --- |"]
