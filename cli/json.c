@@ -96,11 +96,3 @@ void cli_json_print(json_t *document, FILE *out)
     fputc('\n', out);
     json_decref(document);
 }
-
-void cli_json_print_line(json_t *document, FILE *out)
-{
-    json_dumpf(document, out, JSON_COMPACT);
-    fputc('\n', out);
-    fflush(out);
-    json_decref(document);
-}

@@ -25,8 +25,7 @@ void cli_json_put_number(json_t *object, const char *key, int64_t value);
 /* Takes VALUE. */
 void cli_json_append(json_t *array, json_t *value);
 
-/* Take DOCUMENT. One document, indented; or one line, for streams (flushed, so that it is seen). */
+/* Takes DOCUMENT. Indented, with a newline at its end. */
 void cli_json_print(json_t *document, FILE *out);
-void cli_json_print_line(json_t *document, FILE *out);
 
 #endif

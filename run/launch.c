@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -392,23 +391,6 @@ bool launch_take_interrupt(struct launch *launch)
 
     launch->signals.is_interrupted = false;
     return was;
-}
-
-void launch_signal(struct launch *launch, int signal_number)
-{
-    if (launch->state == LAUNCH_RUNNING) {
-        (void)kill(launch->pid, signal_number);
-    }
-}
-
-int launch_wait(struct launch *launch)
-{
-    while (launch_on_event(launch) == LAUNCH_RUNNING) {
-        struct pollfd waiting = {.fd = launch->signals.fd, .events = POLLIN};
-
-        (void)poll(&waiting, 1, -1);
-    }
-    return launch->exit_status;
 }
 
 /* --- what it knows --- */

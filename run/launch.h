@@ -30,7 +30,7 @@
  *   held      execve succeeded                  running   launch_go
  *   held      execve failed                     ended     launch_go (status 126 or 127)
  *   running   COMMAND stopped: berth stops too  running   launch_on_event
- *   running   COMMAND exited or was killed      ended     launch_on_event, launch_wait
+ *   running   COMMAND exited or was killed      ended     launch_on_event
  *   any       -                                 -         launch_free
  *
  * launch_start() forks: call it while the process has one thread, before it opens what it need not
@@ -143,10 +143,6 @@ void launch_hold(struct launch *launch, bool is_on);
 /* Has the terminal sent an interrupt, a quit or a hang-up since this was asked last? */
 bool launch_take_interrupt(struct launch *launch);
 
-/* Sends a signal to COMMAND. Nothing happens when it has ended or is still held. */
-void launch_signal(struct launch *launch, int signal_number);
-/* Waits for COMMAND to end, doing what launch_on_event does meanwhile. Returns its exit status. */
-int launch_wait(struct launch *launch);
 /* COMMAND's exit status as berth's: its own, or 128+N. Only in LAUNCH_ENDED. */
 int launch_exit_status(const struct launch *launch);
 

@@ -13,8 +13,6 @@
 #include "link/packets.h"
 #include "sim/pipe.h"
 
-#define NETWORK_PAIRS_MAX 128
-
 struct network;
 
 struct network_port {

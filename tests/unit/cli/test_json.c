@@ -47,10 +47,11 @@ static void json_prints_in_the_order_of_putting(void **state)
     cli_json_put_number(object, "z", -1);
     cli_json_put(object, "a", json_true());
     cli_json_append(array, json_incref(object));
-    cli_json_print_line(array, out);
+    cli_json_print(array, out);
     cli_json_print(object, out);
     fclose(out);
-    assert_string_equal(text, "[{\"z\":-1,\"a\":true}]\n{\n  \"z\": -1,\n  \"a\": true\n}\n");
+    assert_string_equal(text, "[\n  {\n    \"z\": -1,\n    \"a\": true\n  }\n]\n"
+                              "{\n  \"z\": -1,\n  \"a\": true\n}\n");
     free(text);
 }
 
