@@ -42,6 +42,8 @@ struct settings {
     struct berth_address resolver6;
     uint64_t mtu;
     uint64_t queues;
+    bool has_network;
+    bool has_network6;
     bool is_v4_only;
     bool is_v6_only;
     bool has_summary;
@@ -150,6 +152,7 @@ static bool set_network(void *context, const char *value, struct cli_complaint *
 {
     struct settings *settings = context;
 
+    settings->has_network = true;
     return run_parse_network(value, &settings->network, &settings->resolver, complaint);
 }
 
@@ -157,6 +160,7 @@ static bool set_network6(void *context, const char *value, struct cli_complaint 
 {
     struct settings *settings = context;
 
+    settings->has_network6 = true;
     return run_parse_network6(value, &settings->network6, &settings->resolver6, complaint);
 }
 
@@ -316,6 +320,34 @@ static int refuse(const char *word, const char *expected)
     return cli_options_refuse(&options, word, expected);
 }
 
+/* Whether two of --publish would listen at one place: on ports in common, of one address (those
+ * without one are on the loopback's two). Others that clash the host's kernel tells. */
+static bool is_clash(const struct run_publish *one, const struct run_publish *other)
+{
+    return one->protocol == other->protocol && one->host_first <= other->host_last &&
+           other->host_first <= one->host_last && one->has_address == other->has_address &&
+           (!one->has_address || berth_address_is_equal(&one->address, &other->address));
+}
+
+static int check_publishes(const struct settings *settings)
+{
+    for (size_t i = 0; i < settings->publish_count; i++) {
+        const struct run_publish *publish = &settings->publishes[i];
+
+        if (publish->has_address &&
+            (berth_address_is_v4(&publish->address) ? settings->is_v6_only
+                                                    : settings->is_v4_only)) {
+            return refuse(publish->word, "an address of the family that the program has");
+        }
+        for (size_t j = 0; j < i; j++) {
+            if (is_clash(&settings->publishes[j], publish)) {
+                return refuse(publish->word, "ports that no --publish before it has taken");
+            }
+        }
+    }
+    return -1;
+}
+
 /* What the options contradict. -1, or the exit status. */
 static int check(const struct settings *settings, const struct cli_words *operands)
 {
@@ -328,6 +360,12 @@ static int check(const struct settings *settings, const struct cli_words *operan
     }
     if (settings->is_v4_only && settings->is_v6_only) {
         return refuse("--ipv6-only", "not both it and --ipv4-only");
+    }
+    if (settings->is_v6_only && settings->has_network) {
+        return refuse("--network", "not both it and --ipv6-only");
+    }
+    if (settings->is_v4_only && settings->has_network6) {
+        return refuse("--network6", "not both it and --ipv4-only");
     }
     if (settings->has_summary && settings->is_quiet) {
         return refuse("--quiet", "not both it and --summary");
@@ -344,16 +382,7 @@ static int check(const struct settings *settings, const struct cli_words *operan
     if (settings->queues > 1 && settings->impairment.rate_bps > 0) {
         return refuse("--impair", "no rate, which takes one queue (--queues)");
     }
-    for (size_t i = 0; i < settings->publish_count; i++) {
-        const struct run_publish *publish = &settings->publishes[i];
-
-        if (publish->has_address &&
-            (berth_address_is_v4(&publish->address) ? settings->is_v6_only
-                                                    : settings->is_v4_only)) {
-            return refuse(publish->word, "an address of the family that the program has");
-        }
-    }
-    return -1;
+    return check_publishes(settings);
 }
 
 /* ---- The run --------------------------------------------------------------------------------- */
@@ -478,8 +507,9 @@ int cli_run_main(int argc, char **argv)
 
     *settings = (struct settings){
         .policy = cli_policy_new(), .mtu = 1500, .queues = 1, .ask_seconds = RUN_ASK_SECONDS};
-    (void)set_network(settings, DEFAULT_NETWORK, &complaint);
-    (void)set_network6(settings, DEFAULT_NETWORK6, &complaint);
+    (void)run_parse_network(DEFAULT_NETWORK, &settings->network, &settings->resolver, &complaint);
+    (void)run_parse_network6(DEFAULT_NETWORK6, &settings->network6, &settings->resolver6,
+                             &complaint);
     status = cli_options_parse(&options, argc, argv, settings, &operands);
     if (status < 0) {
         status = check(settings, &operands);

@@ -200,14 +200,41 @@ static bool needs_words(const struct run *run, const struct tally_row *row)
     return row->key.action != BERTH_ALLOW && is_undecided && !row->by_scan && !row->is_told;
 }
 
+/* The words that were printed. */
+struct hints {
+    char lines[HINTS_MAX][TALLY_HINT_BYTES];
+    char last[TALLY_HINT_BYTES]; /* of those that are counted alone */
+    size_t count;
+};
+
+/* Prints HINT unless it has been: the host by IPv4 and by IPv6, and the addresses of a name, take
+ * the same words. */
+static void print_hint(struct hints *hints, const char *hint)
+{
+    for (size_t i = 0; i < hints->count && i < HINTS_MAX; i++) {
+        if (strcmp(hints->lines[i], hint) == 0) {
+            return;
+        }
+    }
+    if (strcmp(hints->last, hint) == 0) {
+        return;
+    }
+    if (hints->count < HINTS_MAX) {
+        fprintf(stderr, "  --allow '%s'\n", hint);
+        memcpy(hints->lines[hints->count], hint, strlen(hint) + 1);
+    } else {
+        memcpy(hints->last, hint, strlen(hint) + 1);
+    }
+    hints->count++;
+}
+
 static void print_hints(const struct run *run, const struct run_config *config,
                         const struct tally_row *rows)
 {
     size_t count = run_tally(run)->count;
     const struct berth_address gateways[2] = {config->network.gateway, config->network6.gateway};
-    char last[TALLY_HINT_BYTES] = "";
+    struct hints hints = {.count = 0};
     uint64_t refused = 0;
-    size_t hints = 0;
 
     for (size_t i = 0; i < count; i++) {
         if (needs_words(run, &rows[i])) {
@@ -222,17 +249,12 @@ static void print_hints(const struct run *run, const struct run_config *config,
     for (size_t i = 0; i < count; i++) {
         char hint[TALLY_HINT_BYTES];
 
-        if (!needs_words(run, &rows[i])) {
-            continue;
+        if (needs_words(run, &rows[i])) {
+            print_hint(&hints, tally_hint(&rows[i], gateways, 2, hint));
         }
-        /* The host by IPv4 and by IPv6 takes the same words. */
-        if (strcmp(tally_hint(&rows[i], gateways, 2, hint), last) != 0 && hints++ < HINTS_MAX) {
-            fprintf(stderr, "  --allow '%s'\n", hint);
-        }
-        memcpy(last, hint, sizeof last);
     }
-    if (hints > HINTS_MAX) {
-        cli_message("and %zu more; --log FILE has them all", hints - HINTS_MAX);
+    if (hints.count > HINTS_MAX) {
+        cli_message("and %zu more; --log FILE has them all", hints.count - HINTS_MAX);
     }
 }
 

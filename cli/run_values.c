@@ -104,7 +104,8 @@ static bool take_address(char **text, struct run_publish *out, struct cli_compla
         *end = '\0';
         *text = end + 1;
     }
-    if (berth_address_parse(begin, &out->address) < 0) {
+    if (berth_address_parse(begin, &out->address) < 0 ||
+        berth_address_is_multicast(&out->address)) {
         return complain(complaint, begin, "an address of this host");
     }
     out->has_address = true;
@@ -178,10 +179,17 @@ bool run_parse_host(const char *text, struct launch_host *out, struct cli_compla
 
 /* ---- --network, --network6 ------------------------------------------------------------------- */
 
+/* 240.0.0.0/4 is reserved (RFC 1112 4): nothing is sent there. */
+static bool is_reserved(const struct berth_address *address)
+{
+    return berth_address_is_v4(address) && berth_address_v4_value(address) >= UINT32_C(0xf0000000);
+}
+
 static bool is_usable(const struct berth_address *address)
 {
-    return !berth_address_is_any(address) && !berth_address_is_loopback(address) &&
-           !berth_address_is_multicast(address) && !berth_address_is_link_local(address);
+    return !is_reserved(address) && !berth_address_is_any(address) &&
+           !berth_address_is_loopback(address) && !berth_address_is_multicast(address) &&
+           !berth_address_is_link_local(address);
 }
 
 bool run_parse_network(const char *text, struct launch_network *out, struct berth_address *resolver,

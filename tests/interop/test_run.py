@@ -131,6 +131,10 @@ def check_options(server):
         (["--ask-timeout", "0"], "'0'"),
         (["--ask-timeout", "111"], "'111'"),
         (["--ipv4-only", "--ipv6-only"], "--ipv4-only"),
+        (["--network", "10.9.0.0/24", "--ipv6-only"], "--ipv6-only"),
+        (["--network6", "fd09::/64", "--ipv4-only"], "--ipv4-only"),
+        (["-p", "8000-8010", "-p", "8005:80"], "'8005:80'"),
+        (["-p", "[::1]:8000:80/udp", "-p", "[::1]:8000:81/udp"], "'[::1]:8000:81/udp'"),
         (["--log", "/no/such/directory/log"], "/no/such/directory/log"),
         (["--pcap", "/no/such/directory/pcap"], "/no/such/directory/pcap"),
         (["--policy", "/no/such/policy"], "/no/such/policy"),
@@ -152,6 +156,22 @@ def check_options(server):
     done = host.run("-p", "192.0.2.77:8080:80", "--", "echo", "it ran")
     tap.check("a published address that the host has not: named, status 125",
               done.returncode == 125 and "192.0.2.77:8080" in done.stderr, done.stderr)
+
+
+def check_words():
+    """The words that would allow it are printed once: the host by either address, a name's
+    addresses, and others between them."""
+    done = host.run("--hosts", "a.test=192.0.2.2", "--hosts", "b.test=192.0.2.3", "--hosts",
+                    "a.test=192.0.2.4", "--", *host.python(
+                        "import socket\n"
+                        "for name in ('a.test', 'b.test'):\n"
+                        "    for place in socket.getaddrinfo(name, 81, type=socket.SOCK_STREAM):\n"
+                        "        socket.socket(place[0]).connect_ex(place[4])\n"
+                        "for family, to in ((2, '10.0.2.2'), (2, '192.0.2.9'), (10, 'fd00::2')):\n"
+                        "    socket.socket(family).connect_ex((to, 82))\n"))
+    tap.is_equal("words that several would take are printed once", host.hints(done.stderr),
+                 ["out 81/tcp to a.test", "out 81/tcp to b.test", "out 82/tcp to host",
+                  "out 82/tcp to 192.0.2.9"])
 
 
 def check_policy(server):
@@ -230,6 +250,7 @@ def main():
             check_status(kind)
     check_signals()
     check_options(server)
+    check_words()
     check_policy(server)
     check_table(server)
     check_networks(server)

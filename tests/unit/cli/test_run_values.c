@@ -84,6 +84,8 @@ static void test_bad_publish(void **state)
         {"80:90:100:110", ""},
         {"http", "http"},
         {" 80", " 80"},
+        {"224.0.0.1:80", "224.0.0.1"},
+        {"[ff02::1]:80", "ff02::1"},
     };
     char huge[4096];
 
@@ -137,9 +139,9 @@ static void is_address(const struct berth_address *address, const char *wanted)
 
 static void test_networks(void **state)
 {
-    static const char *const bad[] = {"10.0.2.0",    "10.0.2.1/24", "10.0.2.0/30",
-                                      "10.0.2.0/33", "127.0.0.0/8", "224.0.0.0/8",
-                                      "0.0.0.0/8",   "fd00::/64",   "x"};
+    static const char *const bad[] = {
+        "10.0.2.0",  "10.0.2.1/24", "10.0.2.0/30", "10.0.2.0/33", "127.0.0.0/8",     "224.0.0.0/8",
+        "0.0.0.0/8", "fd00::/64",   "x",           "240.0.0.0/8", "255.255.255.0/24"};
     static const char *const bad6[] = {"fd00::1/64", "fd00::/113", "fe80::/64",  "ff00::/64",
                                        "::/64",      "10.0.0.0/8", "fd00::/129", ""};
     struct launch_network network = {0};
