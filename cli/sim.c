@@ -457,6 +457,8 @@ static int run_all(struct sim_jobs *jobs, struct sim_config *config, struct sim_
     }
     status = run_each(jobs, report, &progress);
     cli_progress_end(&progress);
+    config->on_progress = NULL;
+    config->user = NULL;
     return status;
 }
 
