@@ -148,7 +148,8 @@ static int read_path(struct reading *reading, bool must_be_regular, size_t bytes
     int error = 0;
 
     if (fd < 0 || fstat(fd, &st) < 0) {
-        error = errno != 0 ? errno : EIO; /* never success, as the analyzer has to be told */
+        error = errno;
+        error = error != 0 ? error : EIO; /* never success, as the analyzer has to be told */
     } else if (S_ISDIR(st.st_mode)) {
         error = EISDIR;
     } else if (must_be_regular && !S_ISREG(st.st_mode)) {
