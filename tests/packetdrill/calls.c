@@ -144,11 +144,22 @@ static int call_close(void *userdata, int fd)
 
 /* ---- Reading and writing -------------------------------------------------------------------- */
 
+/* Scripts say NULL for a buffer: no memory where there should be some. */
+static bool is_bad(const struct msghdr *message)
+{
+    bool bad = false;
+    for (size_t i = 0; i < message->msg_iovlen; i++) {
+        bad = bad || (message->msg_iov[i].iov_base == NULL && message->msg_iov[i].iov_len > 0);
+    }
+    return bad;
+}
+
 static ssize_t receive(struct adapter *adapter, int fd, struct msghdr *message, int flags)
 {
     struct file *file = file_of(adapter, fd);
-    if (file == NULL) {
-        return -EBADF;
+    bool may_be_none = (flags & MSG_TRUNC) != 0; /* what comes is thrown away: tcp(7) */
+    if (file == NULL || (is_bad(message) && !may_be_none)) {
+        return file == NULL ? -EBADF : -EFAULT;
     }
     switch (file->kind) {
     case FILE_TCP:
@@ -168,8 +179,8 @@ static ssize_t receive(struct adapter *adapter, int fd, struct msghdr *message, 
 static ssize_t transmit(struct adapter *adapter, int fd, const struct msghdr *message, int flags)
 {
     struct file *file = file_of(adapter, fd);
-    if (file == NULL) {
-        return -EBADF;
+    if (file == NULL || is_bad(message)) {
+        return file == NULL ? -EBADF : -EFAULT;
     }
     switch (file->kind) {
     case FILE_TCP:

@@ -99,6 +99,8 @@ static const struct row rows[] = {
     {IPPROTO_TCP, TCP_SYNCNT, NUMBER, 1, 127, 6, HANDED(BERTH_TCP_SYN_RETRIES), 1},
     {IPPROTO_TCP, TCP_LINGER2, CLAMPED, -1, 120, 60, HANDED(BERTH_TCP_FIN_WAIT2_NS), NS_PER_S},
     {IPPROTO_TCP, TCP_FASTOPEN, CLAMPED, 0, 4096, 0, HANDED(BERTH_TCP_FAST_OPEN_PENDING), 1},
+    {IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, SWITCH, 0, 1, 0, HANDED(BERTH_TCP_FAST_OPEN_NO_COOKIE),
+     1},
     {IPPROTO_TCP, TCP_FASTOPEN_CONNECT, SWITCH, 0, 1, 0, KEPT, 1},
     {IPPROTO_TCP, TCP_DEFER_ACCEPT, CLAMPED, 0, INT32_MAX, 0, KEPT, 1},
     {IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, SWITCH, 0, 1, 0, KEPT, 1},
@@ -301,6 +303,20 @@ static bool set_special(struct adapter *adapter, struct file *file, const struct
     }
 }
 
+/* tcp(7): TCP_NODELAY sends what waits, also what MSG_MORE and TCP_CORK hold; the cork stays. */
+static void flush(struct adapter *adapter, struct file *file)
+{
+    berth_id id = file->stream.id;
+    if (id == 0 || file->stream.state == STREAM_LISTENING || file->stream.over) {
+        return;
+    }
+    bool corked = option_value(file, IPPROTO_TCP, TCP_CORK) != 0;
+    (void)!berth_tcp_commit(adapter->berth, id, 0); /* ends MSG_MORE */
+    (void)!berth_tcp_set(adapter->berth, id, BERTH_TCP_CORK, 0);
+    clock_pump(adapter);
+    (void)!berth_tcp_set(adapter->berth, id, BERTH_TCP_CORK, corked);
+}
+
 /* ---- setsockopt ----------------------------------------------------------------------------- */
 
 static bool fits(const struct file *file, const struct row *row)
@@ -366,6 +382,9 @@ int options_set(struct adapter *adapter, struct file *file, const struct option_
         file->options[index] = value;
         file->option_set[index] = true;
         hand_on(adapter, file, row);
+        if (row->level == IPPROTO_TCP && row->name == TCP_NODELAY && value != 0) {
+            flush(adapter, file);
+        }
     }
     return error;
 }

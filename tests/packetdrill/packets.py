@@ -169,12 +169,12 @@ def emit_icmp(packet, segment, quoted):
         if segment.icmp == "packet_too_big":
             kind, code = 2, 0
         else:
-            kind, code = 1, ICMP6_UNREACHABLE[segment.icmp_code]
+            kind, code = 1, ICMP6_UNREACHABLE[segment.icmp_code or "no_route"]
         head = struct.pack("!BBHI", kind, code, 0, segment.icmp_mtu)
         packet.payload = head + quoted[:1232]
     else:
         packet.protocol = ICMP
-        kind, code = 3, ICMP4_UNREACHABLE[segment.icmp_code]
+        kind, code = 3, ICMP4_UNREACHABLE[segment.icmp_code or "net_unreachable"]
         head = struct.pack("!BBHHH", kind, code, 0, 0, segment.icmp_mtu)
         packet.payload = head + quoted[:28]
     return emit(packet)

@@ -271,7 +271,12 @@ class Parser:
     def packet(self):
         segment = Segment(self.next().text == "<")
         while self.is_next("[") or self.is_next("("):
-            self.ip_info(segment)
+            if self.peek(1).kind == "number":   # what an ICMP message quotes may stand before it
+                self.need("[")
+                segment.quoted = self.range()
+                self.need("]")
+            else:
+                self.ip_info(segment)
         if self.take("udp"):
             segment.kind = "udp"
             self.need("(")

@@ -71,7 +71,8 @@ static void begin(struct berth_config *config)
     config->limits.udp_sockets = 64;
     config->tcp.receive_bytes_max = 15728640; /* a window scale of 8 */
     config->tcp.send_bytes_max = 4194304;
-    config->tcp.syn_retries = 6;
+    config->tcp.syn_retries = 5;
+    config->tcp.ecn = BERTH_TCP_ECN_OFF;
     config->tcp.user_timeout_ns = 924600 * NS_PER_MS; /* 15 timeouts, from 200 ms to 120 s */
     config->tcp.rto_max_ns = 120 * NS_PER_S;
     memset(config->seed, 0x5a, sizeof config->seed);

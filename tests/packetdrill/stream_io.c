@@ -11,6 +11,12 @@
 #include <sys/ioctl.h>
 
 #define VIEWS_AT_ONCE 64
+#ifndef TCP_INQ
+#define TCP_INQ 36
+#endif
+#ifndef TCP_CM_INQ
+#define TCP_CM_INQ TCP_INQ
+#endif
 
 size_t parts_bytes(const struct msghdr *message)
 {
@@ -144,6 +150,26 @@ static ssize_t receive_urgent(struct adapter *adapter, struct file *file, struct
     return 1;
 }
 
+/* TCP_INQ: what is left to be read goes with what was, a byte more where the end follows it. */
+static void tell_left(const struct file *file, struct msghdr *message, size_t room)
+{
+    const struct stream *stream = &file->stream;
+    int left = (int)stream->info.receive_queue_bytes;
+    if (option_value(file, IPPROTO_TCP, TCP_INQ) == 0 || room == 0) {
+        return;
+    }
+    left += left == 0 && stream->peer_closed ? 1 : 0;
+    if (room < CMSG_LEN(sizeof left)) {
+        message->msg_flags |= MSG_CTRUNC;
+        return;
+    }
+    struct cmsghdr *about = message->msg_control;
+    *about = (struct cmsghdr){
+        .cmsg_len = CMSG_LEN(sizeof left), .cmsg_level = IPPROTO_TCP, .cmsg_type = TCP_CM_INQ};
+    memcpy(CMSG_DATA(about), &left, sizeof left);
+    message->msg_controllen = CMSG_SPACE(sizeof left) < room ? CMSG_SPACE(sizeof left) : room;
+}
+
 static size_t least_bytes(const struct file *file, size_t room, int flags)
 {
     size_t least = (size_t)option_value(file, SOL_SOCKET, SO_RCVLOWAT);
@@ -152,21 +178,9 @@ static size_t least_bytes(const struct file *file, size_t room, int flags)
     return least > 0 ? least : 1;
 }
 
-ssize_t stream_receive(struct adapter *adapter, struct file *file, struct msghdr *message,
-                       int flags)
+static ssize_t receive_stream(struct adapter *adapter, struct file *file, struct msghdr *message,
+                              int flags)
 {
-    message->msg_flags = 0;
-    message->msg_controllen = 0;
-    if ((flags & MSG_ERRQUEUE) != 0) {
-        return -EAGAIN; /* no error queue, and so nothing in it */
-    }
-    if (file->stream.id == 0 || file->stream.state == STREAM_LISTENING) {
-        return file->error != 0 ? file_take_error(file) : -ENOTCONN;
-    }
-    stream_refresh(adapter, file);
-    if ((flags & MSG_OOB) != 0) {
-        return receive_urgent(adapter, file, message, flags);
-    }
     size_t room = parts_bytes(message);
     size_t least = least_bytes(file, room, flags);
     uint64_t deadline_ns = file_deadline(adapter, file->receive_timeout_ns);
@@ -189,6 +203,44 @@ ssize_t stream_receive(struct adapter *adapter, struct file *file, struct msghdr
         }
     }
     return copied > 0 ? (ssize_t)copied : error;
+}
+
+/* TCP_FASTOPEN_CONNECT: as good as connecting, until somebody writes. */
+static int wait_for_start(struct adapter *adapter, const struct file *file, int flags)
+{
+    uint64_t deadline_ns = file_deadline(adapter, file->receive_timeout_ns);
+    int error = 0;
+    while (file->stream.state == STREAM_DEFERRED && error == 0) {
+        error = file_wait(adapter, file, file_is_blocking(file, flags), deadline_ns);
+    }
+    return error;
+}
+
+ssize_t stream_receive(struct adapter *adapter, struct file *file, struct msghdr *message,
+                       int flags)
+{
+    size_t control = message->msg_control != NULL ? message->msg_controllen : 0;
+    message->msg_flags = 0;
+    message->msg_controllen = 0;
+    if ((flags & MSG_ERRQUEUE) != 0) {
+        return -EAGAIN; /* no error queue, and so nothing in it */
+    }
+    int error = wait_for_start(adapter, file, flags);
+    if (error != 0) {
+        return error;
+    }
+    if (file->stream.id == 0 || file->stream.state == STREAM_LISTENING) {
+        return file->error != 0 ? file_take_error(file) : -ENOTCONN;
+    }
+    stream_refresh(adapter, file);
+    if ((flags & MSG_OOB) != 0) {
+        return receive_urgent(adapter, file, message, flags);
+    }
+    ssize_t got = receive_stream(adapter, file, message, flags);
+    if (got > 0) {
+        tell_left(file, message, control);
+    }
+    return got;
 }
 
 bool stream_is_readable(struct adapter *adapter, struct file *file)
@@ -233,13 +285,31 @@ static int may_send(struct adapter *adapter, struct file *file, int flags, uint6
     return error != 0 ? error : -EPIPE;
 }
 
+/* What of WANT bytes may be written before some of it leaves: with TCP_NOTSENT_LOWAT so much as
+ * reaches the mark. */
+static size_t below_mark(struct adapter *adapter, struct file *file, size_t want)
+{
+    size_t mark = (size_t)option_value(file, IPPROTO_TCP, TCP_NOTSENT_LOWAT);
+    if (option_value(file, IPPROTO_TCP, TCP_NOTSENT_LOWAT) <= 0) {
+        return want;
+    }
+    clock_pump(adapter);
+    stream_refresh(adapter, file);
+    size_t unsent = file->stream.info.unsent_bytes;
+    size_t room = mark > unsent ? mark - unsent : 0;
+    return want < room ? want : room;
+}
+
 /* Writes what there is room for: the number of bytes; 0: no room. Negative: the error. */
 static ssize_t write_some(struct adapter *adapter, struct file *file, const struct msghdr *message,
                           size_t offset)
 {
     struct berth_view views[VIEWS_AT_ONCE];
     uint32_t count = 0;
-    size_t want = parts_bytes(message) - offset;
+    size_t want = below_mark(adapter, file, parts_bytes(message) - offset);
+    if (want == 0) {
+        return 0;
+    }
     int error =
         berth_tcp_reserve(adapter->berth, file->stream.id, want, views, VIEWS_AT_ONCE, &count);
     if (error != 0) {

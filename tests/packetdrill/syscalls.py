@@ -14,8 +14,10 @@ from script import ScriptError
 WORDS = {
     "SOL_TCP": 6, "SOL_IP": 0, "SOL_IPV6": 41, "SOL_UDP": 17,
     "TCP_USER_TIMEOUT": 18, "TCP_FASTOPEN": 23, "TCP_TIMESTAMP": 24, "TCP_NOTSENT_LOWAT": 25,
-    "TCP_FASTOPEN_CONNECT": 30, "TCP_INQ": 36, "TCP_FASTOPEN_NO_COOKIE": 34, "TCP_CONGESTION": 13,
+    "TCP_FASTOPEN_CONNECT": 30, "TCP_INQ": 36, "TCP_CM_INQ": 36, "TCP_FASTOPEN_NO_COOKIE": 34, "TCP_CONGESTION": 13,
     "IP_LOCAL_PORT_RANGE": 51, "IP_RECVERR": 11, "IP_MTU": 14, "IP_MTU_DISCOVER": 10, "IPV6_RECVERR": 25, "IPV6_MTU": 24,
+    "IP_PMTUDISC_DONT": 0, "IP_PMTUDISC_WANT": 1, "IP_PMTUDISC_DO": 2, "IP_PMTUDISC_PROBE": 3,
+    "IP_FREEBIND": 15, "IP_BIND_ADDRESS_NO_PORT": 24,
     "IPV6_MTU_DISCOVER": 23, "IPV6_TCLASS": 67, "IP_MINTTL": 21,
     "SO_ZEROCOPY": 60, "SO_MAX_PACING_RATE": 47, "SO_PRIORITY": 12, "SO_MARK": 36,
     "SIOCINQ": 0x541b, "FIONREAD": 0x541b, "SIOCOUTQ": 0x5411, "TIOCOUTQ": 0x5411,
@@ -85,6 +87,8 @@ class Syscalls:
 
     def address(self, value, default):
         """A struct sockaddr, as bytes."""
+        if value == "AF_UNSPEC":
+            return bytes(16)
         if value == "...":
             host, port = default
             family = self.world.family
@@ -105,6 +109,9 @@ class Syscalls:
     @staticmethod
     def memory(size):
         return c.create_string_buffer(max(size, 1))
+
+    def buffer(self, value, size):
+        return None if value == "NULL" else self.memory(integer(size))
 
     def parts(self, value):
         sizes = [integer(part.get("iov_len", part.get(1)) if isinstance(part, dict) else part)
@@ -143,20 +150,20 @@ class Syscalls:
         data = self.address(address, self.world.connect)
         return lambda: self.stack.connect(self.fd(fd), data, len(data)), None
 
-    def do_read(self, fd, _data, size):
-        data = self.memory(integer(size))
+    def do_read(self, fd, buffer, size):
+        data = self.buffer(buffer, size)
         return lambda: self.stack.read(self.fd(fd), data, integer(size)), None
 
     def do_readv(self, fd, parts, count):
         array = self.parts(parts)
         return lambda: self.stack.readv(self.fd(fd), array, integer(count)), None
 
-    def do_recv(self, fd, _data, size, flags):
-        data = self.memory(integer(size))
+    def do_recv(self, fd, buffer, size, flags):
+        data = self.buffer(buffer, size)
         return lambda: self.stack.recv(self.fd(fd), data, integer(size), integer(flags)), None
 
-    def do_recvfrom(self, fd, _data, size, flags, _address, _length):
-        data, room, length = self.memory(integer(size)), self.memory(28), c.c_uint32(28)
+    def do_recvfrom(self, fd, buffer, size, flags, _address, _length):
+        data, room, length = self.buffer(buffer, size), self.memory(28), c.c_uint32(28)
         return lambda: self.stack.recvfrom(self.fd(fd), data, integer(size), integer(flags), room,
                                            c.byref(length)), None
 
@@ -167,7 +174,22 @@ class Syscalls:
         if name != "...":
             self.name = c.create_string_buffer(self.address(name, self.world.connect))
             message.name, message.name_bytes = c.addressof(self.name), len(self.name) - 1
+        if "msg_control" in value:
+            self.control = self.memory(512)
+            message.control, message.control_bytes = c.addressof(self.control), 512
         return message
+
+    def check_control(self, message, wanted):
+        """The numbers that came beside the data."""
+        got, at = [], 0
+        while at < message.control_bytes:
+            size, level, kind, number = struct.unpack_from("=Qiii", self.control.raw, at)
+            got.append((level, kind, number))
+            at += (size + 7) // 8 * 8
+        wanted = [tuple(integer(each[name]) for name in ("cmsg_level", "cmsg_type", "cmsg_data"))
+                  for each in wanted]
+        if got != wanted:
+            raise Mismatch(f"msg_control: got {got}, expected {wanted}")
 
     def do_recvmsg(self, fd, value, flags):
         message = self.message(value)
@@ -176,22 +198,24 @@ class Syscalls:
             wanted = integer(value.get("msg_flags", 0))
             if message.flags != wanted:
                 raise Mismatch(f"msg_flags: got {message.flags:#x}, expected {wanted:#x}")
+            if "msg_control" in value:
+                self.check_control(message, value["msg_control"])
         return lambda: self.stack.recvmsg(self.fd(fd), c.byref(message), integer(flags)), check
 
-    def do_write(self, fd, _data, size):
-        data = self.memory(integer(size))
+    def do_write(self, fd, buffer, size):
+        data = self.buffer(buffer, size)
         return lambda: self.stack.write(self.fd(fd), data, integer(size)), None
 
     def do_writev(self, fd, parts, count):
         array = self.parts(parts)
         return lambda: self.stack.writev(self.fd(fd), array, integer(count)), None
 
-    def do_send(self, fd, _data, size, flags):
-        data = self.memory(integer(size))
+    def do_send(self, fd, buffer, size, flags):
+        data = self.buffer(buffer, size)
         return lambda: self.stack.send(self.fd(fd), data, integer(size), integer(flags)), None
 
-    def do_sendto(self, fd, _data, size, flags, address, _length):
-        data = self.memory(integer(size))
+    def do_sendto(self, fd, buffer, size, flags, address, _length):
+        data = self.buffer(buffer, size)
         name = None if address in ("NULL", 0) else self.address(address, self.world.connect)
         return lambda: self.stack.sendto(self.fd(fd), data, integer(size), integer(flags), name,
                                          len(name) if name else 0), None
