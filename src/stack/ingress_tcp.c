@@ -5,21 +5,6 @@
  */
 #include "stack/stack.h"
 
-/* Nobody's segment: a RST tells the sender, unless the rules want silence towards it. */
-static enum berth_drop on_stray(struct berth *berth, const struct wire_packet *packet,
-                                const struct tcp_pair *pair)
-{
-    struct stack_contact contact = {
-        .protocol = BERTH_TCP, .local = pair->local, .remote = pair->remote, .arriving = true};
-    struct berth_contact_query query = stack_query(berth, &contact);
-    bool is_shut_out = stack_scan_is_dropped(berth, packet);
-    stack_scan_stray(berth, packet, pair);
-    if (!is_shut_out && firewall_judge(&berth->firewall, &query).action != BERTH_DROP) {
-        tcp_refuse(&berth->tcp, packet);
-    }
-    return BERTH_DROP_NO_CONNECTION;
-}
-
 /* Who listens at LOCAL; NULL: nobody. */
 static struct tcp_listener *listener_at(struct berth *berth, const struct berth_endpoint *local)
 {
@@ -34,6 +19,27 @@ static struct tcp_listener *listener_at(struct berth *berth, const struct berth_
         tcp_listener_of(&berth->tcp, stack_id_index(id), stack_id_generation(id));
     BERTH_CHECK(listener != NULL);
     return listener;
+}
+
+/* Nobody's segment: a RST tells the sender, unless the rules want silence towards it. Where somebody
+ * listens whom it may reach, one with neither ACK nor RST is passed over (RFC 9293 3.10.7.2). */
+static enum berth_drop on_stray(struct berth *berth, const struct wire_packet *packet,
+                                const struct tcp_pair *pair)
+{
+    struct stack_contact contact = {
+        .protocol = BERTH_TCP, .local = pair->local, .remote = pair->remote, .arriving = true};
+    struct berth_contact_query query = stack_query(berth, &contact);
+    bool is_shut_out = stack_scan_is_dropped(berth, packet);
+    bool is_bare = (packet->tcp.flags & (WIRE_SYN | WIRE_ACK | WIRE_RST)) == 0;
+    stack_scan_stray(berth, packet, pair);
+    enum berth_action action = firewall_judge(&berth->firewall, &query).action;
+    if (is_bare && action == BERTH_ALLOW && listener_at(berth, &pair->local) != NULL) {
+        return BERTH_DROP_TCP_STATE;
+    }
+    if (!is_shut_out && action != BERTH_DROP) {
+        tcp_refuse(&berth->tcp, packet);
+    }
+    return BERTH_DROP_NO_CONNECTION;
 }
 
 /* A SYN that was refused, with nobody to ask. */

@@ -290,6 +290,35 @@ static void nothing_opens_without_rules(void **state)
     talk_end(&talk);
 }
 
+/* What is neither a SYN nor an answer to anything is not for a listener: it keeps silent, as if the
+ * segment had not come. For whom the rules keep out there is no listener, and any RST is that of a
+ * closed port. */
+static void listener_passes_over(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_listen(&talk);
+    talk_in(&talk, "F 0");
+    talk_in(&talk, "P 0+100");
+    talk_in(&talk, "R 0");
+    talk_silent(&talk);
+    talk_in(&talk, "F. 0 ack 77"); /* the second check comes before the FIN */
+    assert_int_equal(talk.out_count, 1);
+    talk_forget(&talk);
+    talk_in(&talk, "S 0 mss 1460");
+    talk_out(&talk, "S. 0 ack 1");
+    talk_end(&talk);
+
+    struct berth_rules_error error;
+    talk_begin(&talk, NULL);
+    assert_int_equal(berth_rules_load(talk.berth, "deny in any\n", 12, &error), 0);
+    talk_listen(&talk);
+    talk_in(&talk, "F 0");
+    talk_out(&talk, "R. 0 ack 1");
+    talk_end(&talk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -304,6 +333,7 @@ int main(void)
         {"RFC 9293 3.10.7.4: SYN-RECEIVED", syn_received_repeats_syn_ack, NULL, NULL, NULL},
         {"RFC 9293 3.10.7.4: SYN-RECEIVED answers what it cannot take",
          syn_received_answers_what_it_cannot_take, NULL, NULL, NULL},
+        {"RFC 9293 3.10.7.2: what is not for a listener", listener_passes_over, NULL, NULL, NULL},
         {"RFC 9293 3.10.7.2, 3.10.7.3: text on a SYN comes again, that of a SYN,ACK is taken",
          text_on_a_syn, NULL, NULL, NULL},
         {"RFC 9293 MUST-15: the MSS without an option", without_options_the_defaults_hold, NULL,
