@@ -69,6 +69,7 @@ class Runner:
         self.script_iss = 0
         self.peer_iss = PEER_START
         self.script_peer_iss = 0
+        self.listens_anew = False  # listen() since: a SYN is another connection's
         self.is_answered = False # the peer's SYN has had its ACK: the next SYN begins a new one
         self.stamps = {}         # the script's timestamps of the stack's to those on the wire
 
@@ -135,6 +136,7 @@ class Runner:
 
     def call(self, call, when):
         self.finish_blocking()
+        self.listens_anew = self.listens_anew or call.name == "listen"
         make, check = self.calls.prepare(call)
         started_us = self.live_us()
         if when.until is None:
@@ -203,7 +205,7 @@ class Runner:
         if segment.ttl is not None:
             packet.ttl = segment.ttl
         is_new = segment.kind == "tcp" and "S" in segment.flags and "." not in segment.flags
-        if is_new and (self.local_port is None or self.is_answered):
+        if is_new and (self.local_port is None or self.is_other_syn(segment)):
             self.begin_flow(PORT, self.next_peer_port)
             self.world.peer_port = self.remote_port
             self.next_peer_port += 1
@@ -221,6 +223,10 @@ class Runner:
         if self.stack.netdev_send(data, len(data)) != 0:
             raise Mismatch("the stack takes no such packet")
         return now_us
+
+    def is_other_syn(self, segment):
+        """A connection's SYN may come again, or one in the midst of it: that one has other numbers."""
+        return self.is_answered and (self.listens_anew or segment.seq == self.script_peer_iss)
 
     def fill_inbound(self, packet, segment):
         for flag in segment.flags:
