@@ -21,8 +21,9 @@ static struct tcp_listener *listener_at(struct berth *berth, const struct berth_
     return listener;
 }
 
-/* Nobody's segment: a RST tells the sender, unless the rules want silence towards it. Where somebody
- * listens whom it may reach, one with neither ACK nor RST is passed over (RFC 9293 3.10.7.2). */
+/* Nobody's segment: a RST tells the sender, unless the rules want silence towards it. Where there
+ * is a listener that it may reach, one with neither ACK nor RST is passed over (RFC 9293
+ * 3.10.7.2). */
 static enum berth_drop on_stray(struct berth *berth, const struct wire_packet *packet,
                                 const struct tcp_pair *pair)
 {

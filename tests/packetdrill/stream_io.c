@@ -307,7 +307,8 @@ static ssize_t write_some(struct adapter *adapter, struct file *file, const stru
     struct berth_view views[VIEWS_AT_ONCE];
     uint32_t count = 0;
     size_t want = below_mark(adapter, file, parts_bytes(message) - offset);
-    want = want > 0 ? want : 1; /* asked for all the same: the stack then tells when there is room */
+    want =
+        want > 0 ? want : 1; /* asked for all the same: the stack then tells when there is room */
     int error =
         berth_tcp_reserve(adapter->berth, file->stream.id, want, views, VIEWS_AT_ONCE, &count);
     if (error != 0) {
