@@ -133,8 +133,30 @@ static void repair(struct tcp *tcp, struct tcp_conn *conn)
     tcp_conn_ready(tcp, conn);
 }
 
+/* A SYN with text (RFC 7413) was too large for the path. It was lost for that, not for congestion:
+ * it goes again at once, and without text (4.2.2). What the path takes is known to what follows. */
+static void on_syn_too_big(struct tcp *tcp, struct tcp_conn *conn, uint32_t mtu)
+{
+    bool is_first = conn->back->fast_text && conn->probes == 1;
+    mtu = mtu == 0 ? plateau_below(tcp->mtu) : mtu;
+    if (!is_first || mtu >= tcp->mtu || (!is_v4(conn) && mtu < MTU_FLOOR_V6)) {
+        return;
+    }
+    struct tcp_path *path = tcp_path_make(tcp, conn);
+    if (path != NULL && max_u32(mtu, floor_of(tcp, conn)) < path->mtu) {
+        tcp_path_told(tcp, path, max_u32(mtu, floor_of(tcp, conn)));
+    }
+    conn->work->rto_ns = BERTH_NEVER; /* counts from the SYN that goes now */
+    conn_set(conn, CONN_SYN_NOW);
+    tcp_conn_ready(tcp, conn);
+}
+
 void tcp_on_too_big(struct tcp *tcp, struct tcp_conn *conn, uint32_t seq, uint32_t mtu)
 {
+    if (conn->state == BERTH_TCP_SYN_SENT && seq == conn->back->iss) {
+        on_syn_too_big(tcp, conn, mtu);
+        return;
+    }
     bool ours = seq_geq(seq, conn->snd_una) && seq_lt(seq, conn->snd_nxt);
     if (!ours || !conn_is_synchronised(conn) || (!is_v4(conn) && mtu < MTU_FLOOR_V6)) {
         return; /* RFC 8201 4: less than every IPv6 link takes is no news */

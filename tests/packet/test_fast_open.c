@@ -428,6 +428,42 @@ static void a_lost_syn_goes_again_plain(void **state)
     talk_end(&talk);
 }
 
+/* The path drops what is as large as the SYN with its text: without waiting for the timeout it goes
+ * again plain, nothing is taken for congestion, and what follows fits. */
+static void a_syn_too_large_for_the_path_goes_again_at_once(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, fast);
+    learn_cookie(&talk);
+    talk_connect_with(&talk, 900);
+    talk_out(&talk, "S 0+900 fo " COOKIE);
+    struct talk_icmp other = {3, 4, 1, 600};
+    talk_icmp(&talk, &other); /* of no SYN */
+    talk_silent(&talk);
+    struct talk_icmp icmp = {3, 4, 0, 600}; /* too big */
+    talk_icmp(&talk, &icmp);
+    talk_out(&talk, "S 0+0 fo no");
+    talk_icmp(&talk, &icmp); /* the plain one is no larger than any path takes */
+    talk_silent(&talk);
+    assert_in_range(talk_wait_out_ms(&talk, 2000), 990, 1010);
+    talk_out(&talk, "S 0+0 fo no");
+    talk_end(&talk);
+
+    talk_begin(&talk, fast);
+    learn_cookie(&talk);
+    talk_connect_with(&talk, 900);
+    talk_out(&talk, "S 0+900 fo " COOKIE);
+    talk_icmp(&talk, &icmp);
+    talk_out(&talk, "S 0+0 fo no");
+    talk_in(&talk, "S. 0 ack 1 win 5000 mss 1000");
+    talk_out(&talk, ". 1+560 ack 1");
+    talk_out(&talk, "P. 561+340 ack 1");
+    assert_int_equal(talk_info(&talk).path_mtu, 600);
+    assert_int_equal(talk_info(&talk).cwnd_bytes, 5600); /* of ten segments, not one */
+    talk_end(&talk);
+}
+
 static void who_gives_no_cookie_is_not_asked_again(void **state)
 {
     (void)state;
@@ -537,6 +573,8 @@ int main(void)
          NULL, NULL, NULL},
         {"RFC 7413 4.1.3.1, 4.2.2: a lost SYN goes again plain", a_lost_syn_goes_again_plain, NULL,
          NULL, NULL},
+        {"RFC 7413 4.2.2; RFC 1191 3: a SYN too large for the path goes again at once",
+         a_syn_too_large_for_the_path_goes_again_at_once, NULL, NULL, NULL},
         {"RFC 7413 4.1.3.1: who gives no cookie is not asked again",
          who_gives_no_cookie_is_not_asked_again, NULL, NULL, NULL},
         {"RFC 7413 4.2.2: text of a SYN,ACK is taken", text_of_a_syn_ack_is_taken, NULL, NULL,
