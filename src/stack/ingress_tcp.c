@@ -30,14 +30,15 @@ static enum berth_drop on_stray(struct berth *berth, const struct wire_packet *p
     struct stack_contact contact = {
         .protocol = BERTH_TCP, .local = pair->local, .remote = pair->remote, .arriving = true};
     struct berth_contact_query query = stack_query(berth, &contact);
-    bool is_shut_out = stack_scan_is_dropped(berth, packet);
+    enum berth_action scanner = stack_scan_verdict(berth, &contact);
+    enum berth_action action = firewall_judge(&berth->firewall, &query).action;
+    bool may_reach = scanner == BERTH_ALLOW && action == BERTH_ALLOW;
     bool is_bare = (packet->tcp.flags & (WIRE_SYN | WIRE_ACK | WIRE_RST)) == 0;
     stack_scan_stray(berth, packet, pair);
-    enum berth_action action = firewall_judge(&berth->firewall, &query).action;
-    if (is_bare && action == BERTH_ALLOW && listener_at(berth, &pair->local) != NULL) {
+    if (is_bare && may_reach && listener_at(berth, &pair->local) != NULL) {
         return BERTH_DROP_TCP_STATE;
     }
-    if (!is_shut_out && action != BERTH_DROP) {
+    if (scanner != BERTH_DROP && action != BERTH_DROP) {
         tcp_refuse(&berth->tcp, packet);
     }
     return BERTH_DROP_NO_CONNECTION;
