@@ -285,6 +285,26 @@ static void a_scanner_is_shut_out_for_its_time(void **state)
     talk_end(&talk);
 }
 
+/* A port that is open looks closed to a scanner, also to a FIN, which a listener passes over else. */
+static void a_scanner_sees_no_listener(void **state)
+{
+    struct talk talk;
+
+    (void)state;
+    talk_begin(&talk, NULL);
+    load(&talk, "on scan in deny 10 seconds\nallow in any\n");
+    talk_listen(&talk);
+    talk_in(&talk, "F 0");
+    talk_silent(&talk);
+    to_ports(&talk, "S 0", 1, 6);
+    assert_int_equal(found(&talk), 1);
+    talk_forget(&talk);
+    talk.port = TALK_PORT;
+    talk_in(&talk, "F 0");
+    talk_out(&talk, "R. 0 ack 1");
+    talk_end(&talk);
+}
+
 /* What a limit refuses is no port that is not there: who calls often is no scanner. */
 static void what_a_limit_refuses_is_no_scan(void **state)
 {
@@ -318,6 +338,7 @@ int main(void)
         cmocka_unit_test(late_segments_are_no_scan),
         cmocka_unit_test(late_is_not_for_ever),
         cmocka_unit_test(a_scanner_is_shut_out_for_its_time),
+        cmocka_unit_test(a_scanner_sees_no_listener),
         cmocka_unit_test(what_a_limit_refuses_is_no_scan),
     };
 
