@@ -285,7 +285,7 @@ static void a_scanner_is_shut_out_for_its_time(void **state)
     talk_end(&talk);
 }
 
-/* A port that is open looks closed to a scanner, also to a FIN, which a listener passes over else. */
+/* An open port looks closed to a scanner: to a FIN too, which a listener passes over else. */
 static void a_scanner_sees_no_listener(void **state)
 {
     struct talk talk;
