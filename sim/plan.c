@@ -182,6 +182,8 @@ static void draw_tcp(struct drawing *drawing, struct berth_tcp_settings *tcp)
     tcp->frto = tcp->send_bytes_max % 4 != 0;
     tcp->quick_ack_ns = tcp->receive_bytes_max % 4 == 1 ? tcp->delayed_ack_ns / 64 : 0;
     tcp->receive_bytes_shared = tcp->receive_bytes_max % 8 == 3 ? tcp->receive_bytes_max / 2 : 0;
+    tcp->pacing = tcp->send_bytes_max % 8 == 5;
+    tcp->idle_window_ns = (uint64_t)(tcp->receive_bytes_max % 3) * NS_PER_S;
     tcp->user_timeout_ns = USER_TIMEOUT_NS;
 }
 

@@ -179,6 +179,10 @@ struct berth_tcp_settings {
     uint64_t user_timeout_ns; /* * data unacknowledged this long: given up (RFC 9293 3.8.3 R2, RFC
                                  5482) */
     uint32_t initial_window;  /* segments (RFC 6928: 10) */
+    uint64_t idle_window_ns;  /* for so long a paced connection of CUBIC or NewReno keeps a
+                                 congestion window that it does not fill (RFC 7661 4.4.3, the NVP):
+                                 5 min at most, and by default. 0, and all others: for an RTO (RFC
+                                 5681 4.1) */
     uint64_t held_ns;         /* a held SYN is dropped after this */
     uint8_t dscp;             /* * RFC 9293 MUST-48, RFC 2474: 0 to 63 */
     bool timeout_option;      /* * RFC 5482, off by default: user timeouts are told, and a peer's

@@ -85,6 +85,7 @@ static void init_tcp(struct berth_tcp_settings *tcp)
         .user_timeout_max_ns = 3600 * NS_PER_S,
         .initial_window = 10,
         /* Longer than hosts go on sending SYNs, so that it is the peer who gives up. */
+        .idle_window_ns = 300 * NS_PER_S, /* RFC 7661 4.4 */
         .held_ns = 180 * NS_PER_S,
         .hop_limit = 64, /* IANA's recommendation */
         .mtu_probing = BERTH_MTU_PROBING_BLACK_HOLE,
@@ -183,6 +184,7 @@ static const struct member members[] = {
     MEMBER(tcp.user_timeout_min_ns, NS_PER_S, 30 * 24 * 3600 * NS_PER_S),
     MEMBER(tcp.user_timeout_max_ns, NS_PER_S, 30 * 24 * 3600 * NS_PER_S),
     MEMBER(tcp.initial_window, 1, 1000),
+    MEMBER(tcp.idle_window_ns, 0, 300 * NS_PER_S), /* RFC 7661 4.4 */
     MEMBER(tcp.held_ns, NS_PER_MS, 24 * 3600 * NS_PER_S),
     MEMBER(tcp.dscp, 0, 63),
     MEMBER(tcp.hop_limit, 1, UINT8_MAX),

@@ -156,6 +156,9 @@ static void control_congestion(struct tcp *tcp, struct tcp_conn *conn,
     if (ack.round_start) {
         conn->work->round_end = conn->snd_nxt; /* windowEnd of RFC 9406 4.2 */
     }
+    if (conn->work->rate != NULL) {
+        tcp_validate_acked(tcp, conn, acked->bytes);
+    }
     conn->work->cc.table->on_ack(&conn->work->cc, &ack);
     tcp_tune_sent(conn);
 }

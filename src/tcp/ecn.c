@@ -334,7 +334,9 @@ void tcp_ecn_on_loss(struct tcp_conn *conn)
 
 static void reduce(struct tcp *tcp, struct tcp_conn *conn, uint32_t flight)
 {
-    conn->work->cc.table->on_ecn(&conn->work->cc, flight, tcp->now_ns);
+    uint32_t used = tcp_validate_flight(tcp, conn, flight);
+    conn->work->cc.table->on_ecn(&conn->work->cc, used, tcp->now_ns);
+    tcp_validate_reduced(tcp, conn);
     tcp_recovery_begin_reduction(conn, flight);
     conn->back->ledger->ecn.reducing =
         conn->work->cc.table->on_sample == NULL; /* one that measures keeps its cwnd */
@@ -345,6 +347,7 @@ static void finish_reduction(struct tcp *tcp, struct tcp_conn *conn)
 {
     conn->back->ledger->ecn.reducing = false;
     conn->work->cc.table->on_recovered(&conn->work->cc, tcp->now_ns);
+    tcp_validate_recovered(tcp, conn);
 }
 
 /* CONN goes to rest: nothing is in flight that a reduction could wait for. */

@@ -330,6 +330,19 @@ static inline uint64_t conn_pace_ns(const struct tcp_conn *conn)
                                                                     : BERTH_NEVER;
 }
 
+/* validate.c */
+/* Only where there is a conn->work->rate. BYTES were acknowledged, outside of a recovery. */
+void tcp_validate_acked(const struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes);
+/* Likewise. Data leaves after an idle time of an RTO. False: CONN's window is not kept. */
+bool tcp_validate_idle(const struct tcp *tcp, struct tcp_conn *conn);
+/* The window is about to be reduced, with FLIGHT bytes in flight: what the controller is to take
+ * for in use. And it has been; and the recovery, or the reduction, is over. */
+uint32_t tcp_validate_flight(const struct tcp *tcp, const struct tcp_conn *conn, uint32_t flight);
+void tcp_validate_reduced(const struct tcp *tcp, const struct tcp_conn *conn);
+void tcp_validate_recovered(const struct tcp *tcp, const struct tcp_conn *conn);
+/* What was measured says nothing any more: after a timeout, or a loss that was none. */
+void tcp_validate_forget(const struct tcp_conn *conn);
+
 /* frto.c */
 void tcp_frto_begin(const struct tcp *tcp, struct tcp_conn *conn, bool recovering);
 void tcp_frto_end(struct tcp_conn *conn);

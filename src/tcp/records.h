@@ -71,6 +71,19 @@ static inline uint32_t sent_lost_bytes(const struct tcp_sent *sent)
     return lost ? sent_bytes(sent) : rest ? sent_bytes(sent) - sent_head_bytes(sent) : 0;
 }
 
+/* How much of a window that is kept was in use lately: validate.c. */
+struct tcp_validation {
+    uint64_t sample_ns;  /* since when the sample under way is taken; 0: none is */
+    uint64_t period_ns;  /* since when pipe_now counts */
+    uint64_t since_ns;   /* since when cwnd has not been validated; 0: it is */
+    uint32_t sample_una; /* snd_una at sample_ns */
+    uint32_t pipe_now;   /* the largest sample of this half period, and of the one before */
+    uint32_t pipe_before;
+    uint32_t used; /* in a reduction from a window not validated: what was in use; else 0 */
+    uint32_t resent_before; /* all that had been sent again when it began, modulo 2^32 */
+    bool has_pipe;
+};
+
 /* What a connection that is paced, or whose controller measures, has beside its record. */
 struct tcp_rate {
     uint32_t pool_link; /* the pool's, while free */
@@ -87,6 +100,7 @@ struct tcp_rate {
     uint64_t newest_sent_ns;
     uint64_t told; /* the last rate that the writer did not limit, for the owner: bytes a second */
     struct tcp_rate_mark newest;
+    struct tcp_validation validation;
     uint64_t newest_rtt_ns; /* 0: it was sent more than once */
     bool newest_limited;
     bool has_newest;

@@ -35,6 +35,20 @@ void tcp_recovery_begin_reduction(struct tcp_conn *conn, uint32_t flight)
     conn->work->prr_flight = max_u32(flight, conn->mss);
 }
 
+/* A loss was found, with FLIGHT bytes in flight. */
+static void reduce_for_loss(struct tcp *tcp, struct tcp_conn *conn, uint32_t flight)
+{
+    uint32_t used = tcp_validate_flight(tcp, conn, flight);
+    conn->work->cc.table->on_loss(&conn->work->cc, used, tcp->now_ns);
+    tcp_validate_reduced(tcp, conn);
+}
+
+static void end_reduction(struct tcp *tcp, struct tcp_conn *conn)
+{
+    conn->work->cc.table->on_recovered(&conn->work->cc, tcp->now_ns);
+    tcp_validate_recovered(tcp, conn);
+}
+
 static void enter_recovery(struct tcp *tcp, struct tcp_conn *conn)
 {
     uint32_t flight = conn->snd_nxt - conn->snd_una; /* RFC 5681 2: FlightSize, SACKed or not */
@@ -46,7 +60,7 @@ static void enter_recovery(struct tcp *tcp, struct tcp_conn *conn)
     tcp_rack_stop_probe(conn);
     if (!conn->back->ledger->ecn.reducing) {
         tcp_recovery_begin_reduction(conn, flight);
-        conn->work->cc.table->on_loss(&conn->work->cc, flight, tcp->now_ns);
+        reduce_for_loss(tcp, conn, flight);
     } else if (!conn_has(conn, CONN_SACK)) {
         conn->work->cc.cwnd = conn->work->cc.ssthresh; /* duplicate ACKs pace the rest */
     }
@@ -64,7 +78,7 @@ static void leave_recovery(struct tcp *tcp, struct tcp_conn *conn)
     conn->work->dup_acks = 0;
     tcp_rack_recovered(conn);
     if (fast) {
-        conn->work->cc.table->on_recovered(&conn->work->cc, tcp->now_ns);
+        end_reduction(tcp, conn);
     }
 }
 
@@ -90,6 +104,7 @@ static void undo(struct tcp *tcp, struct tcp_conn *conn)
     } else {
         conn->work->cc.table->on_spurious(&conn->work->cc, tcp->now_ns);
     }
+    tcp_validate_forget(conn);
 }
 
 /* Without SACK a partial ACK takes back what duplicate ACKs had counted (RFC 6582 3.2 step 3,
@@ -206,8 +221,8 @@ void tcp_recovery_react(struct tcp *tcp, struct tcp_conn *conn, struct tcp_acked
     acked->lost_more = conn->work->lost_bytes > lost_before;
     if (tcp_rack_probe_acked(conn, acked) && !is_recovering(conn) &&
         !conn->back->ledger->ecn.reducing) {
-        conn->work->cc.table->on_loss(&conn->work->cc, conn_pipe(conn) + acked->bytes, tcp->now_ns);
-        conn->work->cc.table->on_recovered(&conn->work->cc, tcp->now_ns);
+        reduce_for_loss(tcp, conn, conn_pipe(conn) + acked->bytes);
+        end_reduction(tcp, conn);
         tcp_ecn_on_loss(conn);
     }
     (void)judge(tcp, conn);
@@ -249,6 +264,7 @@ void tcp_recovery_timeout(struct tcp *tcp, struct tcp_conn *conn)
         conn->work->retrans_stamped = false;
         conn->work->cc.table->on_timeout(&conn->work->cc, flight, tcp->now_ns);
     }
+    tcp_validate_forget(conn);
     tcp_ecn_on_loss(conn);
     conn_clear(conn, CONN_RECOVERY);
     conn_set(conn, CONN_TIMEOUT | CONN_FAST_NOW); /* the first goes, whatever is in flight */

@@ -291,7 +291,8 @@ static bool fill_lost(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet
     return true;
 }
 
-/* RFC 5681 4.1: a window that has not been used for an RTO says nothing about the path. */
+/* RFC 5681 4.1: a window that has not been used for an RTO says nothing about the path, unless it
+ * is kept for longer. */
 static void restart_if_idle(struct tcp *tcp, struct tcp_conn *conn)
 {
     if (conn->snd_una != conn->snd_nxt) {
@@ -300,7 +301,7 @@ static void restart_if_idle(struct tcp *tcp, struct tcp_conn *conn)
     bool measures = conn->work->rate != NULL && conn->work->cc.table->on_sample != NULL;
     bool due = measures ? conn->work->rate->is_limited
                         : tcp->now_ns - conn->work->sent_ns > tcp_rto(tcp, conn);
-    if (due) {
+    if (due && (conn->work->rate == NULL || !tcp_validate_idle(tcp, conn))) {
         conn->work->cc.table->on_idle(&conn->work->cc, tcp->now_ns);
     }
 }

@@ -84,6 +84,7 @@ static void settings(struct berth_config *config, uint8_t choice, uint8_t more)
     config->tcp.fast_open_no_cookie = (choice & 192) == 192;
     config->tcp.quick_ack_ns = (choice & 16) != 0 ? NS_PER_MS : 0;
     config->tcp.fast_open_pending = (choice & 128) != 0 ? 4 : 0;
+    config->tcp.idle_window_ns = (choice & 16) != 0 ? NS_PER_S : 300 * NS_PER_S;
 }
 
 /* A SYN,ACK tells the peer what it needs to go on. */

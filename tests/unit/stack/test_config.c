@@ -199,6 +199,7 @@ static void ranges_of_tcp(void **state)
     REFUSED(tcp.user_timeout_min_ns, config.tcp.user_timeout_max_ns + 1);
     RANGE(tcp.delayed_ack_ns, (uint64_t)0, 500 * ms - 1);
     RANGE(tcp.quick_ack_ns, (uint64_t)0, 500 * ms - 1);
+    RANGE(tcp.idle_window_ns, (uint64_t)0, 300 * second);
     RANGE(tcp.time_wait_ns, (uint64_t)0, 3600 * second);
     RANGE(tcp.fin_wait2_ns, (uint64_t)0, 24 * 3600 * second);
     RANGE(tcp.keepalive_idle_ns, second, 30 * 24 * 3600 * second);
