@@ -59,10 +59,10 @@ static int add_rules(scmp_filter_ctx filter)
     for (size_t i = 0; i < sizeof(rings) / sizeof(rings[0]) && result == 0; i++) {
         result = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), rings[i], 0);
     }
-    if (result ==
-        0) { /* without words for the helper it finds keys that are there, and calls none */
+    /* Without words for the helper request_key finds keys that are there, and calls none. */
+    if (result == 0) {
         result = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(request_key), 1,
-                                  SCMP_A2(SCMP_CMP_NE, 0));
+                                  SCMP_A2(SCMP_CMP_NE, 0, 0));
     }
     for (int family = 0; family < FAMILIES && result == 0; family++) {
         if (!is_family_allowed(family)) {
