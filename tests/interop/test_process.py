@@ -165,6 +165,25 @@ def check_by_gone(directory):
                       lines[:2])
 
 
+def connected(port):
+    """A client; or the error, where a RST came before connect() had looked."""
+    try:
+        return socket.create_connection(("127.0.0.1", port), timeout=10)
+    except OSError as error:
+        return error
+
+
+def heard(client):
+    """What it hears, or the name of its error."""
+    if isinstance(client, OSError):
+        return type(client).__name__
+    with client:
+        try:
+            return client.recv(100)
+        except OSError as error:
+            return type(error).__name__
+
+
 def check_by_inwards(directory):
     """A published port is open to who listens there by that name."""
     program = ("import socket\n"
@@ -184,13 +203,10 @@ def check_by_inwards(directory):
     for _ in range(2):
         while process.stdout.readline() not in ("yes\n", "no\n"):
             pass
-        with socket.create_connection(("127.0.0.1", 7001), timeout=10) as client:
-            process.stdin.write("\n")
-            process.stdin.flush()
-            try:
-                got.append(client.recv(100))
-            except OSError as error:
-                got.append(type(error).__name__)
+        client = connected(7001)
+        process.stdin.write("\n")
+        process.stdin.flush()
+        got.append(heard(client))
     process.communicate(timeout=20)
     tap.is_equal("inwards, by who listens", got, [b"hello", "ConnectionResetError"])
     tap.is_equal("and the log names it", [(line["event"], line["process"]["name"]) for line in host.read_log(log)
