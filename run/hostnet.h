@@ -7,8 +7,8 @@
  * Invariants
  *  1. Addresses are sorted and each stands once; loopback addresses are among them.
  *  2. When the kernel says that news was lost, everything is read again.
- *  3. A list that would overflow its limit is cut and says so (is_cut): rules then treat
- *     addresses beyond it as strangers', so callers should report it.
+ *  3. A list that would overflow its limit is cut and says so (is_cut): then callers tell the
+ *     firewall that there are too many, which shuts what might be among them.
  */
 #ifndef RUN_HOSTNET_H
 #define RUN_HOSTNET_H

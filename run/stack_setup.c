@@ -43,16 +43,24 @@ void stack_setup_host_addresses(struct run *run)
     struct hostnet_prefixes prefixes = hostnet_prefixes(run->hostnet);
     size_t count = addresses.count + broadcasts.count;
     struct berth_address *all = calloc(count + 1, sizeof *all);
+    bool is_cut;
+    int result;
 
     if (all != NULL) {
         memcpy(all, addresses.addresses, addresses.count * sizeof *all);
         memcpy(all + addresses.count, broadcasts.addresses, broadcasts.count * sizeof *all);
     }
-    if (all == NULL || addresses.is_cut || broadcasts.is_cut || prefixes.is_cut ||
-        berth_host_addresses_set(run->guard->berth, all, count) < 0 ||
-        berth_host_prefixes_set(run->guard->berth, prefixes.prefixes, prefixes.count) < 0) {
-        run_say(run, "this host has too many addresses (%zu): some are taken for the network's",
-                count);
+    is_cut = all == NULL || addresses.is_cut || broadcasts.is_cut;
+    result = berth_host_addresses_set(run->guard->berth, all, is_cut ? SIZE_MAX : count);
+    if (result == BERTH_OK) {
+        result = berth_host_prefixes_set(run->guard->berth, prefixes.prefixes,
+                                         prefixes.is_cut ? SIZE_MAX : prefixes.count);
+    }
+    if (result < 0) {
+        run_say(run,
+                "this host has more addresses of its own than can be kept (%d, and %d "
+                "networks): only rules that name an address match",
+                HOSTNET_ADDRESSES_MAX, HOSTNET_PREFIXES_MAX);
     }
     free(all);
 }

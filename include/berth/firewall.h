@@ -242,7 +242,9 @@ BERTH_API void berth_name_release(struct berth *berth, const struct berth_addres
 /*
  * The addresses that the word "host" stands for besides the stack's own addresses, and that a rule
  * without a peer never matches: every address that the host holds, and its networks' broadcasts.
- * Replaces the earlier set. BERTH_E_LIMIT past 8192: the earlier set stays.
+ * Replaces the earlier set. BERTH_E_LIMIT past 8192 (SIZE_MAX: too many to tell; none is read): the
+ * earlier set stays, and until a call takes them all a rule without a peer matches nothing, for any
+ * address may be the host's.
  */
 BERTH_API BERTH_MUST_CHECK int berth_host_addresses_set(struct berth *berth,
                                                         const struct berth_address *addresses,
@@ -250,7 +252,7 @@ BERTH_API BERTH_MUST_CHECK int berth_host_addresses_set(struct berth *berth,
 /*
  * Networks of which the host takes every address for its own (a route of type "local"): likewise,
  * each address by itself. Not those of loopback, which a rule may name by their prefix.
- * BERTH_E_LIMIT past 64: the earlier set stays.
+ * BERTH_E_LIMIT past 64, with what follows from it.
  */
 BERTH_API BERTH_MUST_CHECK int berth_host_prefixes_set(struct berth *berth,
                                                        const struct berth_prefix *prefixes,

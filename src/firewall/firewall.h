@@ -68,6 +68,8 @@ struct firewall {
     uint32_t host_count;
     struct berth_prefix host_prefixes[FIREWALL_HOST_PREFIXES_MAX];
     uint32_t host_prefix_count;
+    bool host_is_cut; /* there are more of these than were told: which is not known */
+    bool host_prefixes_are_cut;
     struct berth_address *gateways; /* the stack's own addresses: likewise */
     uint32_t gateway_count;
     uint32_t gateways_max;
@@ -118,7 +120,8 @@ bool firewall_may_reach_address(const struct firewall *firewall,
                                 const struct berth_address *address);
 bool firewall_name_matches_rule(const struct firewall *firewall, uint32_t index, const char *name);
 
-/* Replaces the host's addresses. BERTH_E_LIMIT past FIREWALL_HOST_ADDRESSES_MAX: the old stay. */
+/* Replaces the host's addresses. BERTH_E_LIMIT past FIREWALL_HOST_ADDRESSES_MAX: the old stay, and
+ * until a call takes all of them every other address may be the host's (special.h). */
 int firewall_set_host(struct firewall *firewall, const struct berth_address *addresses,
                       size_t count);
 /* The same of whole networks. BERTH_E_LIMIT past FIREWALL_HOST_PREFIXES_MAX: the old stay. */

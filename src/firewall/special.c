@@ -158,11 +158,17 @@ static bool is_host(const struct firewall *firewall, const struct berth_address 
 static struct firewall_special find_special(const struct firewall *firewall,
                                             const struct berth_address *address)
 {
+    struct firewall_special special;
+
     if (is_host(firewall, address)) {
         return (struct firewall_special){
             .bits = ADDRESS_BITS, .is_host = true, .name = "the host's own"};
     }
-    return find_block(address, ADDRESS_BITS);
+    special = find_block(address, ADDRESS_BITS);
+    if (special.bits == 0 && (firewall->host_is_cut || firewall->host_prefixes_are_cut)) {
+        return (struct firewall_special){.bits = ADDRESS_BITS, .name = "perhaps the host's own"};
+    }
+    return special;
 }
 
 struct firewall_special firewall_special(const struct firewall *firewall,
@@ -200,7 +206,8 @@ bool firewall_special_prefix(const struct berth_prefix *prefix, uint8_t *bits)
 int firewall_set_host(struct firewall *firewall, const struct berth_address *addresses,
                       size_t count)
 {
-    if (count > FIREWALL_HOST_ADDRESSES_MAX) {
+    firewall->host_is_cut = count > FIREWALL_HOST_ADDRESSES_MAX;
+    if (firewall->host_is_cut) {
         return BERTH_E_LIMIT;
     }
     BERTH_CHECK(firewall->host != NULL);
@@ -214,7 +221,8 @@ int firewall_set_host(struct firewall *firewall, const struct berth_address *add
 int firewall_set_host_prefixes(struct firewall *firewall, const struct berth_prefix *prefixes,
                                size_t count)
 {
-    if (count > FIREWALL_HOST_PREFIXES_MAX) {
+    firewall->host_prefixes_are_cut = count > FIREWALL_HOST_PREFIXES_MAX;
+    if (firewall->host_prefixes_are_cut) {
         return BERTH_E_LIMIT;
     }
     for (size_t i = 0; i < count; i++) {

@@ -8,6 +8,8 @@
  *   unspecified (the blocks in special.c)        wholly inside the block
  *   IPv6 that carries a special IPv4 address     exactly that address, or a prefix that lies
  *   (NAT64 64:ff9b::/96, 6to4 2002::/16)         wholly inside what carries the block
+ *   any other, while it is not known which       exactly that address
+ *   the host holds (it has too many)
  *
  * All of it is one number: how many leading bits of the address a rule's prefix must at least have.
  * A prefix contains the address, and so does the block; so a prefix with no fewer bits than the

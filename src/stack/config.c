@@ -84,8 +84,8 @@ static void init_tcp(struct berth_tcp_settings *tcp)
         .user_timeout_min_ns = 100 * NS_PER_S, /* RFC 5482 3.1 */
         .user_timeout_max_ns = 3600 * NS_PER_S,
         .initial_window = 10,
-        /* Longer than hosts go on sending SYNs, so that it is the peer who gives up. */
         .idle_window_ns = 300 * NS_PER_S, /* RFC 7661 4.4 */
+        /* Longer than hosts go on sending SYNs, so that it is the peer who gives up. */
         .held_ns = 180 * NS_PER_S,
         .hop_limit = 64, /* IANA's recommendation */
         .mtu_probing = BERTH_MTU_PROBING_BLACK_HOLE,

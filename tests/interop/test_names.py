@@ -216,6 +216,23 @@ def check_own_network(world):
         tap.is_equal(f"an address of a local route, 'out PORT{words}'", done.stdout, came + "\n")
 
 
+def check_too_many(world):
+    """More local networks than can be kept: what is the network's is not known any more."""
+    routes = [f"198.18.{i}.0/24" for i in range(65)]
+    for route in routes:
+        host.ip("route", "add", "local", route, "dev", "lo")
+    call = [*CURL, "--max-time", "10", f"http://{FAR}/"]
+    for words, status in (("", 7), (f" to {FAR}", 0)):
+        done = world.run([f"out http{words}"], *call, options=())
+        tap.check(f"too many local networks, 'out http{words}': {'refused' if status else 'open'}",
+                  done.returncode == status and "only rules that name an address match" in done.stderr,
+                  done.stderr)
+    for route in routes:
+        host.ip("route", "del", "local", route, "dev", "lo")
+    done = world.run(["out http"], *call)
+    tap.is_equal("and once there are fewer", done.returncode, 0)
+
+
 def check_inward(world):
     for name, kind, address in (("inward", "A", INWARD), ("loopback", "A", "127.0.0.1"),
                                 ("metadata", "A", "169.254.169.254"), ("gateway", "A", "10.0.2.2"),
@@ -529,6 +546,7 @@ def main():
             check_wildcard(world)
             check_aliases(world)
             check_own_network(world)
+            check_too_many(world)
             check_inward(world)
             check_servers(world)
             check_pieces(world)

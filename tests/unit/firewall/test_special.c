@@ -154,6 +154,15 @@ static void prefixes_inside_blocks(void **state)
     }
 }
 
+/* It matches a rule that names it, and neither one without a peer nor "host". */
+static bool may_be_hosts(const struct fixture *fixture, const struct berth_address *address)
+{
+    struct firewall_special special = firewall_special(&fixture->firewall, address);
+
+    assert_false(special.is_host);
+    return special.bits == 128;
+}
+
 static void networks_of_the_hosts(void **state)
 {
     struct fixture *fixture = *state;
@@ -174,8 +183,10 @@ static void networks_of_the_hosts(void **state)
         firewall_set_host_prefixes(&fixture->firewall, many, FIREWALL_HOST_PREFIXES_MAX + 1),
         BERTH_E_LIMIT);
     assert_true(firewall_special(&fixture->firewall, &inside).is_host);
+    assert_true(may_be_hosts(fixture, &outside));
     assert_int_equal(firewall_set_host_prefixes(&fixture->firewall, NULL, 0), BERTH_OK);
     assert_false(firewall_special(&fixture->firewall, &inside).is_host);
+    assert_false(may_be_hosts(fixture, &outside));
 }
 
 static void host_addresses_are_replaced(void **state)
@@ -191,6 +202,10 @@ static void host_addresses_are_replaced(void **state)
     assert_int_equal(firewall_set_host(&fixture->firewall, many, FIREWALL_HOST_ADDRESSES_MAX + 1),
                      BERTH_E_LIMIT);
     assert_true(firewall_special(&fixture->firewall, &old).is_host);
+    assert_true(may_be_hosts(fixture, &many[0]));
+    assert_int_equal(firewall_set_host_prefixes(&fixture->firewall, NULL, 0), BERTH_OK);
+    assert_true(may_be_hosts(fixture, &many[0])); /* that was about something else */
+    assert_int_equal(firewall_set_host(&fixture->firewall, NULL, SIZE_MAX), BERTH_E_LIMIT);
     assert_int_equal(firewall_set_host(&fixture->firewall, many, FIREWALL_HOST_ADDRESSES_MAX),
                      BERTH_OK);
     assert_false(firewall_special(&fixture->firewall, &old).is_host);
