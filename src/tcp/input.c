@@ -96,6 +96,19 @@ static enum berth_drop on_unacceptable(struct tcp *tcp, struct tcp_conn *conn,
     return BERTH_DROP_TCP_OUT_OF_WINDOW;
 }
 
+/* It fails PAWS: an ACK goes back (RFC 7323 5.3 R1), which brings what the peer has to send again;
+ * throttled for a bare ACK, the like of which two ends that each think the other old would echo. */
+static enum berth_drop on_old_timestamp(struct tcp *tcp, struct tcp_conn *conn,
+                                        const struct wire_packet *packet)
+{
+    if (packet->payload_bytes > 0 || (packet->tcp.flags & WIRE_FIN) != 0) {
+        ack_now(tcp, conn);
+    } else {
+        tcp_challenge(tcp, conn);
+    }
+    return BERTH_DROP_TCP_OLD_TIMESTAMP;
+}
+
 /* Second check, the RST bit. */
 static enum berth_drop on_reset(struct tcp *tcp, struct tcp_conn *conn,
                                 const struct wire_tcp *segment)
@@ -214,8 +227,7 @@ static enum berth_drop check_first(struct tcp *tcp, struct tcp_conn *conn,
         return on_syn_again(tcp, conn, packet);
     }
     if (!reset && is_old_timestamp(tcp, conn, segment)) {
-        ack_now(tcp, conn);
-        return BERTH_DROP_TCP_OLD_TIMESTAMP;
+        return on_old_timestamp(tcp, conn, packet);
     }
     if (!tcp_is_acceptable(packet, conn->rcv_nxt, receive_window(conn))) {
         return on_unacceptable(tcp, conn, packet);

@@ -17,15 +17,20 @@ static void stamped(struct berth_config *config)
 }
 
 /* A passive open with timestamps; the peer's clock stands at 1001 then. */
-static void establish(struct talk *talk)
+static void establish_with(struct talk *talk, void (*change)(struct berth_config *config))
 {
-    talk_begin(talk, stamped);
+    talk_begin(talk, change);
     talk_listen(talk);
     talk_in(talk, "S 0 win 65535 mss 1460 sackok ts 1000 0");
     talk_out(talk, "S. 0 ack 1");
     assert_int_equal(talk->last_tsecr, 1000);
     talk_in(talk, ". 1 ack 1 ts 1001 0");
     talk_accept(talk);
+}
+
+static void establish(struct talk *talk)
+{
+    establish_with(talk, stamped);
 }
 
 static bool has_stamp(const struct talk *talk)
@@ -216,6 +221,33 @@ static void paws_comes_first(void **state)
     talk_end(&talk);
 }
 
+static void with_ten_challenges(struct berth_config *config)
+{
+    stamped(config);
+    config->tcp.challenge_acks_per_second = 10;
+}
+
+/* Two ends that each think the other's ACKs old do not echo for ever; text is answered, always. */
+static void old_acks_are_answered_now_and_then(void **state)
+{
+    (void)state;
+    struct talk talk;
+    unsigned answers = 0;
+    establish_with(&talk, with_ten_challenges);
+    for (unsigned i = 0; i < 100; i++) {
+        talk_in(&talk, ". 1 ack 1 ts 900 0");
+        answers += talk.out_count;
+        talk_forget(&talk);
+    }
+    assert_in_range(answers, 1, 10);
+    assert_int_equal(talk_drops(&talk, BERTH_DROP_TCP_OLD_TIMESTAMP), 100);
+    talk_in(&talk, ". 1+10 ack 1 ts 900 0");
+    talk_out(&talk, ". 1 ack 1");
+    talk_in(&talk, "F 1 ack 1 ts 900 0");
+    talk_out(&talk, ". 1 ack 1");
+    talk_end(&talk);
+}
+
 static void resets_and_stamps(void **state)
 {
     (void)state;
@@ -289,6 +321,8 @@ int main(void)
         {"RFC 7323 4.3: which timestamp is echoed", which_is_echoed, NULL, NULL, NULL},
         {"RFC 7323 5.3: the stamp of a forged segment", forged_stamp_is_not_kept, NULL, NULL, NULL},
         {"RFC 7323 5.3: PAWS comes first", paws_comes_first, NULL, NULL, NULL},
+        {"RFC 7323 5.3; RFC 5961 7: old ACKs are answered now and then",
+         old_acks_are_answered_now_and_then, NULL, NULL, NULL},
         {"RFC 7323 5.2: resets and timestamps", resets_and_stamps, NULL, NULL, NULL},
         {"RFC 7323 5.4: the clock", the_clock, NULL, NULL, NULL},
     };
