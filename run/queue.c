@@ -41,21 +41,31 @@ struct packet_parcel {
 
 /* ---- The lock ------------------------------------------------------------------------------- */
 
+void gate_lock_take(struct gate_lock *lock)
+{
+    if (lock->is_on) {
+        BERTH_CHECK(pthread_mutex_lock(&lock->mutex) == 0);
+    }
+}
+
+void gate_lock_give(struct gate_lock *lock)
+{
+    if (lock->is_on) {
+        BERTH_CHECK(pthread_mutex_unlock(&lock->mutex) == 0);
+    }
+}
+
 void queue_lock(struct queue *queue)
 {
     struct run *run = queue->run;
 
-    if (run->lock.is_on) {
-        BERTH_CHECK(pthread_mutex_lock(&run->lock.mutex) == 0);
-    }
+    gate_lock_take(&run->lock);
     run->now_ns = max_u64(run->now_ns, queue->loop->now_ns);
 }
 
 void queue_unlock(struct queue *queue)
 {
-    if (queue->run->lock.is_on) {
-        BERTH_CHECK(pthread_mutex_unlock(&queue->run->lock.mutex) == 0);
-    }
+    gate_lock_give(&queue->run->lock);
 }
 
 bool queue_is_own(const struct queue *queue)

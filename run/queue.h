@@ -88,8 +88,10 @@ struct queue {
 struct queue *queue_new(struct run *run, uint32_t number, struct queue *with);
 void queue_free(struct queue *queue);
 
-/* Only with several queues do these do anything. They nest. The time of the run is QUEUE's then,
- * unless it is later already. */
+/* Only with several queues do these do anything. They nest. */
+void gate_lock_take(struct gate_lock *lock);
+void gate_lock_give(struct gate_lock *lock);
+/* The same; and the time of the run is QUEUE's, unless it is later already. */
 void queue_lock(struct queue *queue);
 void queue_unlock(struct queue *queue);
 

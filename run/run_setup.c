@@ -148,10 +148,10 @@ static void on_capture_error(void *user, const char *text)
     int error = errno; /* TEXT names the file once more */
 
     (void)text;
-    BERTH_CHECK(!run->lock.is_on || pthread_mutex_lock(&run->lock.mutex) == 0);
+    gate_lock_take(&run->lock);
     run_say(run, "cannot write to the capture '%s': %s; it ends here, the program goes on",
             run->config->pcap_file, strerror(error));
-    BERTH_CHECK(!run->lock.is_on || pthread_mutex_unlock(&run->lock.mutex) == 0);
+    gate_lock_give(&run->lock);
 }
 
 static uint64_t wall_offset_ns(void)
