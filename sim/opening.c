@@ -106,6 +106,7 @@ void flow_start(struct world *world, struct flow *flow)
     }
     open_end(world, &flow->ends[opener == PLAN_OPENER_B ? 1 : 0]);
 }
+
 /* Was FLOW opened before the SYN,ACK of the connection left that INFO is of? */
 static bool is_before(const struct world *world, const struct flow *flow,
                       const struct berth_tcp_info *info)

@@ -89,8 +89,8 @@ struct sim_config {
     const char *pcap_file;                /* what crossed host A's link; NULL: none */
     const char *plot_file;                /* of the first flow; NULL: none */
     FILE *packets;                        /* a line for every packet at every host; NULL: none */
-    /* Called every few thousand steps of a run with the virtual time; NULL: none. It may change
-     * nothing of the run. */
+    /* Called every SIM_PROGRESS_STEPS steps of a run with the virtual time; NULL: none. It may
+     * change nothing of the run. */
     void (*on_progress)(void *user, uint64_t now_ns);
     void *user;
 };
