@@ -4,6 +4,7 @@
  * and the port space asked, the rest is tcp/.
  */
 #include "stack/stack.h"
+#include "tcp/move.h"
 #include "tcp/parts.h"
 #include "tcp/timewait.h"
 
@@ -312,5 +313,24 @@ int berth_tcp_info(const struct berth *berth, berth_id id, struct berth_tcp_info
         return BERTH_E_STALE;
     }
     tcp_info(&berth->tcp, conn, out);
+    return 0;
+}
+
+int berth_tcp_export(struct berth *berth, berth_id id, struct berth_tcp_exported *out)
+{
+    struct tcp_conn *conn = owned(berth, id);
+    return conn == NULL ? BERTH_E_STALE : tcp_export(&berth->tcp, conn, out);
+}
+
+int berth_tcp_import(struct berth *berth, const struct berth_tcp_exported *exported, void *user,
+                     berth_id *out)
+{
+    struct tcp_conn *conn;
+    int error = tcp_import(&berth->tcp, exported, &conn);
+    if (error != 0) {
+        return error;
+    }
+    conn->back->user = user;
+    *out = id_of(berth, conn);
     return 0;
 }

@@ -171,6 +171,22 @@ static void leave_listener(struct tcp *tcp, struct tcp_conn *conn)
     }
 }
 
+/* CONN is not to be found any more. */
+static void forget(struct tcp *tcp, struct tcp_conn *conn)
+{
+    tcp->stats->tcp_connections--;
+    table_remove(tcp, conn);
+    give_port(tcp, conn);
+    conn->state = BERTH_TCP_CLOSED;
+}
+
+void tcp_conn_leave(struct tcp *tcp, struct tcp_conn *conn)
+{
+    tcp_outcome_left(tcp, conn);
+    forget(tcp, conn);
+    tcp_conn_free(tcp, conn);
+}
+
 void tcp_conn_end(struct tcp *tcp, struct tcp_conn *conn, int error)
 {
     if (conn->state == BERTH_TCP_CLOSED) {
@@ -187,10 +203,7 @@ void tcp_conn_end(struct tcp *tcp, struct tcp_conn *conn, int error)
         conn_clear(conn, CONN_HELD);
         tcp->held--;
     }
-    tcp->stats->tcp_connections--;
-    table_remove(tcp, conn);
-    give_port(tcp, conn);
-    conn->state = BERTH_TCP_CLOSED;
+    forget(tcp, conn);
     conn->back->error = (int8_t)error;
     timer_clear(tcp->timers, &conn->back->timer);
     tcp_work_end(tcp, conn);

@@ -15,6 +15,7 @@ struct tcp_conn *tcp_conn_new(struct tcp *tcp, const struct tcp_pair *pair);
 void tcp_conn_end(struct tcp *tcp, struct tcp_conn *conn,
                   int error); /* state CLOSED, event or freed */
 void tcp_conn_free(struct tcp *tcp, struct tcp_conn *conn);
+void tcp_conn_leave(struct tcp *tcp, struct tcp_conn *conn); /* to go on in another stack: freed */
 void tcp_conn_note(struct tcp *tcp, struct tcp_conn *conn, uint32_t bits);
 void tcp_conn_soft_error(struct tcp *tcp, struct tcp_conn *conn, int error); /* told, no more */
 void tcp_conn_check(const struct tcp_conn *conn); /* the invariants above */
@@ -50,6 +51,8 @@ void tcp_work_init(struct tcp *tcp, struct arena *arena, uint32_t connections);
 void tcp_work_clear(const struct tcp *tcp, struct tcp_work *work);
 void tcp_work_begin(struct tcp *tcp, struct tcp_conn *conn);
 void tcp_work_attach(struct tcp *tcp, struct tcp_conn *conn);
+void tcp_work_resume(struct tcp *tcp, struct tcp_conn *conn);
+bool tcp_work_lay_down(struct tcp *tcp, struct tcp_conn *conn);
 void tcp_work_end(struct tcp *tcp, struct tcp_conn *conn);
 void tcp_work_timeout(struct tcp *tcp, struct tcp_conn *conn);
 void tcp_work_settle(struct tcp *tcp, struct tcp_conn *conn);

@@ -63,10 +63,9 @@ void tcp_work_begin(struct tcp *tcp, struct tcp_conn *conn)
     conn->work = work;
 }
 
-/* CONN at rest wakes: what it is about to write, it writes into a record. */
-void tcp_work_attach(struct tcp *tcp, struct tcp_conn *conn)
+/* Its new record says what CONN knew when it went to rest. */
+void tcp_work_resume(struct tcp *tcp, struct tcp_conn *conn)
 {
-    tcp_work_begin(tcp, conn);
     struct tcp_work *work = conn->work;
     work->sent_ns = conn_tick_ns(conn->back->sent_tick, tcp->now_ns);
     work->snd_small = conn->snd_una;
@@ -78,6 +77,13 @@ void tcp_work_attach(struct tcp *tcp, struct tcp_conn *conn)
     cc_take_up(&work->cc, &conn->back->cc_rest, conn->mss, tcp->settings.initial_window);
     work->rest_ns = add_sat_u64(tcp->now_ns, tcp_rto(tcp, conn));
     tcp_timer_by(tcp, conn, work->rest_ns);
+}
+
+/* CONN at rest wakes: what it is about to write, it writes into a record. */
+void tcp_work_attach(struct tcp *tcp, struct tcp_conn *conn)
+{
+    tcp_work_begin(tcp, conn);
+    tcp_work_resume(tcp, conn);
 }
 
 /* What its owner may still ask of it, and what it begins with when it wakes. */
@@ -134,6 +140,21 @@ static bool is_quiet(const struct tcp_conn *conn)
 static bool is_unsettled(const struct tcp_work *work)
 {
     return work->backoff > 0 || work->tlp_no_rtt || work->tlp_out;
+}
+
+/* Puts down what CONN knows, as for a rest, but its congestion control keeps its window: it goes on
+ * at once. False: something is under way. */
+bool tcp_work_lay_down(struct tcp *tcp, struct tcp_conn *conn)
+{
+    if (conn_is_at_rest(conn)) {
+        return true;
+    }
+    if (!is_quiet(conn) || is_unsettled(conn->work) || conn->back->ledger->ecn.paused) {
+        return false;
+    }
+    tcp_ecn_rest(tcp, conn);
+    tcp_work_end(tcp, conn);
+    return true;
 }
 
 /* Does its congestion control know nothing that a rest would take from it? A controller that
