@@ -55,12 +55,27 @@ static const struct cli_command *find(const char *name)
     return NULL;
 }
 
+/* "--help=1" */
+static bool has_needless_value(const char *word)
+{
+    const char *equals = strchr(word, '=');
+    size_t bytes = equals == NULL ? 0 : (size_t)(equals - word);
+
+    return (bytes == strlen("--help") && strncmp(word, "--help", bytes) == 0) ||
+           (bytes == strlen("--version") && strncmp(word, "--version", bytes) == 0);
+}
+
 static int refuse(const char *word)
 {
     const char *names[COMMANDS_MAX];
     const char *nearest;
     size_t count = 0;
 
+    if (has_needless_value(word)) {
+        cli_message("%.*s '%s': expected no value", (int)(strchr(word, '=') - word), word,
+                    strchr(word, '=') + 1);
+        return CLI_ERROR;
+    }
     if (word[0] == '-') {
         cli_message("unknown option '%s': expected a command; see berth --help", word);
         return CLI_ERROR;

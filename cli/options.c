@@ -215,16 +215,18 @@ static int read_long(struct reader *reader)
     const struct cli_option *option = find_name(reader->options, name, bytes);
     const char *value = equals == NULL ? NULL : equals + 1;
     char shown[64];
+    bool is_help;
 
     snprintf(shown, sizeof shown, "--%.*s", (int)bytes, name);
-    if (option == NULL && strcmp(shown, "--help") == 0 && value == NULL) {
+    is_help = option == NULL && strcmp(shown, "--help") == 0;
+    if (is_help && value == NULL) {
         cli_options_help(reader->options);
         return CLI_OK;
     }
-    if (option == NULL) {
+    if (option == NULL && !is_help) {
         return refuse_unknown(reader, shown + 2);
     }
-    if (option->value == NULL && value != NULL) {
+    if (value != NULL && (is_help || option->value == NULL)) {
         cli_message("%s: %s '%s': expected no value", short_name(reader->options), shown, value);
         return CLI_ERROR;
     }

@@ -51,6 +51,14 @@ def is_one_line(name, done, *words):
     tap.is_equal(f"{name}: nothing else is printed", done.stdout, "")
 
 
+def check_values(command):
+    """A flag that is given a value is a mistake."""
+    for _, name, value in OPTION.findall(tap.berth(command, "--help").stdout):
+        if not value:
+            is_one_line(f"{command} --{name}=1", tap.berth(command, f"--{name}=1"),
+                        f"berth: {command}: --{name} '1': expected no value")
+
+
 def check_help(command):
     """The help of one command. Returns the names of its options."""
     done = tap.berth(command, "--help")
@@ -178,6 +186,7 @@ def main():
     manual = read("man", "berth.1")
     for command in commands:
         options[command] = check_help(command)
+        check_values(command)
         check_manual(command, options[command])
         tap.check(f"berth(1) names {command}", f".It Cm {command}\n" in manual)
         is_one_line(f"{command} --no-such-thing", tap.berth(command, "--no-such-thing"),
@@ -186,6 +195,9 @@ def main():
     is_one_line("an unknown command", tap.berth("frobnicate"), "'frobnicate'")
     is_one_line("a misspelt command", tap.berth("prots"), "'prots'", "'ports'")
     is_one_line("an unknown option", tap.berth("--frobnicate"), "'--frobnicate'")
+    for word in ("help", "version"):
+        is_one_line(f"--{word} with a value", tap.berth(f"--{word}=1"),
+                    f"--{word} '1': expected no value")
     is_one_line("a command that drives the terminal", tap.berth("\033[2J"), "\\x1b[2J")
     check_completions(commands, options)
     check_terminal()

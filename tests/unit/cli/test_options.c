@@ -268,6 +268,8 @@ static void bad_options_are_named(void **state)
     assert_refused(&o, "berth: try: -t: expected a value after it: WORD\n");
     o = PARSE("--quiet=yes");
     assert_refused(&o, "berth: try: --quiet 'yes': expected no value\n");
+    o = PARSE("--help=yes");
+    assert_refused(&o, "berth: try: --help 'yes': expected no value\n");
     o = PARSE("--col", "red"); /* not abbreviated, but meant */
     assert_refused(&o, "berth: try: unknown option '--col': expected '--colour'? "
                        "see berth try --help\n");
