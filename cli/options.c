@@ -139,8 +139,9 @@ static bool set(const struct reader *reader, const struct cli_option *option, co
         *(bool *)field = true;
         break;
     case CLI_TEXT:
+        snprintf(complaint->expected, sizeof complaint->expected, "a value: %s", option->value);
         *(const char **)field = value;
-        break;
+        return *value != '\0';
     case CLI_NUMBER:
         return set_number(option, field, value, complaint);
     case CLI_CHOICE:

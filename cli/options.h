@@ -22,7 +22,7 @@
 enum cli_option_kind {
     CLI_HEADING, /* no option: a line of --help over those that follow; `help` has its text */
     CLI_FLAG,    /* bool: becomes true */
-    CLI_TEXT,    /* const char *: the value, in argv; the last one counts */
+    CLI_TEXT,    /* const char *: the value, in argv, never empty; the last one counts */
     CLI_NUMBER,  /* uint64_t: decimal, min to max */
     CLI_CHOICE,  /* int: the value's index in `choices` */
     CLI_CALL,    /* what the others can't: repeated options, their order, rules, addresses */

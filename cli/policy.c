@@ -321,6 +321,15 @@ static void add_file(struct cli_policy *policy, struct policy_file *file)
     add_part(policy, part);
 }
 
+/* PATH in a message. */
+static const char *name_of(const char *path)
+{
+    if (*path == '\0') {
+        return "''";
+    }
+    return strcmp(path, "-") == 0 ? CLI_POLICY_INPUT : path;
+}
+
 static int read_file(struct cli_policy *policy, const char *path, bool is_again,
                      const struct cli_policy_ear *ear)
 {
@@ -329,7 +338,7 @@ static int read_file(struct cli_policy *policy, const char *path, bool is_again,
     int mistakes = policy_file_read(&file, path, is_again, ear, &why);
 
     if (mistakes < 0) {
-        ear->on_unreadable(ear->context, strcmp(path, "-") == 0 ? CLI_POLICY_INPUT : path, why);
+        ear->on_unreadable(ear->context, name_of(path), why);
     }
     if (mistakes != 0) {
         return mistakes;

@@ -385,10 +385,6 @@ static int check_settings(const struct settings *settings, const struct cli_word
 {
     static const int none = sizeof protocols / sizeof protocols[0] - 2;
 
-    if (settings->word != NULL && *settings->word == '\0') {
-        cli_message("ports: --search '': expected a word");
-        return CLI_ERROR;
-    }
     if (settings->is_free && settings->is_ephemeral) {
         return cli_options_refuse(&options, "--ephemeral", "it or --free, not both");
     }

@@ -17,7 +17,10 @@ static bool add_policy(void *context, const char *value, struct cli_complaint *c
 {
     struct rules_settings *settings = context;
 
-    (void)complaint;
+    if (*value == '\0') {
+        (void)snprintf(complaint->expected, sizeof complaint->expected, "a value: FILE");
+        return false;
+    }
     settings->has_policy = true;
     if (cli_policy_add_file(settings->policy, value, NULL) != 0) {
         settings->is_policy_bad = true;

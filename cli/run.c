@@ -61,6 +61,12 @@ static bool refuse_more(struct cli_complaint *complaint, int most)
     return false;
 }
 
+static bool expect_value(struct cli_complaint *complaint, const char *value)
+{
+    (void)snprintf(complaint->expected, sizeof complaint->expected, "a value: %s", value);
+    return false;
+}
+
 static bool add_publish(void *context, const char *value, struct cli_complaint *complaint)
 {
     struct settings *settings = context;
@@ -93,7 +99,9 @@ static bool add_policy(void *context, const char *value, struct cli_complaint *c
 {
     struct settings *settings = context;
 
-    (void)complaint;
+    if (*value == '\0') {
+        return expect_value(complaint, "FILE");
+    }
     if (cli_policy_add_file(settings->policy, value, NULL) != 0) {
         settings->is_policy_bad = true; /* it has been said */
     }
@@ -108,6 +116,9 @@ static bool set_impairment(void *context, const char *value, struct cli_complain
     struct settings *settings = context;
     struct link_text_error error;
 
+    if (value[strspn(value, " \t\n")] == '\0') { /* which the library takes for no impairment */
+        return expect_value(complaint, "'delay 40ms loss 1%' or the like");
+    }
     if (link_impairment_parse(value, &settings->impairment, &error) < 0) {
         (void)snprintf(complaint->word, sizeof complaint->word, "%.*s", (int)error.word_bytes,
                        error.word);

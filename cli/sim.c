@@ -500,12 +500,7 @@ static void settle(struct settings *settings)
     }
 }
 
-static bool has_no_name(const char *file)
-{
-    return file != NULL && file[0] == '\0';
-}
-
-/* Options that are good alone and not together, or without a value; said. */
+/* Options that are good alone and not together; said. */
 static bool contradicts_itself(const struct settings *settings)
 {
     const struct sim_config *config = &settings->config;
@@ -513,10 +508,7 @@ static bool contradicts_itself(const struct settings *settings)
     const char *word = NULL;
     const char *expected = NULL;
 
-    if (has_no_name(config->plot_file) || has_no_name(config->pcap_file)) {
-        word = has_no_name(config->plot_file) ? "--plot" : "--pcap";
-        expected = "the name of a file";
-    } else if (config->versions != SIM_IPV4 && config->mtu < 1280) {
+    if (config->versions != SIM_IPV4 && config->mtu < 1280) {
         word = "--mtu";
         expected = "at least 1280 for IPv6 (RFC 8200, section 5)";
     } else if (settings->seed > SEED_MAX - (settings->runs - 1)) {

@@ -52,9 +52,12 @@ def is_one_line(name, done, *words):
 
 
 def check_values(command):
-    """A flag that is given a value is a mistake."""
+    """A flag that is given a value, and an option whose value is empty, are mistakes."""
     for _, name, value in OPTION.findall(tap.berth(command, "--help").stdout):
-        if not value:
+        if value:
+            is_one_line(f"{command} --{name}=", tap.berth(command, f"--{name}="),
+                        f"berth: {command}: --{name} '': expected ")
+        else:
             is_one_line(f"{command} --{name}=1", tap.berth(command, f"--{name}=1"),
                         f"berth: {command}: --{name} '1': expected no value")
 

@@ -76,6 +76,7 @@ REFUSED = [
     (["check", "-a", "out", "FILE"], ["no option but --json"]),
     (["check", "/no/such/file"], ["/no/such/file", "No such file"]),
     (["check", "/"], ["/: cannot be read"]),
+    (["check", ""], ["'': cannot be read"]),
     (["explain"], ["a connection after it"]),
     (["explain", "out", "tcp", "203.0.113.7:80"], ["'tcp'", "one connection, in quotes"]),
     (["explain", ""], ["''"]),

@@ -104,8 +104,8 @@ refuses "a plot that cannot be written" "^berth: sim: /nonexistent/x.svg: No suc
 refuses "a plot without room" "^berth: sim: /dev/full: No space left" --bytes 100kb --plot /dev/full
 refuses "a capture without room" "^berth: sim: /dev/full: No space left" --bytes 100kb --pcap /dev/full
 refuses "a capture without room for its end" "^berth: sim: /dev/full: No space left" --bytes 1 --pcap /dev/full
-refuses "a plot without a name" "^berth: sim: '--plot': expected the name of a file" --plot ''
-refuses "a capture without a name" "^berth: sim: '--pcap': expected the name of a file" --pcap=
+refuses "a plot without a name" "^berth: sim: --plot '': expected a value: FILE.svg" --plot ''
+refuses "a capture without a name" "^berth: sim: --pcap '': expected a value: FILE" --pcap=
 refuses "packets among JSON" "^berth: sim: '--verbose': expected it or --json, not both" --json -v
 for option in "--plot $TAP_DIR/flood" "--pcap $TAP_DIR/flood" --verbose; do
   # shellcheck disable=SC2086

@@ -127,6 +127,7 @@ def check_options(server):
         (["--network6", "fd00::/120"], "/112"),
         (["--mtu", "1000"], "--mtu"),
         (["--impair", "loss 200%"], "'200%'"),
+        (["--impair", " "], "run: --impair ' ': expected a value"),
         (["--default", "maybe"], "'maybe'"),
         (["--ask-timeout", "0"], "'0'"),
         (["--ask-timeout", "111"], "'111'"),
