@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/files.h"
 #include "cli/learn.h"
 #include "cli/message.h"
 
@@ -359,6 +360,32 @@ static int check_publishes(const struct settings *settings)
     return -1;
 }
 
+/* Files that are written: each its own. -1, or the exit status. */
+static int check_files(const struct settings *settings)
+{
+    const struct {
+        const char *option;
+        const char *path;
+    } files[] = {
+        {"--log", settings->log_file},
+        {"--pcap", settings->pcap_file},
+        {"--learn", settings->learn_file},
+    };
+
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        for (size_t j = 0; j < i; j++) {
+            if (cli_files_are_one(files[j].path, files[i].path)) {
+                char expected[64];
+
+                (void)snprintf(expected, sizeof expected, "another file than that of %s",
+                               files[j].option);
+                return refuse(files[i].option, expected);
+            }
+        }
+    }
+    return -1;
+}
+
 /* What the options contradict. -1, or the exit status. */
 static int check(const struct settings *settings, const struct cli_words *operands)
 {
@@ -393,7 +420,7 @@ static int check(const struct settings *settings, const struct cli_words *operan
     if (settings->queues > 1 && settings->impairment.rate_bps > 0) {
         return refuse("--impair", "no rate, which takes one queue (--queues)");
     }
-    return check_publishes(settings);
+    return check_files(settings) == CLI_ERROR ? CLI_ERROR : check_publishes(settings);
 }
 
 /* ---- The run --------------------------------------------------------------------------------- */

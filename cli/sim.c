@@ -19,6 +19,7 @@
 #include "base/bytes.h"
 #include "cc/cc.h"
 #include "cli/command.h"
+#include "cli/files.h"
 #include "cli/message.h"
 #include "cli/options.h"
 #include "cli/progress.h"
@@ -523,6 +524,9 @@ static bool contradicts_itself(const struct settings *settings)
     } else if (config->time_ns > 0 && config->from_ns >= config->time_ns) {
         word = "--from";
         expected = "a time before that of --time, when all is over";
+    } else if (cli_files_are_one(config->plot_file, config->pcap_file)) {
+        word = "--pcap";
+        expected = "another file than that of --plot";
     }
     if (word != NULL) {
         (void)cli_options_refuse(&usage, word, expected);

@@ -105,6 +105,8 @@ refuses "a plot without room" "^berth: sim: /dev/full: No space left" --bytes 10
 refuses "a capture without room" "^berth: sim: /dev/full: No space left" --bytes 100kb --pcap /dev/full
 refuses "a capture without room for its end" "^berth: sim: /dev/full: No space left" --bytes 1 --pcap /dev/full
 refuses "a plot without a name" "^berth: sim: --plot '': expected a value: FILE.svg" --plot ''
+refuses "a plot and a capture in one file" "^berth: sim: '--pcap': expected another file" \
+  --plot "$TAP_DIR/one" --pcap "$TAP_DIR/one"
 refuses "a capture without a name" "^berth: sim: --pcap '': expected a value: FILE" --pcap=
 refuses "packets among JSON" "^berth: sim: '--verbose': expected it or --json, not both" --json -v
 for option in "--plot $TAP_DIR/flood" "--pcap $TAP_DIR/flood" --verbose; do

@@ -159,6 +159,33 @@ def check_options(server):
               done.returncode == 125 and "192.0.2.77:8080" in done.stderr, done.stderr)
 
 
+def check_files():
+    """Two of --log, --pcap and --learn that name one file: both named, and nothing touched."""
+    with tap.temp_dir() as directory:
+        there, new = os.path.join(directory, "there"), os.path.join(directory, "new")
+        with open(there, "w", encoding="utf-8") as file:
+            file.write("allow out https\n")
+        os.link(there, os.path.join(directory, "link"))
+        os.symlink("there", os.path.join(directory, "symlink"))
+        for one, first, other, second in (
+                ("--log", there, "--pcap", there), ("--log", there, "--pcap", "link"),
+                ("--pcap", "symlink", "--learn", there), ("--log", new, "--learn", "./new"),
+                ("--log", "new", "--pcap", new)):
+            done = host.run(one, first, other, second, "--", "echo", "it ran", cwd=directory)
+            name = f"{one} {os.path.basename(first)} {other} {os.path.basename(second)}"
+            tap.is_equal(f"{name}: both named, status 2, nothing run",
+                         (done.returncode, done.stdout, done.stderr),
+                         (2, "", f"berth: run: '{other}': expected another file than that of "
+                                 f"{one}\n"))
+            with open(there, encoding="utf-8") as file:
+                tap.is_equal(f"{name}: the file is as it was", file.read(), "allow out https\n")
+            tap.is_equal(f"{name}: no new one", sorted(os.listdir(directory)),
+                         ["link", "symlink", "there"])
+    done = host.run("--log", "/dev/null", "--pcap", "/dev/null", "--", "echo", "it ran")
+    tap.is_equal("what is no file takes both", (done.returncode, done.stdout, done.stderr),
+                 (0, "it ran\n", ""))
+
+
 def check_words():
     """The words that would allow it are printed once: the host by either address, a name's
     addresses, and others between them."""
@@ -251,6 +278,7 @@ def main():
             check_status(kind)
     check_signals()
     check_options(server)
+    check_files()
     check_words()
     check_policy(server)
     check_table(server)
