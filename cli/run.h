@@ -17,7 +17,7 @@
 
 /* "[ADDR:]PORT[-PORT][:PORT[-PORT]][/tcp|/udp]". */
 bool run_parse_publish(const char *text, struct run_publish *out, struct cli_complaint *complaint);
-/* "NAME=ADDRESS"; the name, cut off, is the caller's to free. */
+/* "NAME=ADDRESS"; the name, cut off, without a dot at its end, is the caller's to free. */
 bool run_parse_host(const char *text, struct launch_host *out, struct cli_complaint *complaint);
 /* A network's prefix, and the addresses in it: gateway the second, resolver the third, program the
  * hundredth (IPv4; the last where there are fewer) or the 256th (IPv6). */

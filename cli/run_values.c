@@ -164,7 +164,8 @@ bool run_parse_host(const char *text, struct launch_host *out, struct cli_compla
     struct berth_address address;
     char *name;
 
-    if (bytes == 0 || bytes > NAME_BYTES_MAX || strspn(text, letters) != bytes) {
+    bytes -= bytes > 0 && text[bytes - 1] == '.'; /* means nothing (firewall/name.h) */
+    if (bytes == 0 || bytes > NAME_BYTES_MAX || strspn(text, letters) < bytes) {
         return complain(complaint, "", "NAME=ADDRESS");
     }
     if (berth_address_parse(equals + 1, &address) < 0) {

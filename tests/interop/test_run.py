@@ -189,7 +189,7 @@ def check_files():
 def check_words():
     """The words that would allow it are printed once: the host by either address, a name's
     addresses, and others between them."""
-    done = host.run("--hosts", "a.test=192.0.2.2", "--hosts", "b.test=192.0.2.3", "--hosts",
+    done = host.run("--hosts", "a.test=192.0.2.2", "--hosts", "b.test.=192.0.2.3", "--hosts",
                     "a.test=192.0.2.4", "--", *host.python(
                         "import socket\n"
                         "for name in ('a.test', 'b.test'):\n"

@@ -114,7 +114,7 @@ static void test_bad_publish(void **state)
 static void test_host(void **state)
 {
     static const char *const bad[] = {
-        "", "=1.2.3.4", "a", "a=", "a=1.2.3", "a b=1.2.3.4", "a/b=::1", "a=b=1.2.3.4"};
+        "", "=1.2.3.4", "a", "a=", "a=1.2.3", "a b=1.2.3.4", "a/b=::1", "a=b=1.2.3.4", ".=1.2.3.4"};
     struct launch_host host;
     struct cli_complaint complaint;
 
@@ -122,6 +122,9 @@ static void test_host(void **state)
     assert_true(run_parse_host("db.test=192.0.2.5", &host, &complaint));
     assert_string_equal(host.name, "db.test");
     assert_int_equal(berth_address_v4_value(&host.address), 0xc0000205);
+    free((char *)(uintptr_t)host.name);
+    assert_true(run_parse_host("db.test.=192.0.2.5", &host, &complaint));
+    assert_string_equal(host.name, "db.test"); /* as names are compared */
     free((char *)(uintptr_t)host.name);
     assert_true(run_parse_host("x=fd00::5", &host, &complaint));
     free((char *)(uintptr_t)host.name);
