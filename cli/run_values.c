@@ -78,6 +78,12 @@ static bool take_protocol(char *text, enum berth_protocol *out, struct cli_compl
     return true;
 }
 
+/* One of IPv6 for each link (RFC 4007 6): it says nothing without the interface. */
+static bool needs_zone(const struct berth_address *address)
+{
+    return !berth_address_is_v4(address) && berth_address_is_link_local(address);
+}
+
 /* Takes "ADDR:" from the front of *TEXT, if there is one. */
 static bool take_address(char **text, struct run_publish *out, struct cli_complaint *complaint)
 {
@@ -103,6 +109,11 @@ static bool take_address(char **text, struct run_publish *out, struct cli_compla
         }
         *end = '\0';
         *text = end + 1;
+    }
+    if (strchr(begin, '%') != NULL ||
+        (berth_address_parse(begin, &out->address) == BERTH_OK && needs_zone(&out->address))) {
+        return complain(complaint, begin,
+                        "an address of this host without a zone: none of fe80::/10");
     }
     if (berth_address_parse(begin, &out->address) < 0 ||
         berth_address_is_multicast(&out->address)) {

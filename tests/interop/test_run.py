@@ -120,6 +120,8 @@ def check_options(server):
         (["-p", "8080-8090:80-85"], "80-85"),
         (["-p", "1.2.3:80:80"], "'1.2.3'"),
         (["-p", "8080/sctp"], "'sctp'"),
+        (["-p", "[fe80::1]:80"], "'fe80::1': expected an address of this host without a zone"),
+        (["-p", "[fe80::1%lo]:80"], "'fe80::1%lo': expected an address of this host without a"),
         (["--hosts", "name"], "NAME=ADDRESS"),
         (["--hosts", "name=1.2.3"], "'1.2.3'"),
         (["--dns", "nonsense"], "'nonsense'"),
