@@ -101,9 +101,13 @@ enum berth_drop ip_admit(struct ip *ip, const struct wire_packet *packet);
  */
 struct berth_buffer *ip_reassemble(struct ip *ip, const struct wire_packet *packet,
                                    struct berth_buffer *buffer, uint64_t now_ns);
-/* The timer of a reassembly fired: time exceeded is sent if the first fragment came (RFC 792,
- * 4443). */
-void ip_on_timer(struct ip *ip, struct timer *timer, uint64_t now_ns);
+/* What the timer of a reassembly that has fired is about: the first fragment, addresses, protocol
+ * and ports (of UDP and TCP). False: it has not come, or nobody is to be told of it. Valid until
+ * the timer is handled. */
+bool ip_timed_out(const struct timer *timer, struct wire_packet *out);
+/* It is handled: the fragments are dropped, and IS_TOLD the sender of the first one is sent time
+ * exceeded (RFC 792, RFC 4443 3.3). */
+void ip_on_timer(struct ip *ip, struct timer *timer, bool is_told, uint64_t now_ns);
 
 /* Every invariant of the reassemblies; aborts where one does not hold. */
 void ip_check(const struct ip *ip);

@@ -377,19 +377,33 @@ struct berth_buffer *ip_reassemble(struct ip *ip, const struct wire_packet *pack
     return whole;
 }
 
-void ip_on_timer(struct ip *ip, struct timer *timer, uint64_t now_ns)
+bool ip_timed_out(const struct timer *timer, struct wire_packet *out)
+{
+    const struct ip_reassembly *record = CONTAINER_OF(timer, const struct ip_reassembly, timer);
+
+    if (record->buffer == NULL || record->first_bytes == 0) {
+        return false;
+    }
+    *out = describe(record);
+    out->is_fragment = true;
+    out->more_fragments = true;
+    out->payload = payload_of(record);
+    out->payload_bytes = record->first_bytes;
+    out->icmp.type = *out->payload; /* of meaning only where it is ICMP */
+    if (record->protocol == WIRE_TCP || record->protocol == WIRE_UDP) { /* invariant 4 */
+        out->source_port = load_be16(out->payload);
+        out->destination_port = load_be16(out->payload + 2);
+    }
+    return true;
+}
+
+void ip_on_timer(struct ip *ip, struct timer *timer, bool is_told, uint64_t now_ns)
 {
     struct ip_reassembly *record = CONTAINER_OF(timer, struct ip_reassembly, timer);
+    struct wire_packet first;
 
     ip->stats->drops[BERTH_DROP_REASSEMBLY_TIMEOUT] += record->fragment_count;
-    if (record->buffer != NULL && record->first_bytes > 0) {
-        struct wire_packet first = describe(record);
-
-        first.is_fragment = true;
-        first.more_fragments = true;
-        first.payload = payload_of(record);
-        first.payload_bytes = record->first_bytes;
-        first.icmp.type = *first.payload; /* of meaning only where it is ICMP */
+    if (is_told && ip_timed_out(timer, &first)) {
         ip_send_reassembly_timeout(ip, &first, now_ns);
     }
     forget(ip, record);

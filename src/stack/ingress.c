@@ -104,6 +104,30 @@ uint64_t berth_deadline(const struct berth *berth)
     return berth->has_news ? berth->now_ns : timers_next(&berth->timers);
 }
 
+/* Would the firewall meet PACKET, a fragment that nobody has judged, with silence? */
+static bool is_met_with_silence(struct berth *berth, const struct wire_packet *packet)
+{
+    bool is_icmp = packet->protocol == WIRE_ICMP || packet->protocol == WIRE_ICMP6;
+    struct stack_contact contact = {
+        .protocol = is_icmp ? BERTH_ICMP : (enum berth_protocol)packet->protocol,
+        .local = {packet->destination, packet->destination_port},
+        .remote = {packet->source, packet->source_port},
+        .arriving = true,
+    };
+    struct berth_contact_query query = stack_query(berth, &contact);
+
+    return stack_scan_verdict(berth, &contact) == BERTH_DROP ||
+           firewall_judge(&berth->firewall, &query).action == BERTH_DROP;
+}
+
+static void on_reassembly_timer(struct berth *berth, struct timer *timer)
+{
+    struct wire_packet first;
+    bool is_told = ip_timed_out(timer, &first) && !is_met_with_silence(berth, &first);
+
+    ip_on_timer(&berth->ip, timer, is_told, berth->now_ns);
+}
+
 static void on_timer(struct berth *berth, struct timer *timer)
 {
     switch (timer->kind) {
@@ -117,7 +141,7 @@ static void on_timer(struct berth *berth, struct timer *timer)
         break;
     default:
         BERTH_CHECK(timer->kind == IP_TIMER_REASSEMBLY);
-        ip_on_timer(&berth->ip, timer, berth->now_ns);
+        on_reassembly_timer(berth, timer);
         break;
     }
 }

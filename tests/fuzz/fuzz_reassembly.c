@@ -67,7 +67,7 @@ static void pass_time(struct world *world, uint64_t seconds)
 
     world->now_ns += seconds * NS_PER_S;
     while ((timer = timers_expire(&world->timers, world->now_ns)) != NULL) {
-        ip_on_timer(&world->ip, timer, world->now_ns);
+        ip_on_timer(&world->ip, timer, true, world->now_ns);
     }
     while ((buffer = outbox_next(&world->outbox)) != NULL) {
         struct wire_packet packet;

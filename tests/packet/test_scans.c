@@ -285,6 +285,64 @@ static void a_scanner_is_shut_out_for_its_time(void **state)
     talk_end(&talk);
 }
 
+/* The first fragment of a datagram to 9/udp, whose others never come. */
+static void in_first_fragment(struct talk *talk)
+{
+    struct wire_packet packet = {.version = talk->v6 ? 6 : 4,
+                                 .protocol = WIRE_UDP,
+                                 .source = talk_peer(talk),
+                                 .destination = talk_stack(talk),
+                                 .hop_limit = 64,
+                                 .is_fragment = true,
+                                 .more_fragments = true,
+                                 .fragment_id = 7,
+                                 .payload_bytes = 24};
+    struct berth_buffer *buffer = berth_buffer_get(talk->berth);
+    uint8_t *payload;
+
+    assert_non_null(buffer);
+    buffer->bytes = wire_emit_network(buffer->data + buffer->begin, &packet);
+    payload = buffer->data + buffer->begin + buffer->bytes;
+    memset(payload, 0, 24);
+    store_be16(payload, 40000);
+    store_be16(payload + 2, 9);
+    store_be16(payload + 4, 100);
+    buffer->bytes += 24;
+    berth_receive(talk->berth, buffer, talk->now_ns);
+    talk_collect(talk);
+    talk_forget(talk);
+}
+
+/* Time exceeded (RFC 792, RFC 4443 3.3) would tell that somebody is here. */
+static void silence_is_kept_about_fragments(void **state)
+{
+    static const struct {
+        const char *rules;
+        unsigned messages;
+    } table[] = {{"allow in any\n", 1},
+                 {"deny in any\n", 1},
+                 {"on scan in deny 10 minutes\nallow in any\n", 1},
+                 {"on scan in drop 10 minutes\nallow in any\n", 0},
+                 {"drop in 9/udp\nallow in any\n", 0},
+                 {"drop in 9/tcp, 40000/udp\nallow in any\n", 1}};
+
+    (void)state;
+    for (size_t i = 0; i < 2 * sizeof table / sizeof *table; i++) {
+        struct talk talk;
+
+        talk_begin(&talk, NULL);
+        talk.v6 = i % 2 != 0;
+        load(&talk, table[i / 2].rules);
+        to_ports(&talk, "S 0", 1, 6);
+        assert_int_equal(found(&talk), 1);
+        in_first_fragment(&talk);
+        talk_wait_ms(&talk, 120000);
+        assert_int_equal(talk_drops(&talk, BERTH_DROP_REASSEMBLY_TIMEOUT), 1);
+        assert_int_equal(talk.out_count, table[i / 2].messages);
+        talk_end(&talk);
+    }
+}
+
 /* An open port looks closed to a scanner: to a FIN too, which a listener passes over else. */
 static void a_scanner_sees_no_listener(void **state)
 {
@@ -338,6 +396,7 @@ int main(void)
         cmocka_unit_test(late_segments_are_no_scan),
         cmocka_unit_test(late_is_not_for_ever),
         cmocka_unit_test(a_scanner_is_shut_out_for_its_time),
+        cmocka_unit_test(silence_is_kept_about_fragments),
         cmocka_unit_test(a_scanner_sees_no_listener),
         cmocka_unit_test(what_a_limit_refuses_is_no_scan),
     };

@@ -113,7 +113,7 @@ static inline void fixture_advance(struct fixture *f, uint64_t now_ns)
 
     while ((timer = timers_expire(&f->timers, now_ns)) != NULL) {
         assert_int_equal(timer->kind, IP_TIMER_REASSEMBLY);
-        ip_on_timer(&f->ip, timer, now_ns);
+        ip_on_timer(&f->ip, timer, true, now_ns);
     }
 }
 
