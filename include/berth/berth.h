@@ -65,7 +65,8 @@ BERTH_API BERTH_MUST_CHECK int berth_peer_add(struct berth *berth,
                                               const struct berth_prefix *prefix);
 
 /* The link takes packets of MTU bytes from now on: 576 (1280 for IPv6) to 65535, and a buffer holds
- * them; MSS options and segments follow, also of connections that are open. BERTH_E_INVALID. */
+ * them; MSS options and segments follow, also of connections that are open, and datagrams that wait
+ * to leave (in fragments, or BERTH_DROP_TOO_BIG). BERTH_E_INVALID. */
 BERTH_API BERTH_MUST_CHECK int berth_set_mtu(struct berth *berth, uint32_t mtu);
 
 /* ---- Memory that nobody needs ---------------------------------------------------------------- */

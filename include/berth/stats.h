@@ -69,6 +69,7 @@ enum berth_drop {
     BERTH_DROP_REPLY_LIMIT,    /* a reply was not made: rate or queue */
     BERTH_DROP_RECEIVE_BUDGET, /* the pool is too empty to keep this payload */
     BERTH_DROP_NO_ROUTE,       /* outwards: no way to the destination */
+    BERTH_DROP_TOO_BIG,        /* outwards: it waited, and berth_set_mtu made the link too small */
     BERTH_DROP_COUNT
 };
 

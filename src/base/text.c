@@ -97,6 +97,7 @@ static const char *const drop_names[BERTH_DROP_COUNT] = {
     [BERTH_DROP_REPLY_LIMIT] = "reply_limit",
     [BERTH_DROP_RECEIVE_BUDGET] = "receive_budget",
     [BERTH_DROP_NO_ROUTE] = "no_route",
+    [BERTH_DROP_TOO_BIG] = "too_big",
 };
 
 const char *berth_drop_name(enum berth_drop drop)

@@ -135,6 +135,10 @@ void ip_send_unreachable_quote(struct ip *ip, const struct wire_quote *quote,
  * gets it, or it is dropped and counted.
  */
 void ip_send(struct ip *ip, const struct wire_packet *packet, struct berth_buffer *buffer);
+/* The link takes packets of MTU bytes from now on. What waits in the outbox and is larger goes in
+ * fragments (RFC 791 3.2, RFC 8200 4.5), in its turn; where there is no room for them, and for
+ * pieces of a super-datagram that the link would have cut, BERTH_DROP_TOO_BIG is counted. */
+void ip_set_mtu(struct ip *ip, uint32_t mtu);
 /* How many packets ip_send makes of TRANSPORT_BYTES (transport header and payload) to DESTINATION.
  * SEGMENT_BYTES: 0, or of a UDP super-datagram. */
 uint32_t ip_packet_count(const struct ip *ip, const struct berth_address *destination,

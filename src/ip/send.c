@@ -107,22 +107,25 @@ static void send_piece(struct ip *ip, struct wire_packet *packet, struct berth_b
     outbox_add(ip->outbox, buffer);
 }
 
-/* The first piece stays in BUFFER; its bytes further on are copied out before anyone sends it. */
+/* The first piece stays in BUFFER; its bytes further on are copied out before anyone sends it.
+ * PACKET may be a fragment itself: its pieces are of the same packet. */
 static void send_fragments(struct ip *ip, struct wire_packet *packet, struct berth_buffer *buffer)
 {
     const uint8_t *data = buffer->data + buffer->begin;
     uint32_t total = buffer->bytes;
     uint32_t each = fragment_bytes(ip, packet->version);
+    uint32_t base = packet->is_fragment ? packet->fragment_offset : 0;
+    bool is_last = !packet->is_fragment || !packet->more_fragments;
 
     buffer->bytes = each;
-    send_piece(ip, packet, buffer, 0, true);
+    send_piece(ip, packet, buffer, base, true);
     for (uint32_t offset = each; offset < total; offset += each) {
         struct berth_buffer *piece = buffers_get(ip->buffers);
 
         BERTH_CHECK(piece != NULL); /* ip_may_send has counted them */
         piece->bytes = min_u32(each, total - offset);
         memcpy(piece->data + piece->begin, data + offset, piece->bytes);
-        send_piece(ip, packet, piece, offset, offset + each < total);
+        send_piece(ip, packet, piece, base + offset, !is_last || offset + each < total);
     }
 }
 
@@ -173,5 +176,68 @@ void ip_send(struct ip *ip, const struct wire_packet *packet, struct berth_buffe
         send_fragments(ip, &out, buffer);
     } else {
         send_whole(ip, &out, buffer);
+    }
+}
+
+/* ---- Another MTU ----------------------------------------------------------------------------- */
+
+/* Of the largest packet that the link will make of what BUFFER holds. */
+static uint32_t bytes_on_link(const struct berth_buffer *buffer)
+{
+    const struct berth_offload *offload = &buffer->offload;
+
+    return offload->segment_kind == BERTH_SEGMENT_NONE
+               ? buffer->bytes
+               : (uint32_t)offload->header_bytes + offload->segment_bytes;
+}
+
+/* Cuts the packet in BUFFER (taken), which the link no longer takes, while WAITING others have
+ * places in the outbox. False, and nothing taken: it cannot go. */
+static bool send_again(struct ip *ip, struct berth_buffer *buffer, uint32_t waiting)
+{
+    uint8_t *data = buffer->data + buffer->begin;
+    struct wire_packet packet;
+    uint32_t header_bytes;
+    uint32_t each;
+    uint32_t count;
+
+    if (buffer->offload.segment_kind != BERTH_SEGMENT_NONE ||
+        wire_parse(&packet, data, buffer->bytes, &buffer->offload) != BERTH_DROP_NONE) {
+        return false;
+    }
+    header_bytes = (uint32_t)(packet.payload - data) - packet.transport_bytes;
+    each = fragment_bytes(ip, packet.version);
+    count = (buffer->bytes - header_bytes + each - 1) / each;
+    if (ip->outbox->count + (uint64_t)waiting + count > 2 * (uint64_t)ip->outbox->limit ||
+        !ip_may_send(ip, count)) {
+        return false;
+    }
+    buffer->begin += header_bytes;
+    buffer->bytes -= header_bytes;
+    if (buffer->offload.checksum_partial != 0) {
+        buffer->offload.checksum_start = 0;
+        finish(buffer);
+    }
+    if (!packet.is_fragment) {
+        packet.fragment_id = random_u32(ip->random);
+    }
+    send_fragments(ip, &packet, buffer);
+    return true;
+}
+
+void ip_set_mtu(struct ip *ip, uint32_t mtu)
+{
+    struct outbox waiting = *ip->outbox;
+    struct berth_buffer *buffer;
+
+    ip->limits.mtu = mtu;
+    outbox_init(ip->outbox, waiting.limit);
+    while ((buffer = outbox_next(&waiting)) != NULL) {
+        if (bytes_on_link(buffer) <= mtu) {
+            outbox_add(ip->outbox, buffer);
+        } else if (!send_again(ip, buffer, waiting.count)) {
+            ip->stats->drops[BERTH_DROP_TOO_BIG]++;
+            buffers_put(ip->buffers, buffer);
+        }
     }
 }

@@ -180,7 +180,7 @@ int berth_set_mtu(struct berth *berth, uint32_t mtu)
         return BERTH_E_INVALID;
     }
     berth->config.mtu = mtu;
-    berth->ip.limits.mtu = mtu;
+    ip_set_mtu(&berth->ip, mtu);
     tcp_set_mtu(&berth->tcp, mtu);
     return 0;
 }
