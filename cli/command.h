@@ -63,5 +63,6 @@ int cli_ports_main(int argc, char **argv);
 int cli_rules_main(int argc, char **argv);
 int cli_run_main(int argc, char **argv);
 int cli_sim_main(int argc, char **argv);
+int cli_sockets_main(int argc, char **argv);
 
 #endif

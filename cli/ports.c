@@ -5,8 +5,6 @@
  *
  * Each operand becomes one question to the registry, and all are understood before the first is
  * asked. A question without an answer is said on standard error, and the exit status is 1.
- *
- * Invariant 1: a question holds one of a name or ports, or neither (everything).
  */
 #include <stddef.h>
 #include <stdio.h>
@@ -19,13 +17,9 @@
 #include "cli/json.h"
 #include "cli/message.h"
 #include "cli/options.h"
+#include "cli/port_words.h"
 #include "cli/ports_host.h"
 #include "cli/table.h"
-
-#define NAME_BYTES_MAX    15 /* RFC 6335 section 5.1 */
-#define OPERAND_BYTES_MAX 64
-
-#define EXPECTED "a port (0 to 65535), a range (8000-8010), a service name or a category"
 
 struct settings {
     const char *word;
@@ -33,12 +27,6 @@ struct settings {
     bool is_free;
     bool is_ephemeral;
     bool is_json;
-};
-
-struct question {
-    const char *operand; /* as it was written; NULL: none was */
-    char name[OPERAND_BYTES_MAX];
-    struct berth_registry_query query;
 };
 
 static const char *const protocols[] = {"tcp", "udp", "sctp", "dccp", "none", NULL};
@@ -108,122 +96,12 @@ static const struct cli_options options = {
         "  berth ports --ephemeral\n",
 };
 
-static int refuse(const char *operand)
-{
-    return cli_options_refuse(&options, operand, EXPECTED);
-}
-
-/* Takes a "/tcp" from the end of the question's name. False: it contradicts --proto. */
-static bool take_protocol(struct question *question)
-{
-    char *slash = strrchr(question->name, '/');
-    struct berth_registry_query *query = &question->query;
-    enum berth_transport transport;
-
-    /* "cl/1" is a service name, so that what is no protocol stays. */
-    if (slash == NULL || berth_transport_parse(slash + 1, &transport) != BERTH_OK) {
-        return true;
-    }
-    if (query->has_transports && query->transports != (unsigned)transport) {
-        return false;
-    }
-    *slash = '\0';
-    query->has_transports = true;
-    query->transports = transport;
-    return true;
-}
-
-/* A port, a range, a category or a service, with what is no protocol behind a slash. */
-static bool has_wrong_protocol(const struct question *question)
-{
-    struct berth_registry_query query = {.name = question->name};
-    const char *slash = strrchr(question->name, '/');
-    struct berth_registry_cursor cursor;
-    struct berth_service service;
-    enum berth_category category;
-    char before[OPERAND_BYTES_MAX];
-
-    berth_registry_start(&cursor, &query);
-    if (slash == NULL || slash[1] == '\0' || berth_registry_next(&cursor, &service)) {
-        return false;
-    }
-    (void)snprintf(before, sizeof before, "%.*s", (int)(slash - question->name), question->name);
-    query.name = before;
-    berth_registry_start(&cursor, &query);
-    return before[0] != '\0' && (strspn(before, "0123456789-") == strlen(before) ||
-                                 berth_category_parse(before, &category) == BERTH_OK ||
-                                 berth_registry_next(&cursor, &service));
-}
-
-/* "443" or "8000-8010". */
-static bool parse_ports(char *text, struct berth_registry_query *query)
-{
-    char *dash = strchr(text, '-');
-    uint64_t first = 0;
-    uint64_t last = 0;
-    bool is_good;
-
-    if (dash != NULL) {
-        *dash = '\0';
-    }
-    is_good = cli_options_number(text, 0, UINT16_MAX, &first) &&
-              cli_options_number(dash == NULL ? text : dash + 1, first, UINT16_MAX, &last);
-    query->has_ports = true;
-    query->port_first = (uint16_t)first;
-    query->port_last = (uint16_t)last;
-    return is_good;
-}
-
-/* Whether TEXT can be a service name: visible ASCII, with a letter in it. */
-static bool may_be_name(const char *text)
-{
-    bool has_letter = false;
-
-    if (strlen(text) > NAME_BYTES_MAX) {
-        return false;
-    }
-    for (; *text != '\0'; text++) {
-        if (*text < '!' || *text > '~') {
-            return false;
-        }
-        has_letter = has_letter || (*text | 0x20) >= 'a';
-    }
-    return has_letter;
-}
-
 /* OPERAND into *QUESTION, which holds what the options ask. -1, or the exit status. */
-static int parse_operand(const char *operand, struct question *question)
+static int parse_operand(const char *operand, struct port_words *question)
 {
-    struct berth_registry_query *query = &question->query;
-    enum berth_category category;
-    char ports[OPERAND_BYTES_MAX];
+    const char *expected = port_words_parse(operand, question);
 
-    question->operand = operand;
-    if (strlen(operand) >= OPERAND_BYTES_MAX) {
-        return refuse(operand);
-    }
-    memcpy(question->name, operand, strlen(operand) + 1);
-    if (!take_protocol(question)) {
-        return cli_options_refuse(&options, operand, "the protocol that --proto names, or none");
-    }
-    if (berth_category_parse(question->name, &category) == BERTH_OK) {
-        query->has_ports = true;
-        return berth_category_ports(category, &query->port_first, &query->port_last) == BERTH_OK
-                   ? -1
-                   : CLI_ERROR;
-    }
-    memcpy(ports, question->name, sizeof ports);
-    if (strspn(ports, "0123456789-") == strlen(ports)) {
-        return parse_ports(ports, query) ? -1 : refuse(operand);
-    }
-    if (has_wrong_protocol(question)) {
-        return cli_options_refuse(&options, operand, "tcp, udp, sctp or dccp after the slash");
-    }
-    if (!may_be_name(question->name)) {
-        return refuse(operand);
-    }
-    query->name = question->name;
-    return -1;
+    return expected == NULL ? -1 : cli_options_refuse(&options, operand, expected);
 }
 
 static void format_port(const struct berth_service *service, char *out, size_t bytes)
@@ -276,7 +154,7 @@ static void add_object(json_t *array, const struct berth_service *service)
 }
 
 /* What is said of a question that has no answer. */
-static void say_nothing_found(const struct question *question, const struct settings *settings)
+static void say_nothing_found(const struct port_words *question, const struct settings *settings)
 {
     const struct berth_registry_query *query = &question->query;
     const char *operand = question->operand;
@@ -300,7 +178,7 @@ static void say_nothing_found(const struct question *question, const struct sett
 }
 
 /* Asks QUESTION and adds the answers to whichever of TABLE and ARRAY is there. */
-static bool answer(const struct question *question, struct cli_table *table, json_t *array)
+static bool answer(const struct port_words *question, struct cli_table *table, json_t *array)
 {
     struct berth_registry_cursor cursor;
     struct berth_service service;
@@ -318,7 +196,7 @@ static bool answer(const struct question *question, struct cli_table *table, jso
     return is_found;
 }
 
-static int answer_all(const struct question *questions, size_t count,
+static int answer_all(const struct port_words *questions, size_t count,
                       const struct settings *settings)
 {
     static const struct cli_column columns[] = {
@@ -347,7 +225,7 @@ static int answer_all(const struct question *questions, size_t count,
 }
 
 /* The questions as wishes for a port. */
-static int find_free(const struct question *questions, size_t count,
+static int find_free(const struct port_words *questions, size_t count,
                      const struct settings *settings)
 {
     struct ports_wanted *wanted = cli_memory(NULL, count * sizeof *wanted);
@@ -405,7 +283,7 @@ int cli_ports_main(int argc, char **argv)
 {
     struct settings settings = {.protocol = -1};
     struct cli_words operands;
-    struct question *questions;
+    struct port_words *questions;
     size_t count;
     int status = cli_options_parse(&options, argc, argv, &settings, &operands);
 
@@ -421,7 +299,7 @@ int cli_ports_main(int argc, char **argv)
     count = operands.count == 0 ? 1 : (size_t)operands.count;
     questions = cli_memory(NULL, count * sizeof *questions);
     for (size_t i = 0; i < count && status < 0; i++) {
-        questions[i] = (struct question){.query = {.word = settings.word}};
+        questions[i] = (struct port_words){.query = {.word = settings.word}};
         if (settings.protocol >= 0) {
             questions[i].query.has_transports = true;
             questions[i].query.transports = protocol_bits[settings.protocol];

@@ -13,9 +13,10 @@ _berth_commands() {
     command berth --help 2>/dev/null | sed -n -E 's/^  ([a-z]+)  +.*$/\1/p'
 }
 
-# Words for the VALUE of an option: its choices, or files.
+# Words for the VALUE of an option: its choices, ports, or files.
 _berth_value() {
     case $1 in
+        PORT) _berth_operand ports "$2" ;;
         FILE*) mapfile -t COMPREPLY < <(compgen -f -- "$2") ;;
         *[!a-z0-9\|-]*) ;;
         *\|*) mapfile -t COMPREPLY < <(compgen -W "${1//|/ }" -- "$2") ;;

@@ -31,7 +31,9 @@ end
 
 function __berth_values
     set -l value (__berth_value)
-    if string match -q 'FILE*' -- $value
+    if test "$value" = PORT
+        __berth_ports
+    else if string match -q 'FILE*' -- $value
         __fish_complete_path (commandline -ct)
     else if string match -q -r '^[a-z0-9-]+(\|[a-z0-9-]+)+$' -- $value
         string split '|' -- $value

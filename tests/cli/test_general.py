@@ -116,6 +116,8 @@ def check_completions(commands, options):
                  complete("berth", "sim", "--discipline", "co"), ["codel", "codel-ecn"])
     tap.is_equal("bash completes service names", complete("berth", "ports", "postg"),
                  ["postgresql"])
+    tap.is_equal("bash completes them as an option's value",
+                 complete("berth", "sockets", "--port", "postg"), ["postgresql"])
 
 
 def on_terminal(columns, *args, **environment):
