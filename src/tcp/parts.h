@@ -200,6 +200,19 @@ static inline uint32_t tcp_receive_limit(const struct tcp *tcp, const struct tcp
     uint32_t tuned = tcp_receive_tuned(tcp, conn);
     return conn->back->options->receive_fixed ? tuned : min_u32(tuned, tcp->share.bytes);
 }
+/* Where the owner bounds the window, maybe below a segment: is half of that gained with EDGE? */
+static inline bool tcp_is_half_of_bound(const struct tcp_conn *conn, uint32_t edge)
+{
+    uint32_t most = conn->back->options->window_bytes;
+    return most != 0 && seq_geq(edge, conn->rcv_adv + most / 2);
+}
+/* With a smaller window a reader waits for more of the pool. */
+static inline uint32_t tcp_window_wanted(const struct tcp *tcp, const struct tcp_conn *conn)
+{
+    uint32_t most = conn->back->options->window_bytes;
+    uint32_t limit = min_u32(tcp_receive_limit(tcp, conn), conn->mss_own);
+    return most != 0 ? min_u32(most, limit) : limit;
+}
 uint32_t tcp_send_limit(const struct tcp *tcp, const struct tcp_conn *conn);
 
 /* count.c */

@@ -288,7 +288,8 @@ static bool is_update_worth(const struct tcp *tcp, const struct tcp_conn *conn)
     uint32_t step = max_u32(2U * conn->mss_own, limit / 16);
     uint32_t offered = seq_gt(conn->rcv_adv, conn->rcv_nxt) ? conn->rcv_adv - conn->rcv_nxt : 0;
     bool nearly_shut = offered < conn->mss_own && edge - conn->rcv_adv >= conn->mss_own;
-    return nearly_shut || edge - conn->rcv_adv >= min_u32(limit / 2, step);
+    return nearly_shut || edge - conn->rcv_adv >= min_u32(limit / 2, step) ||
+           tcp_is_half_of_bound(conn, edge);
 }
 
 void tcp_offer_window(struct tcp *tcp, struct tcp_conn *conn)
@@ -354,7 +355,7 @@ static bool feed(struct tcp *tcp, struct tcp_conn *conn)
         tcp_conn_ready(tcp, conn);
     }
     return conn_has(conn, CONN_WANT_WRITE) || conn->work->wants_record ||
-           (conn_may_receive(conn) && tcp_receive_window(tcp, conn) < conn->mss_own);
+           (conn_may_receive(conn) && tcp_receive_window(tcp, conn) < tcp_window_wanted(tcp, conn));
 }
 
 /* Buffers or records are free again: senders that had none, writers that found none, and readers

@@ -81,9 +81,9 @@ static uint16_t offer(struct tcp *tcp, struct tcp_conn *conn)
     uint32_t edge = conn->rcv_nxt + window;
     uint32_t limit = tcp_receive_limit(tcp, conn);
     uint32_t step = min_u32(limit / 2, conn->mss_own);
-    if (seq_geq(edge, conn->rcv_adv + step)) {
+    if (seq_geq(edge, conn->rcv_adv + step) || tcp_is_half_of_bound(conn, edge)) {
         conn->rcv_adv = edge;
-    } else if (window < conn->mss_own) {
+    } else if (window < tcp_window_wanted(tcp, conn)) {
         tcp_starve(tcp, conn); /* told again when the pool has more */
     }
     uint32_t offered = seq_gt(conn->rcv_adv, conn->rcv_nxt) ? conn->rcv_adv - conn->rcv_nxt : 0;

@@ -308,6 +308,29 @@ static void window_bound(void **state)
     talk_end(&talk);
 }
 
+static void on_a_large_link(struct berth_config *config)
+{
+    config->mtu = 9000;
+    config->limits.buffer_bytes = 9216;
+}
+
+/* Below a segment, too: it opens again as it is read. */
+static void window_bound_below_a_segment(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, on_a_large_link);
+    talk_listen(&talk);
+    assert_int_equal(berth_tcp_set(talk.berth, talk.listener, BERTH_TCP_WINDOW_BYTES, 2048), 0);
+    talk_in(&talk, "S 0 win 65535 mss 1460 sackok wscale 0");
+    talk_out(&talk, "S. 0 ack 1 win 2048 wscale 0");
+    talk_in(&talk, ". 1 ack 1");
+    talk_accept(&talk);
+    talk_in(&talk, "P. 1+2048 ack 1");
+    talk_out(&talk, ". 1 ack 2049 win 2048");
+    talk_end(&talk);
+}
+
 static void linger_of_nothing_resets(void **state)
 {
     (void)state;
@@ -428,6 +451,7 @@ int main(void)
         {"RFC 9293 3.8.6.3: quick ACK", quick_ack_pays_what_is_owed, NULL, NULL, NULL},
         {"RFC 9293 3.9.1.2: the mark of what is unsent", unsent_mark, NULL, NULL, NULL},
         {"RFC 9293 3.8.6: a bound to the window", window_bound, NULL, NULL, NULL},
+        {"RFC 9293 3.8.6: a bound below a segment", window_bound_below_a_segment, NULL, NULL, NULL},
         {"RFC 9293 3.10.5: no time to linger", linger_of_nothing_resets, NULL, NULL, NULL},
         {"RFC 9293 3.10.4: a time to linger", linger_has_its_time, NULL, NULL, NULL},
         {"RFC 9293 3.10.4: lingering ends with the FIN's ACK", linger_that_is_not_needed, NULL,
