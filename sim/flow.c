@@ -432,6 +432,22 @@ void end_begin(struct world *world, struct end *end)
     }
 }
 
+void end_hold(struct world *world, struct end *end, uint64_t for_ns)
+{
+    pause_for(world, end, &end->write_resume_ns, for_ns);
+}
+
+void end_moved(struct world *world, struct end *end)
+{
+    if (!end->is_open) {
+        end_begin(world, end);
+    } else {
+        write_all(world, end);
+        read_all(world, end);
+    }
+    maybe_leave(world, end);
+}
+
 void end_write_early(struct world *world, struct end *end)
 {
     if (end->to_send > 0 && !end->flow->plan->may_break) {
@@ -439,9 +455,10 @@ void end_write_early(struct world *world, struct end *end)
     }
 }
 
-void end_on_event(struct world *world, struct end *end, const struct berth_event *event)
+void end_on_event(struct world *world, struct host *host, struct end *end,
+                  const struct berth_event *event)
 {
-    if (event->id != end->id) {
+    if (event->id != end->id || host != end->host) {
         end_fail(world, end, "an event of a connection that was given back", 0);
         return;
     }

@@ -10,9 +10,13 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "stack/stack.h"
+
 #define RECEIVE_MAX 64
 #define TURNS_MAX   10000 /* rounds of one turn: more is a stack that never comes to rest */
 #define RULES_BYTES 1024
+#define TWIN_SEED   1024 /* more than there are pairs */
+#define PORTS_APART 1024
 
 /* Whom HOST may talk with: the other host of its pair. */
 static int load_rules(struct host *host)
@@ -77,6 +81,20 @@ static void on_capture_error(void *user, const char *text)
     world->bad_file = world->config->pcap_file;
 }
 
+/* Twins' packets go to one file. */
+static int capture(struct world *world, struct host *host)
+{
+    struct link_capture_config config = {
+        .file = world->config->pcap_file, .on_error = on_capture_error, .user = world};
+    int result = world->capture == NULL
+                     ? link_capture_new(host->link, &config, &host->link)
+                     : link_capture_join(host->link, world->capture, &host->link);
+
+    world->capture = host->link;
+    world->bad_file = result < 0 ? config.file : NULL;
+    return result;
+}
+
 /* The host's link: a tap, a capture where one is asked for, its impaired way to the network. */
 static int make_link(struct world *world, struct host *host)
 {
@@ -86,18 +104,14 @@ static int make_link(struct world *world, struct host *host)
     struct link *tap;
     int result = 0;
 
-    own.seed += host->index / 2;
-    host->link = &world->network.ports[host->index].link;
+    own.seed += host->index / 2 + (host->first == host ? 0 : TWIN_SEED);
+    host->link = &host->port->link;
     if (is_impaired(path) || world->plan.stacks[host->index % 2].offloads != 0) {
         result = link_impair_new(host->link, &own, &none, &host->link);
         host->path = result < 0 ? NULL : host->link;
     }
     if (host->index == 0 && world->config->pcap_file != NULL && result == 0) {
-        struct link_capture_config capture = {
-            .file = world->config->pcap_file, .on_error = on_capture_error, .user = world};
-
-        result = link_capture_new(host->link, &capture, &host->link);
-        world->bad_file = result < 0 ? capture.file : NULL;
+        result = capture(world, host);
     }
     tap = result < 0 ? NULL : tap_new(host->link, &world->trace, host->name);
     if (tap == NULL) {
@@ -107,16 +121,35 @@ static int make_link(struct world *world, struct host *host)
     return 0;
 }
 
-int host_init(struct world *world, unsigned index)
+/* Twins choose no port that the other may choose: each has a half, or as many further up. */
+static void share_ports(struct berth_config *config, bool is_twin)
 {
-    struct berth_config config = world->plan.stacks[index % 2];
-    struct host *host = &world->hosts[index];
+    uint32_t first = config->ephemeral_first;
+    uint32_t last = config->ephemeral_last;
+    uint32_t middle = first + (last - first) / 2;
+
+    if (last <= UINT16_MAX - PORTS_APART) {
+        config->ephemeral_first = (uint16_t)(first + (is_twin ? PORTS_APART : 0));
+        config->ephemeral_last = (uint16_t)(last + (is_twin ? PORTS_APART : 0));
+    } else if (is_twin) {
+        config->ephemeral_first = (uint16_t)(middle + 1);
+    } else {
+        config->ephemeral_last = (uint16_t)middle;
+    }
+}
+
+/* HOST, with its name and index, becomes a stack with its link. */
+static int make(struct world *world, struct host *host)
+{
+    struct berth_config config = world->plan.stacks[host->index % 2];
     const char *wrong = "";
     int result;
 
-    config.seed[BERTH_SEED_BYTES - 1] ^= (uint8_t)(index / 2);
-    *host = (struct host){
-        .name = (char)('A' + index % 2), .index = index, .buffers = config.limits.buffers};
+    config.seed[BERTH_SEED_BYTES - 1] ^= (uint8_t)(host->index / 2);
+    if (world->plan.has_twins[host->index % 2]) {
+        share_ports(&config, host->first != host);
+    }
+    host->buffers = config.limits.buffers;
     host->memory_bytes = berth_memory_bytes(&config);
     if (berth_config_check(&config, &wrong) < 0 || host->memory_bytes == 0) {
         world_fail(world, "host %c: the configuration's %s is refused", host->name, wrong);
@@ -139,6 +172,27 @@ int host_init(struct world *world, unsigned index)
         return 0;
     }
     return make_link(world, host);
+}
+
+int host_init(struct world *world, unsigned index)
+{
+    struct host *host = &world->hosts[index];
+
+    *host = (struct host){.name = (char)('A' + index % 2), .index = index, .first = host};
+    host->port = &world->network.ports[index];
+    return make(world, host);
+}
+
+int host_init_twin(struct world *world, struct host *first)
+{
+    struct host *host = &world->hosts[world->host_count++];
+
+    *host = (struct host){.name = (char)(first->name - 'A' + 'a'), .index = first->index};
+    host->port = &world->network.ports[world->network.port_count + first->index];
+    host->first = first;
+    host->twin = first;
+    first->twin = host;
+    return make(world, host);
 }
 
 void host_done(struct host *host)
@@ -179,10 +233,10 @@ static bool take_events(struct world *world, struct host *host)
         }
         switch (object->kind) {
         case OBJECT_END:
-            end_on_event(world, (struct end *)object, &event);
+            end_on_event(world, host, (struct end *)object, &event);
             break;
         case OBJECT_ACCEPTED:
-            end_on_event(world, ((struct accepted *)object)->end, &event);
+            end_on_event(world, host, ((struct accepted *)object)->end, &event);
             break;
         case OBJECT_LISTENER:
             flow_accept_all(world, host, event.id);
@@ -227,7 +281,7 @@ static bool transmit_all(struct world *world, struct host *host)
 
 uint64_t host_next_ns(const struct host *host)
 {
-    return min_u64(berth_deadline(host->berth), link_next_ns(host->link));
+    return host->has_work ? 0 : min_u64(berth_deadline(host->berth), link_next_ns(host->link));
 }
 
 bool host_turn(struct world *world, struct host *host)
@@ -235,13 +289,17 @@ bool host_turn(struct world *world, struct host *host)
     bool any = false;
     bool more = true;
 
+    host->has_work = false;
     for (unsigned turns = 0; more && !world_has_failed(world); turns++) {
         more = receive_all(world, host);
+        twins_turn(world, host);
         if (berth_deadline(host->berth) <= world->now_ns) {
             berth_advance(host->berth, world->now_ns);
             world_check(world, host);
         }
+        twins_turn(world, host);
         more |= take_events(world, host);
+        twins_turn(world, host);
         more |= transmit_all(world, host);
         any |= more;
         if (turns > TURNS_MAX) {
@@ -249,6 +307,33 @@ bool host_turn(struct world *world, struct host *host)
         }
     }
     return any;
+}
+
+/* A record that is still taken: its kind; NULL: there is none. */
+static const char *kept_record(const struct berth *berth)
+{
+    const struct tcp *tcp = &berth->tcp;
+    const struct {
+        const char *kind;
+        const struct pool *pool;
+    } pools[] = {{"connection", &tcp->conns},
+                 {"half-open connection", &tcp->syns},
+                 {"listener", &tcp->listeners},
+                 {"work", &tcp->works},
+                 {"ledger", &tcp->ledgers},
+                 {"options", &tcp->options},
+                 {"sent", &tcp->sent_records},
+                 {"reorder", &tcp->reorder_records},
+                 {"rate", &tcp->rates},
+                 {"port", &berth->ports.endpoints},
+                 {"bound port", &berth->ports.binds}};
+
+    for (size_t i = 0; i < sizeof pools / sizeof pools[0]; i++) {
+        if (pools[i].pool->used != 0) {
+            return pools[i].kind;
+        }
+    }
+    return NULL;
 }
 
 void host_check_leaks(struct world *world, struct host *host)
@@ -260,6 +345,9 @@ void host_check_leaks(struct world *world, struct host *host)
     if (stats.buffers_free != host->buffers) {
         world_fail(world, "host %c: %" PRIu32 " buffers leaked", host->name,
                    host->buffers - stats.buffers_free);
+    }
+    if (kept_record(host->berth) != NULL) {
+        world_fail(world, "host %c: a record is left: %s", host->name, kept_record(host->berth));
     }
     if (stats.tcp_connections != 0 || stats.tcp_half_open != 0 || stats.tcp_time_wait != 0 ||
         stats.tcp_held != 0) {

@@ -46,7 +46,7 @@ struct berth_address network_address(uint32_t pair, uint32_t side, bool is_v6)
 }
 
 /* The place of the port that has the address at its place in the scheme of network_address. */
-static struct network_port *find_port(struct network *network, const struct link_packet *packet)
+struct network_port *network_port_of(struct network *network, const struct link_packet *packet)
 {
     struct berth_address destination;
     struct network_port *port;
@@ -67,7 +67,7 @@ static struct network_port *find_port(struct network *network, const struct link
 
 void network_inject(struct network *network, struct link_packet *packet, uint64_t now_ns)
 {
-    struct network_port *port = find_port(network, packet);
+    struct network_port *port = network_port_of(network, packet);
     bool is_down = now_ns >= network->down_from_ns && now_ns < network->down_until_ns;
 
     network->lost += is_down;
@@ -76,7 +76,10 @@ void network_inject(struct network *network, struct link_packet *packet, uint64_
         return;
     }
     network->carried++;
-    link_packets_add(&port->waiting, packet);
+    port = network->steer != NULL ? network->steer(network->user, port, packet) : port;
+    if (port != NULL) {
+        link_packets_add(&port->waiting, packet);
+    }
 }
 
 void network_advance(struct network *network, uint64_t now_ns)
@@ -167,12 +170,12 @@ int network_init(struct network *network, uint32_t pairs, const struct pipe_conf
                  const struct middlebox_config *box)
 {
     *network = (struct network){.port_count = 2 * pairs, .has_pipes = pipes != NULL};
-    network->ports = calloc(network->port_count, sizeof *network->ports);
+    network->ports = calloc((size_t)2 * network->port_count, sizeof *network->ports);
     if (network->ports == NULL) {
         network->port_count = 0;
         return -ENOMEM;
     }
-    for (uint32_t i = 0; i < network->port_count; i++) {
+    for (uint32_t i = 0; i < 2 * network->port_count; i++) {
         struct network_port *port = &network->ports[i];
 
         port->link.table = &port_table;
@@ -196,7 +199,7 @@ int network_init(struct network *network, uint32_t pairs, const struct pipe_conf
 
 void network_done(struct network *network)
 {
-    for (uint32_t i = 0; i < network->port_count; i++) {
+    for (uint32_t i = 0; i < 2 * network->port_count; i++) {
         link_packets_clear(&network->ports[i].waiting);
     }
     for (unsigned i = 0; network->has_pipes && i < 2; i++) {

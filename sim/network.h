@@ -22,9 +22,15 @@ struct network_port {
     struct link_packets waiting;
 };
 
+/* Which port PACKET is for that came to the address of PORT; NULL: none yet, it was taken. */
+typedef struct network_port *network_steer(void *user, struct network_port *port,
+                                           struct link_packet *packet);
+
 struct network {
-    struct network_port *ports; /* of pair I: A's is 2 I, B's 2 I + 1 */
-    uint32_t port_count;
+    struct network_port *ports; /* of pair I: A's is 2 I, B's 2 I + 1; then those of their twins */
+    uint32_t port_count;        /* without the twins' */
+    network_steer *steer;       /* NULL: a packet is its address's */
+    void *user;                 /* for it */
     struct middlebox box;
     bool has_pipes;        /* else packets take no time between ports */
     struct pipe pipes[2];  /* A to B, B to A */
@@ -42,6 +48,8 @@ struct berth_address network_address(uint32_t pair, uint32_t side, bool is_v6);
 int network_init(struct network *network, uint32_t pairs, const struct pipe_config *pipes,
                  const struct middlebox_config *box);
 void network_done(struct network *network);
+/* The port with PACKET's destination address; NULL: nobody's. */
+struct network_port *network_port_of(struct network *network, const struct link_packet *packet);
 /* Puts PACKET (taken) in front of its port, as a host would that nobody knows. */
 void network_inject(struct network *network, struct link_packet *packet, uint64_t now_ns);
 /* Moves what is due. */

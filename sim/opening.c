@@ -7,8 +7,14 @@
 #include <inttypes.h>
 
 #include "sim/draw.h"
+#include "stack/stack.h"
+#include "tcp/parts.h"
 
-#define RETRY_NS (2 * NS_PER_S)
+#define RETRY_NS       (2 * NS_PER_S)
+#define PORT_TRIES     64
+#define ROUND_BYTES    (256U << 10)
+#define ROUND_PORT     25000 /* connections whose numbers come round soon have ports from here */
+#define ROUND_PORT_END 45000
 
 static uint16_t listening_port(const struct flow *flow)
 {
@@ -33,6 +39,7 @@ static void set_options(struct world *world, struct end *end)
         result |= berth_tcp_set_congestion_control(end->host->berth, end->id,
                                                    end->flow->plan->controller);
     }
+    result |= twins_set_options(world, end);
     if (result != 0) {
         end_fail(world, end, "an option is refused", 0);
     }
@@ -52,12 +59,72 @@ static bool may_try_again(struct world *world, struct end *end, int error)
     return true;
 }
 
+/* Will numbers that begin at ISS soon be past 2^31 or 2^32? */
+static bool comes_round(uint32_t iss)
+{
+    return (uint32_t)(0 - iss) % (1U << 31) < ROUND_BYTES;
+}
+
+/* With which number a connection of PAIR would begin at HOST now. */
+static uint32_t first_number(const struct world *world, const struct host *host,
+                             const struct tcp_pair *pair)
+{
+    const struct tcp *tcp = &host->berth->tcp;
+    uint64_t since_ns = world->now_ns - tcp->now_ns; /* its last call */
+
+    return tcp_initial_sequence(tcp, pair) + (uint32_t)(since_ns / (4 * NS_PER_US));
+}
+
+/* A port from which a connection of FLOW to REMOTE begins, on either side, with numbers that soon
+ * come round; 0: there is none among those that are tried. Each flow has ports of its own. */
+static uint16_t find_round_port(const struct world *world, struct end *end,
+                                struct berth_endpoint local, const struct berth_endpoint *remote)
+{
+    const struct host *other = end_peer(end)->host;
+
+    for (uint32_t port = ROUND_PORT + end->flow->index; port < ROUND_PORT_END;
+         port += world->plan.flow_count) {
+        local.port = (uint16_t)port;
+        struct tcp_pair to = tcp_pair(&end->host->berth->tcp, &local, remote);
+        struct tcp_pair back = tcp_pair(&other->berth->tcp, remote, &local);
+
+        if (comes_round(first_number(world, end->host, &to)) ||
+            comes_round(first_number(world, other, &back))) {
+            return (uint16_t)port;
+        }
+    }
+    return 0;
+}
+
+/* Connects from LOCAL, or from where the stack chooses; *INFO: of what has begun. What went to the
+ * twin has a port that is free where it was: chosen again it would be two connections of one
+ * four-tuple. */
+static int connect_from(struct end *end, const struct berth_endpoint *local,
+                        const struct berth_endpoint *remote, struct berth_tcp_info *info)
+{
+    int result = 0;
+
+    for (unsigned i = 0; i < PORT_TRIES && result == 0; i++) {
+        result = berth_tcp_connect(end->host->berth, local, remote, end, &end->id);
+        if (result == 0) {
+            result = berth_tcp_info(end->host->berth, end->id, info);
+        }
+        if (result < 0 || !twins_clash(end->host, &info->local, remote)) {
+            return result;
+        }
+        result = berth_tcp_abort(end->host->berth, end->id);
+        end->id = 0;
+    }
+    return result < 0 ? result : BERTH_E_NO_PORT;
+}
+
 static void open_end(struct world *world, struct end *end)
 {
     struct flow *flow = end->flow;
     struct end *peer = end_peer(end);
     unsigned which = flow->plan->version == 4 ? 0 : 1;
     bool both = flow->plan->opener == PLAN_OPENER_BOTH;
+    twins_begin(world, end);
     struct berth_endpoint local = {.address = end->host->addresses[which]};
     struct berth_endpoint remote = {.address = peer->host->addresses[which]};
     struct berth_tcp_info info = {0};
@@ -65,13 +132,13 @@ static void open_end(struct world *world, struct end *end)
 
     local.port = both ? (uint16_t)(PLAN_OWN_PORT + flow->index) : 0;
     remote.port = both ? local.port : listening_port(flow);
-    result = berth_tcp_connect(end->host->berth, flow->index % 2 == 0 || both ? &local : NULL,
-                               &remote, end, &end->id);
+    if (flow->plan->comes_round && !both && !world->plan.is_scarce) {
+        local.port = find_round_port(world, end, local, &remote);
+    }
+    result =
+        connect_from(end, flow->index % 2 == 0 || local.port != 0 ? &local : NULL, &remote, &info);
     if (result < 0 && may_try_again(world, end, result)) {
         return;
-    }
-    if (result == 0) {
-        result = berth_tcp_info(end->host->berth, end->id, &info);
     }
     if (result < 0) {
         end_fail(world, end, "cannot connect", result);
@@ -136,8 +203,8 @@ static struct end *find_accepting(struct world *world, const struct host *host,
     for (uint32_t i = 0; i < world->plan.flow_count; i++) {
         struct flow *flow = &world->flows[i];
         struct end *end = &flow->ends[host->index % 2];
-        bool matches = flow->has_started && end->host == host && end->id == 0 && !end->is_done &&
-                       info->local.port == listening_port(flow) &&
+        bool matches = flow->has_started && end->host->first == host->first && end->id == 0 &&
+                       !end->is_done && info->local.port == listening_port(flow) &&
                        berth_endpoint_is_equal(&flow->opener, &info->remote);
 
         if (matches && (found == NULL || is_likelier(world, flow, found->flow, info))) {
@@ -161,7 +228,9 @@ static void accept_one(struct world *world, struct accepted *accepted, struct ho
         return;
     }
     accepted->end = end;
+    end->host = host;
     end->id = id;
+    twins_begin(world, end);
     set_options(world, end);
     end_begin(world, end);
 }

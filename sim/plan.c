@@ -521,6 +521,9 @@ int plan_make(const struct sim_config *config, struct plan *out)
     if (drawing.vary && (config->scenario == SIM_MIXED || config->scenario == SIM_TRANSFER)) {
         plan_opening(config, out);
     }
+    if (config->has_twins) {
+        plan_twins(config, out);
+    }
     return 0;
 }
 

@@ -50,6 +50,7 @@ struct plan_flow {
     uint64_t start_ns;
     const char *controller; /* congestion control of both ends; NULL: their stacks' */
     bool may_break; /* an end aborts: errors are right, bytes that come are still the right ones */
+    bool comes_round; /* its sequence numbers soon pass 2^31 or 2^32, if there is a port for it */
     struct plan_end ends[2];
 };
 
@@ -74,6 +75,9 @@ struct plan {
     uint32_t forgeries; /* packets of the intruder's */
     uint32_t guesses;   /* of the one that is nearly right */
     bool may_time_out;  /* the path is so bad that giving up is right */
+    bool has_twins[2];  /* A's, B's hosts are two stacks each */
+    uint64_t moves_ns;  /* between two moves that are wanted, at first */
+    uint32_t late_ppm;  /* of what comes for a connection soon after it has moved */
 };
 
 /* 0, or -ENOMEM. plan_done frees. */
@@ -81,6 +85,8 @@ int plan_make(const struct sim_config *config, struct plan *out);
 void plan_done(struct plan *plan);
 /* plan_opening.c: inside plan_make. */
 void plan_opening(const struct sim_config *config, struct plan *plan);
+/* plan_twins.c: inside plan_make. */
+void plan_twins(const struct sim_config *config, struct plan *plan);
 /* plan_ecn.c: inside plan_make. */
 void plan_ecn(const struct sim_config *config, bool vary, struct plan *plan);
 

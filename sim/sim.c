@@ -117,6 +117,7 @@ static int finish(const struct world *world, struct sim_result *out)
         out->dropped += counters->dropped;
         out->marked += counters->marked;
     }
+    out->moves = world->moves;
     out->queue_bytes_max = world->network.pipes[0].counters.queued_bytes_max;
     return copy_flows(world, out);
 }

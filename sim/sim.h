@@ -7,7 +7,8 @@
  *   ...               │          │                      each way (sim/pipe.h)
  *   intruder ─────────┴──────────┘   (mixed scenario) forges packets; none may have any effect
  *
- * Flow I is between the hosts A and B of pair I modulo the number of pairs.
+ * Flow I is between the hosts A and B of pair I modulo the number of pairs. A host may be two
+ * stacks behind one address, between which its connections move (twins.c).
  *
  * 1. Everything that happens follows from the configuration and its seed: run twice, a
  *    configuration gives the same trace, packet for packet and nanosecond for nanosecond.
@@ -71,6 +72,7 @@ struct sim_config {
     enum sim_scenario scenario;
     bool vary;
     bool is_plain;  /* `vary` draws no pipes, pairs, middleboxes and small limits */
+    bool has_twins; /* hosts are two stacks each, between which connections move: twins.c */
     uint32_t given; /* enum sim_given, or-ed */
     uint32_t flows;
     uint64_t bytes;   /* per flow */
@@ -142,6 +144,7 @@ struct sim_result {
     uint64_t dropped;         /* of these, by the shared queues */
     uint64_t marked;          /* on the way: CE */
     uint64_t queue_bytes_max; /* that ever waited in the shared queue from A to B */
+    uint64_t moves;           /* of connections from a stack to its twin */
     uint32_t gave_up; /* flows that timed out on a path so bad that it is no fault of theirs */
     struct sim_flood flood; /* zeros unless that was the scenario */
     uint32_t flow_count;

@@ -49,6 +49,7 @@ static uint64_t next_ns(const struct world *world)
 {
     uint64_t next = min_u64(timers_next(&world->timers), network_next_ns(&world->network));
 
+    next = min_u64(next, twins_next_ns(world));
     for (uint32_t i = 0; i < world->host_count; i++) {
         next = min_u64(next, host_next_ns(&world->hosts[i]));
     }
@@ -72,6 +73,9 @@ static void on_timer(struct world *world, struct timer *timer)
         break;
     case TIMER_GUESSER:
         guesser_on_timer(world);
+        break;
+    case TIMER_TWINS:
+        twins_on_timer(world);
         break;
     case TIMER_FROM:
         for (uint32_t i = 0; i < world->plan.flow_count; i++) {
@@ -98,6 +102,7 @@ static bool step(struct world *world)
         timer = timers_expire(&world->timers, world->now_ns);
     }
     network_advance(&world->network, world->now_ns);
+    twins_advance(world);
     for (uint32_t i = 0; i < world->host_count && !world_has_failed(world); i++) {
         struct host *host = &world->hosts[i];
 
@@ -217,6 +222,7 @@ static void run_out(struct world *world)
 
     world->is_closing = true;
     datagrams_close(world);
+    twins_close(world);
     for (uint32_t i = 0; i < world->host_count; i++) {
         host_close_listeners(world, &world->hosts[i]);
     }
@@ -270,13 +276,17 @@ static int make_hosts(struct world *world)
     }
     world->network.down_from_ns = plan->down_from_ns;
     world->network.down_until_ns = plan->down_until_ns;
-    world->hosts = calloc(world->network.port_count, sizeof *world->hosts);
+    world->hosts = calloc((size_t)2 * world->network.port_count, sizeof *world->hosts);
     if (world->hosts == NULL) {
         return -ENOMEM;
     }
     while (world->host_count < world->network.port_count && result == 0 &&
            !world_has_failed(world)) {
         result = host_init(world, world->host_count++);
+    }
+    for (uint32_t i = 0; i < world->network.port_count && result == 0 && !world_has_failed(world);
+         i++) {
+        result = plan->has_twins[i % 2] ? host_init_twin(world, &world->hosts[i]) : 0;
     }
     return result;
 }
@@ -297,6 +307,7 @@ int world_init(struct world *world, const struct sim_config *config)
         datagrams_init(world);
         intruder_init(world);
         guesser_init(world);
+        twins_init(world);
     }
     if (config->from_ns > 0) {
         world->from_timer.kind = TIMER_FROM;
@@ -315,6 +326,7 @@ void world_done(struct world *world)
         host_done(&world->hosts[i]);
     }
     network_done(&world->network);
+    link_packets_clear(&world->late);
     plot_done(&world->plot);
     plan_done(&world->plan);
     free(world->hosts);

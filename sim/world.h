@@ -33,13 +33,18 @@ enum timer_kind {
     TIMER_DATAGRAMS,
     TIMER_INTRUDER,
     TIMER_GUESSER,
+    TIMER_TWINS,
     TIMER_FROM,
     TIMER_STOP
 };
 
 struct host {
-    char name; /* 'A', 'B' */
-    uint32_t index;
+    char name;      /* 'A', 'B'; of a second stack 'a', 'b' */
+    uint32_t index; /* of its address's port */
+    struct network_port *port;
+    struct host *first; /* itself, or whose twin it is */
+    struct host *twin;  /* the other stack behind its address; NULL: there is none */
+    bool has_work;      /* that no deadline tells of */
     struct berth *berth;
     void *memory;
     size_t memory_bytes;
@@ -68,10 +73,14 @@ struct end {
     uint64_t write_resume_ns;
     bool is_open; /* the handshake is complete */
     bool has_slept;
-    bool has_shut;   /* its FIN is ordered */
-    bool has_ended;  /* it has read the end of the peer's stream */
-    bool saw_closed; /* BERTH_EVENT_CLOSED */
-    bool is_done;    /* opened once, and given back */
+    bool has_shut;                     /* its FIN is ordered */
+    bool has_ended;                    /* it has read the end of the peer's stream */
+    bool saw_closed;                   /* BERTH_EVENT_CLOSED */
+    bool is_done;                      /* opened once, and given back */
+    bool wants_move;                   /* to its host's twin, as soon as it may */
+    struct berth_endpoint moved_local; /* the ends of the connection that moved last */
+    struct berth_endpoint moved_remote;
+    uint64_t settled_ns; /* until then what comes for it may be late */
     struct sim_end_result result;
 };
 
@@ -113,7 +122,7 @@ struct world {
     uint64_t checks;      /* that world_check was asked for */
     uint64_t steps;
     uint64_t spins;     /* steps in which time stood still */
-    struct host *hosts; /* as the network's ports: of pair I A's is 2 I, B's 2 I + 1 */
+    struct host *hosts; /* as the network's ports: of pair I A's is 2 I, B's 2 I + 1; then twins */
     uint32_t host_count;
     struct network network;
     struct trace trace;
@@ -134,7 +143,16 @@ struct world {
     struct timer guesser_timer;
     struct random guesser;
     uint32_t guessed;
+    struct timer twins_timer;
+    struct random twins;
+    struct link_packets late; /* under way to a connection that has just moved */
+    uint64_t moves_ns;        /* between two moves that are wanted, now */
+    uint64_t settled_ns;      /* the latest of the ends' */
+    uint32_t wanted;
+    uint64_t moves;
+    bool wants_move;      /* an end does */
     bool is_closing;      /* every flow is done: no new traffic */
+    struct link *capture; /* the last that was made; NULL: none */
     const char *bad_file; /* that cannot be written */
     int file_error;       /* -errno: why, where that was seen on the way */
     char failure[SIM_FAILURE_TEXT];
@@ -157,6 +175,8 @@ void world_check(struct world *world, const struct host *host);
 
 /* host.c: 0, or -errno. */
 int host_init(struct world *world, unsigned index);
+/* The second stack behind FIRST's address, in the place after the last. */
+int host_init_twin(struct world *world, struct host *first);
 void host_done(struct host *host);
 void host_close_listeners(struct world *world, struct host *host);
 /* When HOST has something to do. */
@@ -174,12 +194,18 @@ void end_fail(struct world *world, const struct end *end, const char *what, int 
 void end_begin(struct world *world, struct end *end);
 /* Its connection is being opened: what it writes now goes with the SYN, with Fast Open. */
 void end_write_early(struct world *world, struct end *end);
+/* It writes nothing for so long. */
+void end_hold(struct world *world, struct end *end, uint64_t for_ns);
+/* It is in another stack now, and asks what there is to read and to write. */
+void end_moved(struct world *world, struct end *end);
 void flow_init(struct world *world, struct flow *flow, uint32_t index);
 /* Its ends write no more than they have. */
 void flow_count_from(const struct world *world, struct flow *flow); /* goodput counts from here */
 void flow_stop(struct world *world, struct flow *flow);
 bool flow_is_done(const struct flow *flow);
-void end_on_event(struct world *world, struct end *end, const struct berth_event *event);
+/* Ids of two stacks may be the same: HOST tells whose it is. */
+void end_on_event(struct world *world, struct host *host, struct end *end,
+                  const struct berth_event *event);
 void end_on_timer(struct world *world, struct end *end);
 
 /* opening.c */
@@ -201,6 +227,22 @@ void intruder_on_timer(struct world *world);
 /* guesser.c */
 void guesser_init(struct world *world);
 void guesser_on_timer(struct world *world);
+
+/* twins.c */
+void twins_init(struct world *world);
+void twins_on_timer(struct world *world);
+/* Somewhere in HOST's turn: who wants to move may. */
+void twins_turn(struct world *world, struct host *host);
+/* END is about to open (id is 0: at which of the stacks is drawn), or was accepted. */
+void twins_begin(struct world *world, struct end *end);
+int twins_set_options(struct world *world, const struct end *end);
+/* Does HOST's twin have something between LOCAL and REMOTE? */
+bool twins_clash(const struct host *host, const struct berth_endpoint *local,
+                 const struct berth_endpoint *remote);
+/* Nobody is to move any more. */
+void twins_close(struct world *world);
+uint64_t twins_next_ns(const struct world *world);
+void twins_advance(struct world *world);
 
 /* world.c: 0, or -errno. world_run ends when all is done or something failed. */
 int world_init(struct world *world, const struct sim_config *config);

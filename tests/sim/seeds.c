@@ -8,18 +8,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+void seeds_run_for(const struct sim_config *config, struct sim_result *out)
+{
+    assert_int_equal(sim_run(config, out), 0);
+    if (!out->is_right) {
+        print_error("%s\nrepeat with: berth sim --seed %" PRIu64 " --vary --scenario %s%s\n",
+                    out->failure, config->seed, sim_scenario_name(config->scenario),
+                    config->has_twins ? " --twins" : "");
+    }
+    assert_true(out->is_right);
+}
+
 uint64_t seeds_run(const struct sim_config *config)
 {
     struct sim_result result;
     uint64_t trace;
 
-    assert_int_equal(sim_run(config, &result), 0);
+    seeds_run_for(config, &result);
     trace = result.trace;
-    if (!result.is_right) {
-        print_error("%s\nrepeat with: berth sim --seed %" PRIu64 " --vary --scenario %s\n",
-                    result.failure, config->seed, sim_scenario_name(config->scenario));
-    }
-    assert_true(result.is_right);
     sim_result_done(&result);
     return trace;
 }
@@ -71,7 +77,8 @@ static uint32_t given_by(const char *text)
     return given;
 }
 
-/* "mixed 34 plain", or "transfer 1662 loss 3% reorder 3%": as berth run --impair has it. */
+/* "mixed 34 plain", "mixed 2440 twins", or "transfer 1662 loss 3% reorder 3%": as berth run
+ * --impair has it. */
 bool seeds_parse(const char *line, struct sim_config *config)
 {
     size_t name_bytes = strcspn(line, " \n");
@@ -88,6 +95,10 @@ bool seeds_parse(const char *line, struct sim_config *config)
     assert_true(rest > line + name_bytes);
     if (strncmp(rest, " plain", 6) == 0) {
         config->is_plain = true;
+        rest += 6;
+    }
+    if (strncmp(rest, " twins", 6) == 0) {
+        config->has_twins = true;
         rest += 6;
     }
     assert_int_equal(link_impairment_parse(rest, &config->path, &error), 0);

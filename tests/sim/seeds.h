@@ -17,6 +17,8 @@
 
 /* Runs CONFIG; fails the test with the command that repeats it unless all is right. Its trace. */
 uint64_t seeds_run(const struct sim_config *config);
+/* The same, with all that came of it: sim_result_done frees what *OUT holds. */
+void seeds_run_for(const struct sim_config *config, struct sim_result *out);
 /* COUNT seeds from FIRST on of SCENARIO, everything else drawn from them. */
 void seeds_run_many(enum sim_scenario scenario, uint64_t first, unsigned count);
 /* LINE of seeds.txt into CONFIG; false: a comment, or nothing. Fails the test when it is wrong. */
