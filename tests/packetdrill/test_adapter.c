@@ -331,6 +331,10 @@ static void test_errors(void **state)
     EXPECT_ERROR(table.bind(user, fd, (void *)&other, 4), EINVAL);
     EXPECT_ERROR(table.connect(user, fd, (void *)&in6, sizeof in6), EAFNOSUPPORT);
     EXPECT_ERROR(table.setsockopt(user, fd, IPPROTO_TCP, 999, &value, bytes), ENOPROTOOPT);
+    EXPECT_ERROR(table.setsockopt(user, fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &value, bytes),
+                 ENOPROTOOPT);
+    EXPECT_ERROR(table.getsockopt(user, fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &value, &bytes),
+                 ENOPROTOOPT);
     EXPECT_ERROR(table.setsockopt(user, fd, IPPROTO_TCP, TCP_NODELAY, &value, 2), EINVAL);
     EXPECT_ERROR(table.getsockopt(user, fd, IPPROTO_IP, 999, &value, &bytes), ENOPROTOOPT);
     EXPECT_ERROR(table.ioctl(user, fd, 0x1234UL, &value), ENOTTY);
