@@ -100,7 +100,8 @@ BERTH_API uint32_t berth_transmit(struct berth *berth, struct berth_frame *frame
                                   uint32_t frames_max, uint64_t now_ns);
 
 /* When berth_advance is next needed: at once where berth_transmit left events to be read (sending
- * gives buffers back, for which others wait); BERTH_NEVER: not before something else happens. */
+ * gives buffers back, for which others wait), and where writers wait for the buffers that those who
+ * were told of them may leave; BERTH_NEVER: not before something else happens. */
 BERTH_API uint64_t berth_deadline(const struct berth *berth);
 
 /* The time is NOW_NS: marks what is due. Sends nothing: call berth_transmit after it. */

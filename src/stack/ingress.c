@@ -101,7 +101,7 @@ void berth_receive(struct berth *berth, struct berth_buffer *buffer, uint64_t no
 
 uint64_t berth_deadline(const struct berth *berth)
 {
-    return berth->has_news ? berth->now_ns : timers_next(&berth->timers);
+    return berth->has_news || berth->tcp.has_untold ? berth->now_ns : timers_next(&berth->timers);
 }
 
 /* Would the firewall meet PACKET, a fragment that nobody has judged, with silence? */

@@ -34,6 +34,7 @@ void tcp_init(struct tcp *tcp, struct arena *arena, const struct berth_config *c
     tcp_options_init(&tcp->defaults, &config->tcp);
     tcp_ready_init(tcp);
     list_init(&tcp->starved);
+    list_init(&tcp->writers);
     list_init(&tcp->path_order);
     tcp_half_init(tcp, arena, limits->tcp_half_open);
     tcp_outcome_init(tcp, arena);

@@ -176,6 +176,7 @@ void tcp_reorder_clear(struct tcp *tcp, struct tcp_conn *conn);
 uint8_t tcp_reorder_sack(const struct tcp_conn *conn, struct wire_sack *out, uint8_t max);
 
 void tcp_starve(struct tcp *tcp, struct tcp_conn *conn);
+void tcp_starve_writer(struct tcp *tcp, struct tcp_conn *conn);
 
 /* timeout.c */
 void tcp_timeout_option(const struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet);

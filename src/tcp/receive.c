@@ -333,22 +333,78 @@ static uint32_t free_records(const struct tcp *tcp)
 /* CONN waits for buffers or sent records: it is asked again whenever more of them are free. */
 void tcp_starve(struct tcp *tcp, struct tcp_conn *conn)
 {
+    tcp->is_hungry = true;
     tcp->fed_records = min_u32(tcp->fed_records, free_records(tcp));
     tcp->fed_free = min_u32(tcp->fed_free, tcp->buffers->free);
     struct tcp_work *work = tcp_work_need(tcp, conn);
+    if (work->is_writer) {
+        work->is_writer = false;
+        list_remove(&work->starved);
+    }
     if (!list_has(&work->starved)) {
         list_add_last(&tcp->starved, &work->starved);
     }
 }
 
-/* Does CONN still wait, now that there are more buffers or records? A writer that finds some is
- * told. */
+/* CONN waits for buffers to write into: its turn comes. */
+void tcp_starve_writer(struct tcp *tcp, struct tcp_conn *conn)
+{
+    struct tcp_work *work = tcp_work_need(tcp, conn);
+    if (list_has(&work->starved) && !work->is_writer) {
+        tcp_starve(tcp, conn);
+        return;
+    }
+    tcp->is_hungry = true;
+    tcp->fed_writers = min_u32(tcp->fed_writers, tcp->buffers->free);
+    if (!list_has(&work->starved)) {
+        work->is_writer = true;
+        list_add_last(&tcp->writers, &work->starved);
+    }
+}
+
+/* A writer that finds room is told. False: CONN is none, or finds none. */
+static bool feed_writer(struct tcp *tcp, struct tcp_conn *conn)
+{
+    if (!conn_has(conn, CONN_WANT_WRITE) || !tcp_sendq_has_room(tcp, conn)) {
+        return false;
+    }
+    conn_clear(conn, CONN_WANT_WRITE);
+    tcp_conn_note(tcp, conn, BERTH_EVENT_WRITABLE);
+    return true;
+}
+
+/* Writers in turn, as many as there are buffers: were all told, each buffer that comes back would
+ * cost a call of every one of them. What those who are told leave is the next ones', from the next
+ * call on. */
+static void feed_writers(struct tcp *tcp)
+{
+    uint32_t free = tcp->buffers->free;
+    uint32_t spare = buffers_spare_to_send(tcp->buffers);
+    uint32_t told = 0;
+    tcp->has_untold = false;
+    if (free <= tcp->fed_writers || spare == 0) {
+        tcp->fed_writers = min_u32(tcp->fed_writers, free);
+        return;
+    }
+    struct list_node *node = list_first(&tcp->writers);
+    while (node != NULL && told < spare) {
+        struct tcp_work *work = CONTAINER_OF(node, struct tcp_work, starved);
+        struct tcp_conn *conn = pool_at(&tcp->conns, work->owner);
+        node = list_next(&tcp->writers, node);
+        told += feed_writer(tcp, conn) ? 1 : 0;
+        if (!conn_has(conn, CONN_WANT_WRITE)) {
+            work->is_writer = false;
+            list_remove(&work->starved);
+        }
+    }
+    tcp->has_untold = node != NULL;
+    tcp->fed_writers = tcp->has_untold ? free - told : free;
+}
+
+/* Does CONN still wait, now that there are more buffers or records? */
 static bool feed(struct tcp *tcp, struct tcp_conn *conn)
 {
-    if (conn_has(conn, CONN_WANT_WRITE) && tcp_sendq_has_room(tcp, conn)) {
-        conn_clear(conn, CONN_WANT_WRITE);
-        tcp_conn_note(tcp, conn, BERTH_EVENT_WRITABLE);
-    }
+    (void)feed_writer(tcp, conn);
     tcp_offer_window(tcp, conn);
     if (conn->work->wants_record && tcp_score_has_room(tcp, conn)) {
         conn->work->wants_record = false;
@@ -358,13 +414,9 @@ static bool feed(struct tcp *tcp, struct tcp_conn *conn)
            (conn_may_receive(conn) && tcp_receive_window(tcp, conn) < tcp_window_wanted(tcp, conn));
 }
 
-/* Buffers or records are free again: senders that had none, writers that found none, and readers
- * whose window the pool had shut. */
-void tcp_feed(struct tcp *tcp)
+/* Senders that had no record or buffer, and readers whose window the pool had shut. */
+static void feed_others(struct tcp *tcp)
 {
-    if (list_is_empty(&tcp->starved)) {
-        return; /* whoever comes is asked once for nothing, at worst */
-    }
     uint32_t free = tcp->buffers->free;
     bool more = free > tcp->fed_free || free_records(tcp) > tcp->fed_records;
     tcp->fed_free = free;
@@ -377,4 +429,11 @@ void tcp_feed(struct tcp *tcp)
             list_remove(&work->starved);
         }
     }
+}
+
+void tcp_feed_hungry(struct tcp *tcp)
+{
+    feed_others(tcp);
+    feed_writers(tcp);
+    tcp->is_hungry = !list_is_empty(&tcp->starved) || !list_is_empty(&tcp->writers);
 }

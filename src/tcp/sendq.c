@@ -136,7 +136,7 @@ static int nothing_now(struct tcp *tcp, struct tcp_conn *conn, bool starved)
 {
     conn_set(conn, CONN_WANT_WRITE);
     if (starved) {
-        tcp_starve(tcp, conn);
+        tcp_starve_writer(tcp, conn);
     }
     return BERTH_E_AGAIN;
 }

@@ -121,8 +121,12 @@ struct tcp {
     uint32_t reopen_iss;          /* reopening: the initial sequence number to use (RFC 6191) */
     bool reopening;               /* the connection made next reopens a TIME-WAIT one */
     struct list starved;          /* connections that wait for buffers, or for sent records */
+    struct list writers;          /* those that wait for buffers to write into, and nothing else */
     uint32_t fed_free;            /* with no more free than this they have been asked already */
     uint32_t fed_records;         /* the same of sent records */
+    uint32_t fed_writers;         /* of free buffers, for `writers` */
+    bool is_hungry;               /* somebody is in these lists, or was */
+    bool has_untold;              /* writers wait for what those who were told may leave */
     struct timer time_wait_timer; /* the oldest TIME-WAIT's end */
     struct tcp_outcomes outcomes; /* for whom watches first contacts */
     struct ports *ports;          /* borrowed: where connections' ports are given back */
@@ -214,8 +218,15 @@ struct tcp_conn *tcp_ready(const struct tcp *tcp);
  * and has left the ready list (it may even be gone). */
 bool tcp_fill(struct tcp *tcp, struct tcp_conn *conn, struct wire_packet *packet,
               struct berth_frame *frame);
-/* Buffers are free again: tells those that wait. */
-void tcp_feed(struct tcp *tcp);
+/* Buffers are free again: tells those that wait; writers in turn, no more than there are buffers.
+ * While has_untold it is to be called again soon. */
+void tcp_feed_hungry(struct tcp *tcp);
+static inline void tcp_feed(struct tcp *tcp)
+{
+    if (tcp->is_hungry) {
+        tcp_feed_hungry(tcp);
+    }
+}
 
 /* ---- Calls ---------------------------------------------------------------------------------- */
 

@@ -45,6 +45,7 @@ struct tcp_work {
     bool tlp_no_rtt : 1;    /* no RTT was taken since the last probe */
     uint8_t frto : 2;       /* enum tcp_frto: frto.c */
     bool wants_record : 1;  /* there was no sent record for what could leave */
+    bool is_writer : 1;     /* `starved` is in tcp.writers */
     uint32_t busy_tick;     /* since when `busy` is as it is */
     struct tcp_rate *rate;  /* NULL: not paced, and nothing is measured: pace.c, rate.c */
     uint64_t rto_ns;        /* deadline: retransmission, persist or SYN; UINT64_MAX: not running */
