@@ -140,8 +140,10 @@ static bool look_at(struct host_holders *holders, int proc_fd, pid_t pid)
     }
     files = fdopendir(fd);
     if (files == NULL) {
+        /* The kernel tells nothing (ENOENT) of a process that has ended since open(). */
+        is_good = errno != ENOMEM;
         (void)close(fd);
-        return false;
+        return is_good;
     }
     is_good = look_into(holders, proc_fd, pid, files);
     (void)closedir(files);

@@ -277,6 +277,21 @@ def check_other_user():
                   done.returncode == 1 and "could not be looked into" in done.stderr, done.stderr)
 
 
+def check_coming_and_going():
+    """Processes that end while they are looked at: a look is whole all the same."""
+    code = "import os\nwhile os.fork(): os.wait()"
+    makers = [subprocess.Popen([host.PYTHON, "-I", "-S", "-c", code]) for _ in range(2)]
+    try:
+        with hold("127.0.0.1", 8001):
+            done = [tap.berth("sockets", "--listening") for _ in range(150)]
+            tap.is_equal("processes may end meanwhile", {(one.returncode, one.stderr)
+                                                         for one in done}, {(0, "")})
+    finally:
+        for maker in makers:
+            maker.kill()
+            maker.wait()
+
+
 # ---- Which are chosen -----------------------------------------------------------------------
 
 
@@ -464,6 +479,7 @@ def main():
     check_shared()
     check_hostile_name()
     check_other_user()
+    check_coming_and_going()
     check_filters()
     check_refusals()
     check_same_as_ss()
