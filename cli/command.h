@@ -59,6 +59,7 @@ struct cli_command {
     int (*main)(int argc, char **argv);
 };
 
+int cli_audit_main(int argc, char **argv);
 int cli_ports_main(int argc, char **argv);
 int cli_rules_main(int argc, char **argv);
 int cli_run_main(int argc, char **argv);

@@ -20,6 +20,7 @@ static const struct cli_command commands[] = {
     {"run", "run a program on a stack of its own, behind a firewall", cli_run_main},
     {"ports", "what a port is: the registry of services and ports, offline", cli_ports_main},
     {"sockets", "every TCP and UDP socket of this host, and who can reach it", cli_sockets_main},
+    {"audit", "what should not listen on this host as it does, and what mends it", cli_audit_main},
     {"rules", "check rules, explain what they decide, export and reload them", cli_rules_main},
     {"sim", "two stacks on a simulated network, in virtual time, and an oracle", cli_sim_main},
     {NULL, NULL, NULL},

@@ -2,6 +2,7 @@
 /*
  * cli/sockets.h: between the files of `berth sockets`: sockets.c reads the command line and says
  * which sockets are wanted, sockets_show.c shows them, sockets_watch.c does it again and again.
+ * `berth audit` says likewise what could not be seen.
  */
 #ifndef BERTH_CLI_SOCKETS_H
 #define BERTH_CLI_SOCKETS_H
@@ -38,6 +39,10 @@ void sockets_print_json(const struct sockets_rows *rows);
 json_t *sockets_make_object(const struct host_picture *picture, const struct host_socket *socket);
 /* What of ROWS could not be seen, and why, a line each, to SAY. */
 void sockets_say_unseen(const struct sockets_rows *rows, void (*say)(const char *format, ...));
+
+/* Which ways to the kernel were refused, and what follows, a line each, for COMMAND ("sockets"). */
+void sockets_say_refused(const struct host_picture *picture, const char *command,
+                         void (*say)(const char *format, ...));
 
 /* Looks every second, until a signal or the end of who reads. The exit status of what goes
  * wrong. */

@@ -227,21 +227,28 @@ void sockets_print_json(const struct sockets_rows *rows)
 
 /* ---- What could not be seen ----------------------------------------------------------------- */
 
+void sockets_say_refused(const struct host_picture *picture, const char *command,
+                         void (*say)(const char *format, ...))
+{
+    if (picture->sockets.refused != 0) {
+        say("%s: sock_diag is refused (%s): /proc/net tells of no TCP socket that is bound only, "
+            "of "
+            "no interface and no IPV6_V6ONLY; an exposure may be told too wide",
+            command, strerror(picture->sockets.refused));
+    }
+    if (picture->reach.refused != 0) {
+        say("%s: this host's addresses cannot be asked for (%s): what listens on every address is "
+            "taken to be open to anyone",
+            command, strerror(picture->reach.refused));
+    }
+}
+
 void sockets_say_unseen(const struct sockets_rows *rows, void (*say)(const char *format, ...))
 {
     const struct host_picture *picture = rows->picture;
     size_t unseen = 0;
 
-    if (picture->sockets.refused != 0) {
-        say("sockets: sock_diag is refused (%s): /proc/net tells of no TCP socket that is bound "
-            "only, of no interface and no IPV6_V6ONLY; an exposure may be told too wide",
-            strerror(picture->sockets.refused));
-    }
-    if (picture->reach.refused != 0) {
-        say("sockets: this host's addresses cannot be asked for (%s): what listens on every "
-            "address is taken to be open to anyone",
-            strerror(picture->reach.refused));
-    }
+    sockets_say_refused(picture, "sockets", say);
     for (size_t i = 0; i < rows->count; i++) {
         unseen += host_picture_is_unseen(picture, rows->rows[i]);
     }
