@@ -218,8 +218,6 @@ static const struct {
     MEMBER(delayed_ack_ns),
     MEMBER(ssthresh_bytes),
     MEMBER(snd_wnd),
-    MEMBER(mss_send),
-    MEMBER(path_mtu),
     MEMBER(rcv_wnd),
     MEMBER(mss_receive),
     MEMBER(mss_seen),
@@ -252,6 +250,9 @@ static const char *difference(const struct looks *was, const struct looks *is)
                    (const char *)&is->info + members[i].at, members[i].bytes) != 0) {
             return members[i].name;
         }
+    }
+    if (is->info.mss_send > was->info.mss_send) { /* less is what it knows of the path */
+        return "mss_send";
     }
     /* A reduction for marks that was under way is complete. */
     if (is->info.cwnd_bytes != was->info.cwnd_bytes &&

@@ -332,16 +332,19 @@ struct berth_tcp_exported {
  * ID leaves the stack without a word and is gone; its options, its window and its figures are in
  * *OUT. Events of it that were not told yet are lost: ask the new id what there is to read and to
  * write. From now on its segments are for the new stack, and this one would answer them with a RST:
- * whoever hands out packets sees to that. BERTH_E_AGAIN: something is under way (bytes that are not
- * read, not sent or not acknowledged, a gap, a recovery). BERTH_E_STATE: it is not established, is
- * paced, measured (BBR), or knows a path that takes less than the link.
+ * whoever hands out packets sees to that. A port that connecting chose is the new stack's to give
+ * back, and free in this one: who connects from both sees to it that no two connections have the
+ * same ends. BERTH_E_AGAIN: something is under way (bytes that are not read, not sent or not
+ * acknowledged, a gap, a recovery). BERTH_E_STATE: it is not established, is paced, measured (BBR),
+ * or knows a path that takes less than the link.
  */
 BERTH_API BERTH_MUST_CHECK int berth_tcp_export(struct berth *berth, berth_id id,
                                                 struct berth_tcp_exported *out);
 /*
  * EXPORTED goes on here; the next berth_transmit tells its peer, by an ACK. The firewall is not
- * asked: it has been. BERTH_E_IN_USE: there is a connection between these ends. BERTH_E_LIMIT.
- * BERTH_E_INVALID: it is from a stack with another seed.
+ * asked: it has been. It is now at least when it left. BERTH_E_IN_USE: there is a connection
+ * between these ends. BERTH_E_LIMIT: so many connections, or endpoints with ports. BERTH_E_INVALID:
+ * it is from a stack with another seed. After an error EXPORTED may go back, or elsewhere.
  */
 BERTH_API BERTH_MUST_CHECK int berth_tcp_import(struct berth *berth,
                                                 const struct berth_tcp_exported *exported,

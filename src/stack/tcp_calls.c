@@ -326,6 +326,11 @@ int berth_tcp_import(struct berth *berth, const struct berth_tcp_exported *expor
                      berth_id *out)
 {
     struct tcp_conn *conn;
+    uint64_t now_ns;
+    if (!tcp_may_import(&berth->tcp, exported, &now_ns)) {
+        return BERTH_E_INVALID;
+    }
+    stack_set_now(berth, now_ns); /* its times are not yet to come */
     int error = tcp_import(&berth->tcp, exported, &conn);
     if (error != 0) {
         return error;

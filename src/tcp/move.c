@@ -15,6 +15,7 @@ struct moved {
     struct tcp_back back;
     struct tcp_options options; /* has_options */
     struct tcp_ledger ledger;   /* has_ledger */
+    uint64_t now_ns;            /* when it left */
     bool has_options;           /* not those of its stack */
     bool has_ledger;
 };
@@ -42,6 +43,7 @@ int tcp_export(struct tcp *tcp, struct tcp_conn *conn, struct berth_tcp_exported
         return BERTH_E_AGAIN;
     }
     memset(out, 0, sizeof *out);
+    moved->now_ns = tcp->now_ns;
     moved->conn = *conn;
     moved->back = *conn->back;
     moved->has_options = conn->back->options != &tcp->defaults;
@@ -88,17 +90,54 @@ static void fill(struct tcp *tcp, struct tcp_conn *conn, const struct moved *mov
     }
 }
 
+/* Of one seed there is one hash of both ends, and TIME-WAIT knows a connection by what its
+ * timestamps begin with. */
+bool tcp_may_import(struct tcp *tcp, const struct berth_tcp_exported *exported, uint64_t *now_ns)
+{
+    const struct moved *moved = (const struct moved *)exported;
+    struct tcp_pair pair = tcp_pair(tcp, &moved->conn.local, &moved->conn.remote);
+    *now_ns = moved->now_ns;
+    return moved->conn.hash == (uint32_t)pair.hash &&
+           moved->conn.ts_offset == (uint32_t)(pair.hash >> 32);
+}
+
+/* Its port, if the port space counts it, is CONN's from now on. */
+static int take_port(struct tcp *tcp, const struct tcp_conn *conn)
+{
+    struct ports_use use = {
+        .local = conn->local.address, .remote = conn->remote, .protocol = BERTH_TCP};
+    if (!conn_has(conn, CONN_OWNS_PORT) || ports_take(tcp->ports, &use, conn->local.port)) {
+        return 0;
+    }
+    return ports_number(tcp->ports, &use, conn->local.port) != 0 ? BERTH_E_IN_USE : BERTH_E_LIMIT;
+}
+
+static void give_port_back(struct tcp *tcp, const struct tcp_conn *conn)
+{
+    struct ports_use use = {
+        .local = conn->local.address, .remote = conn->remote, .protocol = BERTH_TCP};
+    if (conn_has(conn, CONN_OWNS_PORT)) {
+        ports_give(tcp->ports, &use, conn->local.port);
+    }
+}
+
+/* CONN goes on: it has a record of work, and what this stack knows of its path, and of who opened
+ * it, counts. The peer, and what lies between, learn of the way that it goes now. */
+static void go_on(struct tcp *tcp, struct tcp_conn *conn)
+{
+    tcp_work_resume(tcp, conn);
+    tcp_pmtu_sync(tcp, conn);
+    tcp_outcome_joined(tcp, conn);
+    conn_clear(conn, CONN_ACK_DELAYED | CONN_ACK_TIMED | CONN_WANT_WRITE);
+    conn_set(conn, CONN_ACK_NOW);
+    tcp_conn_ready(tcp, conn);
+    tcp_timer_arm(tcp, conn);
+}
+
 int tcp_import(struct tcp *tcp, const struct berth_tcp_exported *exported, struct tcp_conn **out)
 {
     const struct moved *moved = (const struct moved *)exported;
     struct tcp_pair pair = tcp_pair(tcp, &moved->conn.local, &moved->conn.remote);
-    if (moved->conn.hash != (uint32_t)pair.hash ||
-        moved->conn.ts_offset != (uint32_t)(pair.hash >> 32)) {
-        return BERTH_E_INVALID; /* TIME-WAIT knows a connection by what its timestamps begin with */
-    }
-    struct ports_use use = {
-        .local = pair.local.address, .remote = pair.remote, .protocol = BERTH_TCP};
-    bool owns_port = conn_has(&moved->conn, CONN_OWNS_PORT);
     if (tcp_find(tcp, &pair) != NULL || tcp_find_syn(tcp, &pair) != NULL) {
         return BERTH_E_IN_USE;
     }
@@ -106,23 +145,17 @@ int tcp_import(struct tcp *tcp, const struct berth_tcp_exported *exported, struc
     if (wait != NULL) { /* of an earlier life of these four */
         tcp_time_wait_end(tcp, wait);
     }
-    if (owns_port && !ports_take(tcp->ports, &use, pair.local.port)) {
-        return BERTH_E_IN_USE;
+    int error = take_port(tcp, &moved->conn);
+    if (error != 0) {
+        return error;
     }
     struct tcp_conn *conn = tcp_conn_new(tcp, &pair);
     if (conn == NULL) {
-        if (owns_port) {
-            ports_give(tcp->ports, &use, pair.local.port);
-        }
+        give_port_back(tcp, &moved->conn);
         return BERTH_E_LIMIT;
     }
     fill(tcp, conn, moved);
-    tcp_work_resume(tcp, conn);
-    conn_clear(conn, CONN_ACK_DELAYED | CONN_ACK_TIMED | CONN_WANT_WRITE);
-    /* The peer, and what lies between, learn of the way that it goes now. */
-    conn_set(conn, CONN_ACK_NOW);
-    tcp_conn_ready(tcp, conn);
-    tcp_timer_arm(tcp, conn);
+    go_on(tcp, conn);
     *out = conn;
     return 0;
 }

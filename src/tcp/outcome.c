@@ -72,18 +72,25 @@ static uint32_t seconds_now(const struct tcp *tcp)
 
 void tcp_outcome_left(struct tcp *tcp, const struct tcp_conn *conn)
 {
-    if (is_used(conn)) {
+    tcp->outcomes.gone[conn->hash % TCP_GONE] =
+        (struct tcp_gone){.hash = conn->hash, .iss = conn->back->iss, .at_s = seconds_now(tcp)};
+    if (conn_is_synchronised(conn) && is_used(conn)) {
         note(tcp, conn, TCP_OUTCOME_USED);
+    }
+}
+
+void tcp_outcome_joined(struct tcp *tcp, const struct tcp_conn *conn)
+{
+    if (!is_used(conn)) {
+        note(tcp, conn, TCP_OUTCOME_OPENED);
     }
 }
 
 void tcp_outcome_ended(struct tcp *tcp, const struct tcp_conn *conn, int error)
 {
-    tcp->outcomes.gone[conn->hash % TCP_GONE] =
-        (struct tcp_gone){.hash = conn->hash, .iss = conn->back->iss, .at_s = seconds_now(tcp)};
-    if (conn_is_synchronised(conn)) {
-        tcp_outcome_left(tcp, conn);
-    } else if (conn_has(conn, CONN_ACTIVE) ? is_answer(error) : is_walked_away(conn, error)) {
+    bool failed = conn_has(conn, CONN_ACTIVE) ? is_answer(error) : is_walked_away(conn, error);
+    tcp_outcome_left(tcp, conn);
+    if (!conn_is_synchronised(conn) && failed) {
         note(tcp, conn, TCP_OUTCOME_FAILED);
     }
 }

@@ -60,8 +60,9 @@ void tcp_outcome_init(struct tcp *tcp, struct arena *arena);
 void tcp_outcome_opened(struct tcp *tcp, const struct tcp_conn *conn);
 /* CONN is about to end with ERROR; its state is still the one that it ends in. */
 void tcp_outcome_ended(struct tcp *tcp, const struct tcp_conn *conn, int error);
-/* CONN, established, has gone to another stack: it was used, or not. */
+/* CONN, established, goes to another stack, or comes from one. */
 void tcp_outcome_left(struct tcp *tcp, const struct tcp_conn *conn);
+void tcp_outcome_joined(struct tcp *tcp, const struct tcp_conn *conn);
 
 /* For the stack: the oldest not yet read. */
 bool tcp_outcome_next(struct tcp *tcp, struct tcp_outcome *out);

@@ -67,7 +67,8 @@ void tcp_work_begin(struct tcp *tcp, struct tcp_conn *conn)
 void tcp_work_resume(struct tcp *tcp, struct tcp_conn *conn)
 {
     struct tcp_work *work = conn->work;
-    work->sent_ns = conn_tick_ns(conn->back->sent_tick, tcp->now_ns);
+    /* rounded up: without a rest before (move.c) it may be just now */
+    work->sent_ns = min_u64(conn_tick_ns(conn->back->sent_tick, tcp->now_ns), tcp->now_ns);
     work->snd_small = conn->snd_una;
     work->rack_end = conn->snd_una; /* all that leaves from now on is behind */
     work->rack_fack = conn->snd_una;

@@ -337,6 +337,148 @@ static void its_port_goes_with_it(void **state)
     talk_end(&second);
 }
 
+/* A window that has grown is there at once, whether the new stack was asked lately or long ago. */
+static void its_window_goes_with_it(void **state)
+{
+    (void)state;
+    for (uint64_t idle_ms = 0; idle_ms < 20000; idle_ms += 10000) {
+        struct talk first;
+        struct talk second;
+        talk_begin(&first, NULL);
+        talk_begin(&second, NULL);
+        talk_established(&first);
+        talk_wait_ms(&first, idle_ms);
+        talk_write(&first, 14600);
+        talk_forget(&first);
+        talk_in(&first, ". 1 ack 14601");
+        struct berth_tcp_info before = talk_info(&first);
+        assert_true(before.cwnd_bytes > 14600);
+        move(&first, &second);
+        talk_forget(&second);
+        talk_write(&second, 2000);
+        assert_int_equal(talk_info(&second).cwnd_bytes, before.cwnd_bytes);
+        talk_end(&first);
+        talk_end(&second);
+    }
+}
+
+static void always_cookies(struct berth_config *config)
+{
+    config->tcp.syn_cookies = BERTH_SYN_COOKIES_ALWAYS;
+}
+
+/* What opened it does not open it again where it was. */
+static void a_cookie_opens_once(void **state)
+{
+    (void)state;
+    struct talk first;
+    struct talk second;
+    talk_begin(&first, always_cookies);
+    talk_begin(&second, always_cookies);
+    talk_open(&first, "S 0 win 65535 mss 1460", "S. 0 ack 1", ". 1 ack 1");
+    move(&first, &second);
+    assert_int_equal(talk_connections(&first), 0);
+    talk_in(&first, ". 1 ack 1");
+    assert_int_equal(talk_connections(&first), 0);
+    talk_out(&first, "R 1");
+    talk_end(&first);
+    talk_end(&second);
+}
+
+static void one_endpoint(struct berth_config *config)
+{
+    config->limits.port_endpoints = 1;
+}
+
+/* Where there is no room for its port it can go back, or elsewhere. */
+static void a_full_port_space_is_a_limit(void **state)
+{
+    (void)state;
+    struct talk first;
+    struct talk second;
+    struct berth_tcp_exported exported;
+    berth_id other = 0;
+    talk_begin(&first, NULL);
+    talk_begin(&second, one_endpoint);
+    struct berth_endpoint remote = {talk_peer(&first), first.peer_port};
+    struct berth_endpoint elsewhere = {talk_peer(&first), 99};
+    assert_int_equal(berth_tcp_connect(second.berth, NULL, &elsewhere, NULL, &other), 0);
+    assert_int_equal(berth_tcp_connect(first.berth, NULL, &remote, &first, &first.id), 0);
+    first.port = talk_info(&first).local.port;
+    talk_collect(&first);
+    talk_out(&first, "S 0");
+    talk_in(&first, "S. 0 ack 1 mss 1460 sackok wscale 7");
+    talk_forget(&first);
+    assert_int_equal(berth_tcp_export(first.berth, first.id, &exported), 0);
+    assert_int_equal(berth_tcp_import(second.berth, &exported, NULL, &second.id), BERTH_E_LIMIT);
+    assert_int_equal(talk_connections(&second), 1);
+    assert_int_equal(berth_tcp_import(first.berth, &exported, &first, &first.id), 0);
+    talk_collect(&first);
+    talk_out(&first, ". 1 ack 1");
+    talk_end(&first);
+    talk_end(&second);
+}
+
+/* Its segments are as large as where it is now knows that they may be. */
+static void its_segments_fit_the_path(void **state)
+{
+    (void)state;
+    struct talk first;
+    struct talk second;
+    talk_begin(&first, NULL);
+    talk_begin(&second, NULL);
+    talk_established(&second);
+    talk_write(&second, 1460);
+    talk_out(&second, "P. 1+1460 ack 1");
+    talk_icmp(&second, &(struct talk_icmp){.type = 3, .code = 4, .seq = 1, .mtu = 1000});
+    assert_int_equal(talk_info(&second).mss_send, 960);
+    talk_forget(&second);
+    first.peer_port++;
+    talk_established(&first);
+    move(&first, &second);
+    assert_int_equal(talk_info(&second).mss_send, 960);
+    talk_end(&first);
+    talk_end(&second);
+}
+
+static bool is_scan_found(struct talk *talk)
+{
+    struct berth_scan scan;
+    return berth_next_scan(talk->berth, &scan);
+}
+
+static void refuse(struct talk *talk, uint16_t first, uint16_t count)
+{
+    uint16_t port = talk->port;
+    for (uint16_t i = 0; i < count; i++) {
+        talk->port = (uint16_t)(first + i);
+        talk_in(talk, "S 0");
+        talk_forget(talk);
+    }
+    talk->port = port;
+}
+
+/* Who uses what it has opened is no scanner, wherever that is now. */
+static void its_use_is_seen_where_it_is(void **state)
+{
+    (void)state;
+    struct talk first;
+    struct talk second;
+    talk_begin(&first, NULL);
+    talk_begin(&second, NULL);
+    talk_established(&first);
+    refuse(&second, 1, 5);
+    move(&first, &second);
+    talk_in(&second, "P. 1+10 ack 1");
+    talk_forget(&second);
+    refuse(&second, 6, 1);
+    assert_false(is_scan_found(&second));
+    refuse(&second, 7, 1);
+    assert_true(is_scan_found(&second));
+    talk_end(&first);
+    talk_end(&second);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -350,6 +492,11 @@ int main(void)
         cmocka_unit_test(an_ack_that_is_owed_goes),
         cmocka_unit_test(its_options_go_with_it),
         cmocka_unit_test(its_port_goes_with_it),
+        cmocka_unit_test(its_window_goes_with_it),
+        cmocka_unit_test(a_cookie_opens_once),
+        cmocka_unit_test(a_full_port_space_is_a_limit),
+        cmocka_unit_test(its_segments_fit_the_path),
+        cmocka_unit_test(its_use_is_seen_where_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
