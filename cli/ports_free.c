@@ -11,7 +11,7 @@
  *        ports themselves
  *
  * 1. What is printed was bound a moment ago, for each protocol asked for, IPv4 and IPv6, any
- *    address, and let go; so it is in nobody's hands, whatever /proc/net shows.
+ *    address, and let go; so it is in nobody's hands, whatever the kernel tells of.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -34,7 +34,7 @@
 
 struct finder {
     struct host_ephemeral ephemeral;
-    struct host_port_set tcp; /* of the sockets of /proc/net */
+    struct host_port_set tcp; /* of the sockets that the kernel tells of */
     struct host_port_set udp;
     struct host_port_set given; /* to an operand before */
     bool has_unknown;           /* some candidate may not be bound by this user */

@@ -255,7 +255,7 @@ void sockets_say_unseen(const struct sockets_rows *rows, void (*say)(const char 
     if (unseen > 0) {
         say("sockets: the process of %zu socket%s cannot be seen%s", unseen, unseen == 1 ? "" : "s",
             picture->holders.hidden > 0
-                ? " by this user; root sees every process of this host"
-                : ": the kernel has it open, or a process outside of this container");
+                ? " by this user; root (with CAP_SYS_PTRACE) sees all"
+                : ": the kernel has it open, or a process that /proc does not show here");
     }
 }

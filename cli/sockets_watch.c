@@ -25,7 +25,8 @@
 #include "run/journal.h"
 
 #define BETWEEN_MS   1000
-#define LINES_AROUND 5 /* the time, the titles, what is not shown, what was not seen, the cursor */
+#define LINES_AROUND 7 /* time, titles, what is not shown, what was not seen (3), the cursor */
+#define SCREEN_BYTES 65536
 #define TIME_BYTES   16
 
 /* A picture, and those of its sockets that are wanted. */
@@ -123,6 +124,7 @@ static int watch_screen(const struct sockets_wanted *wanted)
     struct look look;
     int status;
 
+    (void)setvbuf(stdout, NULL, _IOFBF, SCREEN_BYTES); /* a picture at once, not line by line */
     do {
         status = look_make(&look, wanted);
         if (status != CLI_OK) {

@@ -56,7 +56,7 @@ char *audit_id(const struct audit_finding *finding, char out[AUDIT_ID_BYTES])
 /* One listener, and what is asked of it again and again. */
 struct subject {
     const struct host_socket *socket;
-    const struct host_process *process; /* the first that has it; NULL: not seen */
+    const struct host_process *process; /* the first that has it, init last; NULL: not seen */
     const struct audit_program *program;
     enum host_exposure exposure;
     bool is_client; /* UDP in the ephemeral range */
@@ -76,8 +76,15 @@ static struct subject subject_of(const struct audit *audit, const struct host_so
     const struct host_holding *holding =
         host_holders_find(&picture->holders, socket->inode, &count);
 
-    if (holding != NULL) {
-        subject.process = &picture->holders.processes[holding->process];
+    for (size_t i = 0; holding != NULL && i < count; i++) {
+        const struct host_process *process = &picture->holders.processes[holding[i].process];
+
+        /* init keeps the sockets that it starts others for. */
+        if (subject.process == NULL || subject.process->pid == 1) {
+            subject.process = process;
+        }
+    }
+    if (subject.process != NULL) {
         subject.program = audit_program_find(subject.process->name);
     }
     subject.exposure = host_exposure_of(socket, &picture->reach);

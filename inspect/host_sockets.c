@@ -253,18 +253,22 @@ static int read_one(struct host_netlink *netlink, uint8_t family, struct diag *d
                     const char *path)
 {
     size_t before = diag->out->count;
+    int refused = 0;
     int status;
 
     if (netlink->socket != NULL) {
         if (ask(netlink, family, diag) == BERTH_OK) {
             return BERTH_OK;
         }
-        diag->out->refused = errno;
+        refused = errno;
         diag->out->count = before; /* half a list is none */
     }
     status = read_file(path, diag->transport, diag->out);
-    /* A kernel without IPv6 has no such file. */
-    return status != BERTH_OK && family == AF_INET6 && errno == ENOENT ? BERTH_OK : status;
+    if (status != BERTH_OK && family == AF_INET6 && errno == ENOENT) {
+        return BERTH_OK; /* a kernel without IPv6 has neither */
+    }
+    diag->out->refused = refused != 0 ? refused : diag->out->refused;
+    return status;
 }
 
 int host_sockets_read(struct host_sockets *out)

@@ -266,7 +266,7 @@ def check_other_user():
                                               for line in lines[1:]), done.stdout)
         tap.is_equal("and one line says that their processes cannot be seen", done.stderr,
                      "berth: sockets: the process of 2 sockets cannot be seen by this user; root "
-                     "sees every process of this host\n")
+                     "(with CAP_SYS_PTRACE) sees all\n")
         done = subprocess.run([*words, "--json"], capture_output=True, text=True, timeout=30,
                               check=False)
         tap.is_equal("as JSON their processes are null",

@@ -203,6 +203,28 @@ static void nobody_is_killed_whose_program_is_not_known(void **state)
     audit_free(&world.audit);
 }
 
+/* A socket that init made and keeps is that of the program that it was made for. */
+static void init_serves_nothing_itself(void **state)
+{
+    static const char *const ids[] = {"wrong-service:443/tcp", NULL};
+    struct world world;
+
+    (void)state;
+    setup(&world);
+    add(&world, "127.0.0.1", 443, BERTH_TRANSPORT_TCP, "systemd");
+    world.processes[0].pid = 1;
+    expect(&world, &ids[1]);
+    audit_free(&world.audit);
+    name(&world.processes[1], "sshd");
+    world.processes[1].pid = 4711;
+    world.holdings[1] = (struct host_holding){world.holdings[0].inode, 1};
+    world.picture.holders.process_count = 2;
+    world.picture.holders.count = 2;
+    expect(&world, ids);
+    assert_int_equal(world.audit.findings[0].process->pid, 4711);
+    audit_free(&world.audit);
+}
+
 static bool is_registered(const char *name)
 {
     const struct berth_registry_query query = {.name = name};
@@ -308,6 +330,7 @@ int main(void)
         cmocka_unit_test(what_is_reserved_is_not_in_the_range),
         cmocka_unit_test(a_twin_is_there_unless_it_is_something_else),
         cmocka_unit_test(nobody_is_killed_whose_program_is_not_known),
+        cmocka_unit_test(init_serves_nothing_itself),
         cmocka_unit_test(services_are_well_formed),
         cmocka_unit_test(twins_are_registered),
         cmocka_unit_test(programs_serve_what_is_registered),
