@@ -232,8 +232,8 @@ static size_t read_rule(const char *text, const struct berth_address *host, stru
         firewall_parse_rule(&lexer, NULL, tree, &error) != BERTH_OK ||
         !read_ends(tree, host, &query)) {
         (void)complain(complaint, "",
-                       "to (in: from) one address, one host name or host, by one process, no log, "
-                       "no limit");
+                       "'to' (in: 'from') and one address, host name or host; at most one process; "
+                       "no log, no limit");
         goto out;
     }
     query.contact.direction = tree->direction;

@@ -85,7 +85,7 @@ REFUSED = [
     (["explain", "out icmp 203.0.113.7:80"], ["'203.0.113.7:80'", "an address alone"]),
     (["explain", "oot tcp 203.0.113.7:80"], ["'oot'", "in or out"]),
     (["explain", "out tcp 203.0.113.7:80 log"], ["'log'", "or nothing, after"]),
-    (["explain", "out https"], ["one address"]),
+    (["explain", "out https"], ["expected 'to' (in: 'from') and one address"]),
     (["explain", "out https to 203.0.113.0/24"], ["one address"]),
     (["explain", "out https to any"], ["one address"]),
     (["explain", "out https to 203.0.113.7 log"], ["no log"]),

@@ -38,12 +38,12 @@ QUESTIONS = [
 
 REFUSED = [
     ("out tcp git..example:22", "'git..example'"),
-    ("out tcp *.example:22", "one host name"),
-    ("out https to git.example,other.example", "one host name"),
+    ("out tcp *.example:22", "one address, host name or host"),
+    ("out https to git.example,other.example", "one address, host name or host"),
     ("out tcp git.example", "NAME:PORT"),
     ("out tcp git.example:x", "NAME:PORT"),
     ("out tcp git.example:22 by", "a process name"),
-    ("out tcp git.example:22 by a,b", "by one process"),
+    ("out tcp git.example:22 by a,b", "at most one process"),
     ("out tcp git.example:22 log", "by and a process, or nothing"),
     ("out 22/tcp to git.example limit 1/hour", "no limit"),
     ("out tcp fd00::1:22", "[ADDRESS]:PORT for IPv6"),
