@@ -261,7 +261,8 @@ static bool set_queue_size(struct sim_config *config, const char *value)
         config->path.queue_bytes = UINT32_MAX;
         return true;
     }
-    return link_parse_bytes(value, bytes, &config->path.queue_bytes);
+    return link_parse_bytes(value, bytes, &config->path.queue_bytes) &&
+           config->path.queue_bytes > 0;
 }
 
 static bool set_queue(void *settings, const char *value, struct cli_complaint *complaint)

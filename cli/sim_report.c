@@ -176,6 +176,18 @@ static json_t *run_object(const struct sim_config *config, const struct sim_resu
 
 /* ---- Adding and printing --------------------------------------------------------------------- */
 
+static uint64_t count_broken(const struct sim_result *result)
+{
+    uint64_t count = 0;
+
+    for (uint32_t i = 0; i < result->flow_count; i++) {
+        const struct sim_end_result *ends = result->flows[i].ends;
+
+        count += ends[0].error != 0 || ends[1].error != 0 ? 1 : 0;
+    }
+    return count;
+}
+
 void sim_report_add(struct sim_report *report, const struct sim_config *config,
                     const struct sim_result *result)
 {
@@ -199,6 +211,7 @@ void sim_report_add(struct sim_report *report, const struct sim_config *config,
     report->count++;
     report->wrong += !result->is_right;
     report->gave_up += result->gave_up;
+    report->broken += count_broken(result);
     report->flow_count += result->flow_count;
     report->bytes += result->bytes;
     report->packets += result->packets;
@@ -264,9 +277,14 @@ void sim_report_print(struct sim_report *report, uint64_t wanted)
     if (report->wrong > 0) {
         printf("NOT RIGHT: see above\n");
     } else if (report->gave_up > 0) {
-        printf("%" PRIu64 " flows gave up, as they may on such a path; what arrived was right, and "
+        printf("%" PRIu64 " %s gave up, as %s may on such a path; what arrived was right, and "
                "nothing was left\n",
-               report->gave_up);
+               report->gave_up, report->gave_up == 1 ? "flow" : "flows",
+               report->gave_up == 1 ? "it" : "they");
+    } else if (report->broken > 0) {
+        printf("every byte arrived, once and in order, but for %" PRIu64 " %s broken off; nothing "
+               "was left\n",
+               report->broken, report->broken == 1 ? "flow that was" : "flows that were");
     } else {
         printf("every byte arrived, once and in order; nothing was left\n");
     }

@@ -20,6 +20,7 @@ struct sim_report {
     uint64_t count;
     uint64_t wrong;
     uint64_t gave_up;
+    uint64_t broken; /* flows that an error ended, as they may */
     uint64_t flow_count;
     uint64_t bytes;
     uint64_t packets;

@@ -82,8 +82,10 @@ static const char *store(const struct word *word, const struct token *value,
         return link_parse_ppm(value->text, value->bytes, member) ? NULL : LINK_EXPECT_PORTION;
     case RATE:
         return link_parse_rate_bps(value->text, value->bytes, member) ? NULL : LINK_EXPECT_RATE;
-    case BYTES:
-        return link_parse_bytes(value->text, value->bytes, member) ? NULL : LINK_EXPECT_BYTES;
+    case BYTES: /* 0 would stand for what is taken unless said */
+        return link_parse_bytes(value->text, value->bytes, member) && *(uint32_t *)member > 0
+                   ? NULL
+                   : LINK_EXPECT_BYTES;
     case NUMBER:
         return link_parse_number(value->text, value->bytes, member) ? NULL : LINK_EXPECT_NUMBER;
     }

@@ -24,7 +24,7 @@ static inline uint64_t link_mul_div(uint64_t a, uint64_t b, uint64_t c)
 #define LINK_EXPECT_TIME    "a time such as 40ms (ns, us, ms, s), at most 3600s"
 #define LINK_EXPECT_PORTION "a percentage from 0% to 100%, such as 0.5%"
 #define LINK_EXPECT_RATE    "a rate such as 10mbit (bit, kbit, mbit, gbit), from 1kbit to 1000gbit"
-#define LINK_EXPECT_BYTES   "a size such as 64kb (b, kb, mb, gb, of 1024 each), at most 1gb"
+#define LINK_EXPECT_BYTES   "a size from 1b to 1gb, such as 64kb (b, kb, mb, gb, of 1024 each)"
 #define LINK_EXPECT_NUMBER  "a whole number"
 
 /* Each reads the whole of TEXT (BYTES long); false, and *OUT untouched, for anything else. */

@@ -93,6 +93,8 @@ refuses() {
 }
 refuses "a loss past 100 %" "^berth: sim: --loss '101%': expected a percentage" --loss 101%
 refuses "a delay without a unit" "^berth: sim: --delay '40': expected a time" --delay 40
+refuses "a queue of nothing" "^berth: sim: --queue '0': expected a size from 1b to 1gb" --queue 0
+refuses "a queue of no packets" "^berth: sim: --queue '0p': expected a size" --queue 0p
 refuses "a rate in bytes" "^berth: sim: --rate '1mb': expected a rate" --rate 1mb
 refuses "no flows" "^berth: sim: --flows '0': expected a number from 1 to 4096" --flows 0
 refuses "congestion control that is not there" "^berth: sim: --cc 'vegas': expected (cubic|newreno)" --cc vegas
@@ -124,7 +126,9 @@ like "the last seed" "$(sim --seed 9223372036854775807 --bytes 1 --json)" '"seed
 
 output=$(sim --seed 3 --loss 100%)
 is "a network that loses everything is no success" "$?" 1
-like "its flow gave up" "$output" '^1 flows gave up'
+like "its flow gave up" "$output" '^1 flow gave up, as it may on such a path'
+like "what is broken off on purpose is told" "$(sim --scenario mixed --flows 3)" \
+  '^every byte arrived, once and in order, but for 1 flow that was broken off; nothing was left$'
 text=$(sim --seed 3 --delay 3600s 2>&1 >/dev/null)
 is "a flow that breaks on a good path is a failure" "$?" 1
 like "the seed is named" "$text" '^berth: seed 3 \(transfer\): at .*timed out'

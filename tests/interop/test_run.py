@@ -129,6 +129,7 @@ def check_options(server):
         (["--network6", "fd00::/120"], "/112"),
         (["--mtu", "1000"], "--mtu"),
         (["--impair", "loss 200%"], "'200%'"),
+        (["--impair", "rate 1mbit queue 0"], "bad word '0': expected a size from 1b"),
         (["--impair", " "], "run: --impair ' ': expected a value"),
         (["--default", "maybe"], "'maybe'"),
         (["--ask-timeout", "0"], "'0'"),

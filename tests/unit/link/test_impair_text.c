@@ -68,6 +68,7 @@ static void mistakes_are_named(void **state)
     expect_error("delay forty", "forty", "40ms");
     expect_error("loss 1% rate", "rate", "a value");
     expect_error("loss 101%", "101%", "100%");
+    expect_error("rate 1mbit queue 0", "0", "1b to 1gb");
     expect_error("rate 10mb", "10mb", "10mbit");
     expect_error("queue 64", "64", "64kb");
     expect_error("seed -1", "-1", "number");
