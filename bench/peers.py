@@ -92,6 +92,13 @@ class Berth(Peer):
         self.root = self.shell.process.pid
 
 
+class OneThread(Berth):
+    """With one thread, whatever there is to do."""
+
+    name = "berth-1"
+    words = ("--queues", "1")
+
+
 class Queues(Berth):
     """With a queue for each of two processors."""
     name = "berth-2"
@@ -230,4 +237,4 @@ class Veth(Peer):
                        check=False)
 
 
-ALL = {peer.name: peer for peer in (Berth, Queues, Other, Pasta, PastaTuned, Slirp, Veth)}
+ALL = {peer.name: peer for peer in (Berth, OneThread, Queues, Other, Pasta, PastaTuned, Slirp, Veth)}

@@ -5,6 +5,7 @@
  */
 #include "cli/run.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +43,7 @@ struct settings {
     struct berth_address resolver;
     struct berth_address resolver6;
     uint64_t mtu;
-    uint64_t queues;
+    unsigned long queues; /* 0: auto */
     bool has_network;
     bool has_network6;
     bool is_v4_only;
@@ -127,6 +128,28 @@ static bool set_impairment(void *context, const char *value, struct cli_complain
         return false;
     }
     settings->is_impaired = true;
+    return true;
+}
+
+static bool set_queues(void *context, const char *value, struct cli_complaint *complaint)
+{
+    struct settings *settings = context;
+    char *end;
+    unsigned long queues;
+
+    if (strcmp(value, "auto") == 0) {
+        settings->queues = 0;
+        return true;
+    }
+    errno = 0;
+    queues = strtoul(value, &end, 10);
+    if (value[0] < '0' || value[0] > '9' || *end != '\0' || errno != 0 || queues < 1 ||
+        queues > LAUNCH_QUEUES_MAX) {
+        (void)snprintf(complaint->expected, sizeof complaint->expected, "1 to %d, or auto",
+                       LAUNCH_QUEUES_MAX);
+        return false;
+    }
+    settings->queues = queues;
     return true;
 }
 
@@ -288,13 +311,12 @@ static const struct cli_option option_list[] = {
      .offset = offsetof(struct settings, mtu),
      .help = "bytes of a packet, 576 to 65520; 1500 unless said"},
     {.name = "queues",
-     .kind = CLI_NUMBER,
+     .kind = CLI_CALL,
      .value = "N",
-     .min = 1,
-     .max = LAUNCH_QUEUES_MAX,
-     .offset = offsetof(struct settings, queues),
-     .help = "of the device, each with a stack and a thread for its TCP connections: 1 to 16; "
-             "1 unless said, which is a processor's worth"},
+     .call = set_queues,
+     .help = "of the device, each with a stack and a thread for its TCP connections: 1 to 16; or "
+             "auto, as unless said: one, and while that does not suffice large transfers go to up "
+             "to three more, where there are processors for them; with --pcap or --impair one"},
     {.name = "impair",
      .kind = CLI_CALL,
      .value = "TEXT",
@@ -543,8 +565,8 @@ int cli_run_main(int argc, char **argv)
     struct cli_words operands;
     int status;
 
-    *settings = (struct settings){
-        .policy = cli_policy_new(), .mtu = 1500, .queues = 1, .ask_seconds = RUN_ASK_SECONDS};
+    *settings =
+        (struct settings){.policy = cli_policy_new(), .mtu = 1500, .ask_seconds = RUN_ASK_SECONDS};
     (void)run_parse_network(DEFAULT_NETWORK, &settings->network, &settings->resolver, &complaint);
     (void)run_parse_network6(DEFAULT_NETWORK6, &settings->network6, &settings->resolver6,
                              &complaint);

@@ -146,6 +146,12 @@ BERTH_API BERTH_MUST_CHECK int link_tun_open(const char *name, int *fd, uint32_t
  */
 BERTH_API BERTH_MUST_CHECK int link_tun_open_queues(const char *name, unsigned count, int *fds,
                                                     uint32_t *offloads);
+/* A queue of several that is detached gets no packet and takes none; the device goes on with the
+ * others, and with one left over as if it had no more. FD: the queue's. -errno. */
+BERTH_API BERTH_MUST_CHECK int link_tun_attach(int fd, bool is_attached);
+/* Only USER (as the caller's user namespace has it) and who may configure the device can open
+ * another queue of FD's. Without it anyone in its network namespace can. -errno. */
+BERTH_API BERTH_MUST_CHECK int link_tun_set_owner(int fd, uint32_t user);
 /* Sets which offloads (enum berth_link_offload) the kernel may use towards FD. -errno. */
 BERTH_API BERTH_MUST_CHECK int link_tun_set_offloads(int fd, uint32_t offloads);
 

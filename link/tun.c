@@ -231,6 +231,18 @@ int link_tun_set_offloads(int fd, uint32_t offloads)
     return ioctl(fd, TUNSETOFFLOAD, flags) != 0 ? -errno : 0;
 }
 
+int link_tun_attach(int fd, bool is_attached)
+{
+    struct ifreq request = {.ifr_flags = is_attached ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE};
+
+    return ioctl(fd, TUNSETQUEUE, &request) != 0 ? -errno : 0;
+}
+
+int link_tun_set_owner(int fd, uint32_t user)
+{
+    return ioctl(fd, TUNSETOWNER, (unsigned long)user) != 0 ? -errno : 0;
+}
+
 /* The most that this kernel has. */
 static int set_all_offloads(int fd, uint32_t *offloads)
 {

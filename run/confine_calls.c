@@ -5,6 +5,7 @@
  * the part that needs it.
  */
 #include <errno.h>
+#include <linux/if_tun.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <seccomp.h>
@@ -148,10 +149,10 @@ static const int calls[] = {
     SCMP_SYS(membarrier),
 };
 
-/* Terminals, queue lengths, interface names. */
+/* Terminals, queue lengths, interface names, a queue of the device. */
 static const unsigned requests[] = {
-    TCGETS, TCSETS,   TCSETSW, TCSETSF,  TIOCGWINSZ,  TIOCGPGRP,    TIOCSPGRP,
-    TCFLSH, FIONREAD, FIONBIO, SIOCOUTQ, SIOCOUTQNSD, SIOCGIFINDEX, SIOCGIFNAME,
+    TCGETS,   TCSETS,  TCSETSW,  TCSETSF,     TIOCGWINSZ,   TIOCGPGRP,   TIOCSPGRP,   TCFLSH,
+    FIONREAD, FIONBIO, SIOCOUTQ, SIOCOUTQNSD, SIOCGIFINDEX, SIOCGIFNAME, TUNSETQUEUE,
 };
 
 /* A policy to which an answer is added: a new file takes the old one's place. */

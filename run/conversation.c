@@ -436,7 +436,7 @@ static void sum_drops(const struct run *run, struct berth_stats *sum)
 {
     berth_stats(run->guard->berth, sum);
     sum->drops[BERTH_DROP_NO_BUFFER] += run->guard->lost_packets;
-    for (uint32_t i = 0; run->queue_count > 1 && i < run->queue_count; i++) {
+    for (uint32_t i = run->queue_count > 1 ? 0 : 1; i < run->thread_count; i++) {
         struct berth_stats stats;
 
         berth_stats(run->queues[i]->berth, &stats);

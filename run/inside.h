@@ -44,6 +44,7 @@
 #include "run/queue.h"
 #include "run/rules.h"
 #include "run/run.h"
+#include "run/spread.h"
 #include "run/tally.h"
 
 /* What the stack's `user` pointers point to: whoever wants to know of events. */
@@ -62,12 +63,17 @@ struct run {
     struct run_config own_config; /* as given, but for what turned out not to be there */
     const struct run_config *config;
     struct queue *queues[RUN_QUEUES_MAX];
-    uint32_t queue_count;
+    uint32_t queue_count;  /* of them take first contacts */
+    uint32_t thread_count; /* those, and helpers behind them (spread.h) */
+    uint32_t threads_wanted;
+    struct spread spread;
     struct queue *guard; /* whose stack has the firewall: of one queue that one's own */
     struct gate_lock lock;
+    struct gate_lock parcels_lock;
     struct link *capture; /* a queue's; NULL: none */
     struct hash_key steer_key;
-    bool threads_end; /* read and written by all threads, atomically; as the next */
+    uint8_t seed[BERTH_SEED_BYTES]; /* of the guard's stack and of helpers', while they are made */
+    bool threads_end;               /* read and written by all threads, atomically; as the next */
     bool threads_stop;
     uint64_t now_ns; /* of whoever has the lock; never goes back */
     struct launch *launch;

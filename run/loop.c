@@ -143,6 +143,7 @@ static int wait_until(struct loop *loop, struct epoll_event *events, uint64_t de
         bool was_short = loop->now_ns - begun < LOOP_LOOK_NS;
 
         loop->short_waits = (uint8_t)(loop->short_waits << 1 | was_short);
+        loop->waited_ns += loop->now_ns - begun;
     }
     return count;
 }

@@ -54,6 +54,7 @@ struct loop {
     bool is_coarse;      /* no epoll_pwait2 here: waits in milliseconds */
     uint8_t short_waits; /* a bit for each of the last eight, the latest lowest: it was short */
     uint64_t now_ns;
+    uint64_t waited_ns; /* since it was made: in waits, looking included */
     struct list queued;
     struct timers timers;
     /* Called around the work of sources and timers; NULL: nothing is. */

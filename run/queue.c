@@ -15,6 +15,7 @@
 
 #include "run/inside.h"
 #include "run/relay_tcp.h"
+#include "run/spread.h"
 
 enum {
     /* Taken from the link in one turn: so many packets, or about so many bytes, which are then
@@ -59,13 +60,18 @@ void queue_lock(struct queue *queue)
 {
     struct run *run = queue->run;
 
+    if (queue->helped != NULL) {
+        return;
+    }
     gate_lock_take(&run->lock);
     run->now_ns = max_u64(run->now_ns, queue->loop->now_ns);
 }
 
 void queue_unlock(struct queue *queue)
 {
-    gate_lock_give(&queue->run->lock);
+    if (queue->helped == NULL) {
+        gate_lock_give(&queue->run->lock);
+    }
 }
 
 bool queue_is_own(const struct queue *queue)
@@ -112,7 +118,7 @@ struct queue *queue_new(struct run *run, uint32_t number, struct queue *with)
         free(queue);
         return NULL;
     }
-    queue->loop->enter = enter;
+    queue->loop->enter = enter; /* without effect for a helper */
     queue->loop->leave = leave;
     return queue;
 }
@@ -136,6 +142,7 @@ void queue_free(struct queue *queue)
         link_free(queue->link);
     }
     loop_done(&queue->own_loop);
+    free(queue->helped);
     free(queue);
 }
 
@@ -144,19 +151,32 @@ void queue_free(struct queue *queue)
 void queue_post(struct queue *to, struct parcel *parcel)
 {
     static const uint64_t one = 1;
-    bool was_empty = list_is_empty(&to->parcels);
+    bool was_empty;
 
+    gate_lock_take(&to->run->parcels_lock);
+    was_empty = list_is_empty(&to->parcels);
     list_add_last(&to->parcels, &parcel->node);
+    gate_lock_give(&to->run->parcels_lock);
     if (was_empty) {
         (void)!write(to->wake_source.fd, &one, sizeof one);
     }
+}
+
+static struct list_node *take_parcel(struct queue *queue)
+{
+    struct list_node *node;
+
+    gate_lock_take(&queue->run->parcels_lock);
+    node = list_take_first(&queue->parcels);
+    gate_lock_give(&queue->run->parcels_lock);
+    return node;
 }
 
 static void deliver_all(struct queue *queue, bool is_over)
 {
     struct list_node *node;
 
-    while ((node = list_take_first(&queue->parcels)) != NULL) {
+    while ((node = take_parcel(queue)) != NULL) {
         struct parcel *parcel = CONTAINER_OF(node, struct parcel, node);
 
         parcel->deliver(queue, parcel, is_over);
@@ -177,7 +197,7 @@ static void on_wake(struct loop_source *source)
 
 void queue_drop_parcels(struct run *run)
 {
-    for (uint32_t i = 0; i < run->queue_count; i++) {
+    for (uint32_t i = run->thread_count; i-- > 0;) {
         deliver_all(run->queues[i], true);
     }
     if (run->guard != NULL) {
@@ -186,6 +206,11 @@ void queue_drop_parcels(struct run *run)
 }
 
 /* ---- Packets -------------------------------------------------------------------------------- */
+
+static void count_lost(struct queue *to)
+{
+    (void)__atomic_add_fetch(&to->lost_packets, 1, __ATOMIC_RELAXED);
+}
 
 /* Without a free buffer the packet is lost and counted, as the device loses what waits too long. */
 static void give_packet(struct queue *to, const struct berth_offload *offload, const uint8_t *data,
@@ -197,41 +222,62 @@ static void give_packet(struct queue *to, const struct berth_offload *offload, c
         if (buffer != NULL) {
             berth_buffer_put(to->berth, buffer);
         }
-        to->lost_packets++;
+        count_lost(to);
         return;
     }
     memcpy(buffer->data + buffer->begin, data, bytes);
     buffer->bytes = bytes;
     buffer->offload = *offload;
-    berth_receive(to->berth, buffer, to == to->run->guard ? to->run->now_ns : to->loop->now_ns);
+    berth_receive(to->berth, buffer, queue_is_own(to) ? to->loop->now_ns : to->run->now_ns);
 }
 
+static void post_packet(struct queue *to, struct packet_parcel *packet);
+
+/* A helper gives the first thread what is not its own, which may be another helper's, or not yet
+ * its own. */
 static void deliver_packet(struct queue *to, struct parcel *parcel, bool is_over)
 {
     struct packet_parcel *packet = CONTAINER_OF(parcel, struct packet_parcel, parcel);
+    bool is_first = to->run->queue_count == 1 && to == to->run->guard;
+    struct queue *owner = is_first && !is_over ? steer_packet(to, packet->data, packet->bytes) : to;
 
-    to->packet_parcels--;
+    (void)__atomic_sub_fetch(&to->packet_parcels, 1, __ATOMIC_RELAXED);
+    if (owner != to) {
+        post_packet(owner, packet);
+        return;
+    }
     if (!is_over) {
         give_packet(to, &packet->offload, packet->data, packet->bytes);
     }
     free(packet);
 }
 
-static void post_packet(struct queue *to, const struct berth_buffer *buffer)
+/* PACKET is taken. */
+static void post_packet(struct queue *to, struct packet_parcel *packet)
 {
-    struct packet_parcel *packet;
+    uint32_t waiting = __atomic_add_fetch(&to->packet_parcels, 1, __ATOMIC_RELAXED);
 
-    packet =
-        to->packet_parcels < PACKET_PARCELS_MAX ? malloc(sizeof *packet + buffer->bytes) : NULL;
-    if (packet == NULL) {
-        to->lost_packets++;
+    if (packet == NULL || waiting > PACKET_PARCELS_MAX) {
+        (void)__atomic_sub_fetch(&to->packet_parcels, 1, __ATOMIC_RELAXED);
+        count_lost(to);
+        free(packet);
         return;
     }
-    *packet = (struct packet_parcel){
-        .parcel = {.deliver = deliver_packet}, .offload = buffer->offload, .bytes = buffer->bytes};
-    memcpy(packet->data, buffer->data + buffer->begin, buffer->bytes);
-    to->packet_parcels++;
+    packet->parcel = (struct parcel){.deliver = deliver_packet};
     queue_post(to, &packet->parcel);
+}
+
+/* NULL: no memory. */
+static struct packet_parcel *wrap_packet(const struct berth_buffer *buffer)
+{
+    struct packet_parcel *packet = malloc(sizeof *packet + buffer->bytes);
+
+    if (packet != NULL) {
+        packet->offload = buffer->offload;
+        packet->bytes = buffer->bytes;
+        memcpy(packet->data, buffer->data + buffer->begin, buffer->bytes);
+    }
+    return packet;
 }
 
 /* BUFFER, of FROM's pool, to the queue that it is for. */
@@ -241,10 +287,18 @@ static void hand_over(struct queue *from, struct queue *to, struct berth_buffer 
     if (queue_is_with(from, to)) {
         give_packet(to, &buffer->offload, buffer->data + buffer->begin, buffer->bytes);
     } else {
-        post_packet(to, buffer);
+        post_packet(to, wrap_packet(buffer));
     }
     queue_unlock(from);
     berth_buffer_put(from->berth, buffer);
+}
+
+/* With helpers only where they have something. */
+static bool needs_steering(const struct queue *queue)
+{
+    const struct run *run = queue->run;
+
+    return run->queue_count > 1 || queue->helped != NULL || run->spread.moved.count > 0;
 }
 
 /* As link_receive, each packet to its queue. */
@@ -254,12 +308,13 @@ static int receive_part(struct queue *queue)
     uint64_t now = queue->loop->now_ns;
     int count;
 
-    if (queue->run->queue_count == 1) {
+    if (!needs_steering(queue)) {
         return link_receive(queue->link, queue->berth, RECEIVE_PART, now);
     }
     count = link_read(queue->link, queue->berth, buffers, RECEIVE_PART, now);
     for (int i = 0; i < count; i++) {
-        struct queue *to = steer_packet(queue, buffers[i]);
+        struct queue *to =
+            steer_packet(queue, buffers[i]->data + buffers[i]->begin, buffers[i]->bytes);
 
         if (to == queue) {
             berth_receive(queue->berth, buffers[i], now);
@@ -284,6 +339,9 @@ bool queue_receive(struct queue *queue)
     int total = 0;
     int count;
 
+    if (queue->is_detached) {
+        return false;
+    }
     if (queue->link_source.ready == 0 && link_next_ns(queue->link) > queue->loop->now_ns) {
         return false;
     }
@@ -309,7 +367,10 @@ void queue_transmit(struct queue *queue)
     uint32_t count;
 
     while ((count = berth_transmit(queue->berth, frames, FRAMES_BATCH, now)) > 0) {
-        if (link_send(queue->link, frames, count, now) == BERTH_E_CLOSED) {
+        if (queue->is_detached) {
+            spread_wake_device(queue);
+        }
+        if (!queue->is_detached && link_send(queue->link, frames, count, now) == BERTH_E_CLOSED) {
             queue->link_is_gone = true;
         }
     }
@@ -376,6 +437,14 @@ static int make_lock(struct gate_lock *lock)
     return error;
 }
 
+static void end_lock(struct gate_lock *lock)
+{
+    if (lock->is_on) {
+        lock->is_on = false;
+        (void)pthread_mutex_destroy(&lock->mutex);
+    }
+}
+
 /* Signals are the first thread's. */
 static int start_thread(struct queue *queue)
 {
@@ -391,25 +460,35 @@ static int start_thread(struct queue *queue)
     return error;
 }
 
+/* The first queue's, where that is the guard, is watched with the others. */
+static int open_wakeups(struct run *run)
+{
+    for (uint32_t i = 0; i < run->thread_count; i++) {
+        if (open_wakeup(run->queues[i]) < 0) {
+            return -1;
+        }
+    }
+    return run->guard == run->queues[0] ? 0 : open_wakeup(run->guard);
+}
+
 int queue_start(struct run *run, struct launch_failure *failure)
 {
-    int error = run->queue_count == 1 ? 0 : make_lock(&run->lock);
+    int error;
 
-    if (run->queue_count == 1) {
+    if (run->thread_count == 1) {
         return BERTH_OK;
+    }
+    error = make_lock(&run->parcels_lock);
+    if (error == 0 && run->queue_count > 1) {
+        error = make_lock(&run->lock);
     }
     if (error != 0) {
         return fail(failure, "a lock", error);
     }
-    for (uint32_t i = 0; i < run->queue_count; i++) {
-        if (open_wakeup(run->queues[i]) < 0) {
-            return fail(failure, "a descriptor to wake it", errno);
-        }
-    }
-    if (open_wakeup(run->guard) < 0) {
+    if (open_wakeups(run) < 0) {
         return fail(failure, "a descriptor to wake it", errno);
     }
-    for (uint32_t i = 1; i < run->queue_count; i++) {
+    for (uint32_t i = 1; i < run->thread_count; i++) {
         error = start_thread(run->queues[i]);
         if (error != 0) {
             return fail(failure, "a thread", error);
@@ -428,11 +507,11 @@ static void wake(struct queue *queue)
 
 void queue_end(struct run *run)
 {
-    for (uint32_t i = 1; i < run->queue_count; i++) {
+    for (uint32_t i = 1; i < run->thread_count; i++) {
         __atomic_store_n(&run->queues[i]->has_rest, true, __ATOMIC_RELEASE);
     }
     __atomic_store_n(&run->threads_end, true, __ATOMIC_RELEASE);
-    for (uint32_t i = 1; i < run->queue_count; i++) {
+    for (uint32_t i = 1; i < run->thread_count; i++) {
         wake(run->queues[i]);
     }
 }
@@ -440,7 +519,7 @@ void queue_end(struct run *run)
 void queue_stop(struct run *run)
 {
     __atomic_store_n(&run->threads_stop, true, __ATOMIC_RELEASE);
-    for (uint32_t i = 1; i < run->queue_count; i++) {
+    for (uint32_t i = 1; i < run->thread_count; i++) {
         struct queue *queue = run->queues[i];
 
         if (queue != NULL && queue->has_thread) {
@@ -449,8 +528,6 @@ void queue_stop(struct run *run)
             queue->has_thread = false;
         }
     }
-    if (run->lock.is_on) {
-        run->lock.is_on = false;
-        (void)pthread_mutex_destroy(&run->lock.mutex);
-    }
+    end_lock(&run->lock);
+    end_lock(&run->parcels_lock);
 }

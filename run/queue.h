@@ -10,9 +10,10 @@
  *   anything else, and all that     the guard's stack, on the first queue's thread
  *   goes to the resolver
  *
- * One queue (the default): its stack is the guard's too, there is one thread, no lock, and nothing
- * is steered. Several: the stacks of the queues hold every first contact, and the guard's says what
- * becomes of it, so that limits, scans, names and rules are those of the run.
+ * One queue: its stack is the guard's too, there is one thread, no lock, and nothing is steered. So
+ * a run begins by default, and may get helpers: queues behind the first that take over connections
+ * which stand (spread.h). Several: the stacks of the queues hold every first contact, and the
+ * guard's says what becomes of it, so that limits, scans, names and rules are those of the run.
  *
  * Invariants
  *  1. A stack is used by the thread of its queue; the guard's by whoever has the lock (queue_lock).
@@ -20,7 +21,7 @@
  *     of a source or a timer has it, unless it says that it takes it itself (loop.h, is_free).
  *  3. The bytes of a relay move without the lock; so do packets in and out of a queue's stack.
  *  4. What is another thread's to do is handed over (parcel); nothing else of a queue is touched
- *     from outside.
+ *     from outside. A helper uses nothing but its queue, and there is no lock for it.
  *  5. A first contact gets through only by the guard's verdict: the rules of a queue's own stack
  *     allow nothing.
  */
@@ -37,6 +38,7 @@
 
 struct queue;
 struct run;
+struct spread_table;
 
 enum { RUN_QUEUES_MAX = LAUNCH_QUEUES_MAX, QUEUE_HELD_CHAINS = 1024 };
 
@@ -46,6 +48,13 @@ struct parcel {
     /* Called by the thread of TO, with the lock; PARCEL is its own then. TO's thread has ended:
      * IS_OVER, and there are no threads any more. */
     void (*deliver)(struct queue *to, struct parcel *parcel, bool is_over);
+};
+
+/* What steer.c reads of a packet of the program's. */
+struct steer_segment {
+    struct berth_endpoint from; /* the program's end */
+    struct berth_endpoint to;
+    bool opens; /* a SYN without an ACK */
 };
 
 struct gate_lock {
@@ -75,10 +84,15 @@ struct queue {
     pthread_t thread;
     bool has_thread;
     bool has_rest; /* at the end of a run: something of the program's is still to be delivered */
-    struct list parcels;
-    uint32_t packet_parcels; /* of them */
+    struct list parcels;     /* with run.parcels_lock */
+    uint32_t packet_parcels; /* of them; atomically, as the next */
     uint64_t lost_packets;   /* that came in on another queue, for want of room here */
     struct loop_source wake_source;
+    /* Of a helper (spread.h). */
+    struct spread_table *helped; /* whose connections it has; NULL: it is none */
+    uint64_t moved_before;       /* the first thread's: moved_bytes when it began to look */
+    struct loop_timer detach_timer;
+    bool is_detached; /* its queue of the device */
 };
 
 /* queue.c */
@@ -118,8 +132,8 @@ void queue_stop(struct run *run);
 /* Ends what is still on its way, when the threads have ended. */
 void queue_drop_parcels(struct run *run);
 
-/* steer.c: of several queues, whose BUFFER is that came in on FROM. */
-struct queue *steer_packet(struct queue *from, const struct berth_buffer *buffer);
+/* steer.c: of several threads, whose packet DATA is that came in on FROM. */
+struct queue *steer_packet(struct queue *from, const uint8_t *data, uint32_t bytes);
 /* Whose the connection is of a published port's client, as the program sees it. */
 struct queue *steer_client(struct run *run, const struct berth_endpoint *client);
 

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * run/relay_tcp.c: see run/relay_tcp.h: the life of a relayed connection; relay_tcp_pump.c moves
- * its bytes.
+ * its bytes, relay_tcp_rest.c says what is left at the end of a run.
  */
 #include "run/relay_tcp.h"
 
 #include <errno.h>
-#include <linux/sockios.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "run/spread.h"
 
 /* What a host's socket is watched for. */
 #define WATCHED (EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET)
@@ -66,6 +66,11 @@ static void relay_end(struct relay_tcp *relay, enum run_end end)
     } else if (relay->fd >= 0) {
         sockets_reset(relay->fd);
     }
+    if (relay->moved != NULL) {
+        spread_ended(relay, end);
+        return;
+    }
+    spread_forget_choice(relay);
     if (!relay->conversation.is_open) {
         relay->conversation.bytes_in = 0; /* what was read early has reached nobody */
     }
@@ -238,7 +243,9 @@ static int connect_as(struct relay_tcp *relay, const struct berth_endpoint *clie
                       const struct berth_endpoint *program)
 {
     struct queue *queue = relay->queue;
-    int result = berth_tcp_connect(queue->berth, client, program, &relay->user, &relay->id);
+    int result = spread_has(queue->run, program, client)
+                     ? BERTH_E_IN_USE
+                     : berth_tcp_connect(queue->berth, client, program, &relay->user, &relay->id);
 
     return result == BERTH_E_IN_USE && run_is_gateway(queue->run, &client->address)
                ? connect_as_any(relay, *client, program)
@@ -376,6 +383,9 @@ static void pump(struct relay_tcp *relay)
 {
     switch (relay_tcp_pump(relay)) {
     case RELAY_TCP_PUMPED:
+        if (relay->moves_to != NULL) {
+            (void)spread_try(relay);
+        }
         break;
     case RELAY_TCP_MORE:
         loop_queue(relay->queue->loop, &relay->source);
@@ -494,55 +504,37 @@ static void on_work(struct loop_source *source)
     }
 }
 
+/* ---- Another thread ------------------------------------------------------------------------- */
+
+bool relay_tcp_may_move(const struct relay_tcp *relay)
+{
+    return relay->state == RELAY_TCP_OPEN && relay->id != 0 && relay->server == NULL &&
+           relay->stack_error == 0;
+}
+
+void relay_tcp_moved(struct relay_tcp *relay, bool is_there)
+{
+    struct queue *queue = relay->queue;
+
+    if (!is_there) {
+        relay->id = 0;
+        relay_end(relay, RUN_END_RUN_ENDED);
+        return;
+    }
+    /* What was told on its way, or not told, is found out by asking. */
+    relay->noted = 0;
+    relay->stack_has = true;
+    relay->stack_is_full = false;
+    relay->host_has = true;
+    relay->host_may = true;
+    if (loop_watch(queue->loop, &relay->source, relay->fd, WATCHED) < 0) {
+        relay_end(relay, RUN_END_NO_DESCRIPTORS);
+        return;
+    }
+    loop_queue(queue->loop, &relay->source);
+}
+
 /* ---- The end of a run ----------------------------------------------------------------------- */
-
-/* Does the kernel hold bytes for the far end that closing would throw away, since there are unread
- * ones too? (A socket closed with unread bytes resets.) */
-static bool kernel_has_rest(const struct relay_tcp *relay)
-{
-    int unsent = 0;
-    int unread = 0;
-
-    return ioctl(relay->fd, SIOCINQ, &unread) == 0 && unread > 0 &&
-           ioctl(relay->fd, SIOCOUTQ, &unsent) == 0 && unsent > 0;
-}
-
-static void leave_living(struct queue *queue)
-{
-    for (struct list_node *at = list_first(&queue->tcp_relays); at != NULL;
-         at = list_next(&queue->tcp_relays, at)) {
-        struct relay_tcp *relay = CONTAINER_OF(at, struct relay_tcp, all);
-        struct attribute_process process;
-
-        relay->is_left = conversation_process(queue->run, BERTH_TCP, &relay->conversation.program,
-                                              &relay->conversation.peer, &process);
-    }
-}
-
-/* A closed socket that its kernel still empties belongs to no process. */
-void relay_tcp_leave_living(struct run *run)
-{
-    queue_lock(run->queues[0]);
-    leave_living(run->guard);
-    for (uint32_t i = 0; i < run->queue_count; i++) {
-        leave_living(run->queues[i]);
-    }
-    queue_unlock(run->queues[0]);
-}
-
-bool relay_tcp_has_rest(const struct queue *queue)
-{
-    for (const struct list_node *at = list_first(&queue->tcp_relays); at != NULL;
-         at = list_next(&queue->tcp_relays, at)) {
-        const struct relay_tcp *relay = CONTAINER_OF(at, const struct relay_tcp, all);
-
-        if (relay->state == RELAY_TCP_OPEN && !relay->is_left &&
-            (!relay->stack_ended || kernel_has_rest(relay))) {
-            return true;
-        }
-    }
-    return false;
-}
 
 void relay_tcp_end_all(struct queue *queue)
 {

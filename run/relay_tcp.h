@@ -18,6 +18,7 @@
  *   open       it asks for a server that is not allowed     -         pump
  *   open       the host's socket has failed                 leaving   on_host_failed
  *   leaving    the program has all that came before         -         on_leaving
+ *   open       another thread has more time for it          open      spread_try, relay_tcp_moved
  *
  * Invariants
  *  1. What is read from one end is in the other end's queue before the next call on either.
@@ -66,11 +67,19 @@ struct relay_tcp {
     uint32_t noted;              /* enum berth_event_bit, since the work last took them away */
     int stack_error;             /* with BERTH_EVENT_CLOSED */
     struct relay_server *server; /* NULL: what the program sends may go out */
-    bool is_held;                /* the id is of a held SYN */
-    bool stack_is_full;  /* the stack's send queue has no room: BERTH_EVENT_WRITABLE follows */
-    bool stack_has;      /* bytes, or the end, may wait in the stack */
-    bool stack_ended;    /* the program sends no more, and all of it is handed over */
-    bool stack_closed;   /* BERTH_EVENT_CLOSED in order: nothing more goes to the program */
+    struct list_node choice;     /* spread.picked or spread.chosen */
+    union {
+        uint64_t picked_bytes; /* since it was picked */
+        uint64_t choice_ns;    /* chosen: given up then */
+    };
+    uint64_t stays_ns;      /* it could not go: not picked before */
+    struct queue *moves_to; /* chosen: the helper that gets it; nothing is read for it meanwhile */
+    struct moved *moved;    /* a helper's: what the first thread knows of it (spread_move.c) */
+    bool is_held;           /* the id is of a held SYN */
+    bool stack_is_full;     /* the stack's send queue has no room: BERTH_EVENT_WRITABLE follows */
+    bool stack_has;         /* bytes, or the end, may wait in the stack */
+    bool stack_ended;       /* the program sends no more, and all of it is handed over */
+    bool stack_closed;      /* BERTH_EVENT_CLOSED in order: nothing more goes to the program */
     bool stack_fin;      /* the program's FIN has come: what waits in the stack is the last of it */
     bool host_has;       /* bytes, or the end, may wait in the host's socket */
     bool host_hangs_up;  /* its end has been announced: read until it is there */
@@ -81,7 +90,7 @@ struct relay_tcp {
     bool host_wrote;     /* bytes have been written to the host's socket */
     bool host_prompt;    /* it has TCP_NODELAY; only a second write can need it */
     bool host_ack_waits; /* as sockets_call left it */
-    bool is_left;        /* the program has ended, and another process holds its end */
+    bool is_left;        /* the program has ended, and another process holds its end; atomically */
 };
 
 /* The SYN held as ID, HELD by the stack, and allowed (by the rules, or as DECIDED): calls its
@@ -94,6 +103,12 @@ void relay_tcp_answer(struct queue *queue, int fd, const struct berth_endpoint *
                       const struct berth_endpoint *program, const struct decided *decided);
 /* The held SYN of ID is no more. */
 void relay_tcp_on_held_closed(struct queue *queue, const struct berth_event *event);
+
+/* Could RELAY go to another thread, as far as it is here that it is known? */
+bool relay_tcp_may_move(const struct relay_tcp *relay);
+/* On its new thread: it goes on. Not IS_THERE: its connection was lost on the way, or the run is
+ * over. */
+void relay_tcp_moved(struct relay_tcp *relay, bool is_there);
 
 /* At the end of a run: notes which connections processes that the program left behind still hold;
  * nothing of those is waited for. */

@@ -22,6 +22,8 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "run/spread.h"
+
 enum {
     SHARE_BYTES = 384 * 1024, /* of one turn, each direction: two reads */
     READ_BYTES = 256 * 1024,  /* asked for at once */
@@ -50,6 +52,9 @@ static void count_moved(struct relay_tcp *relay, size_t bytes)
     struct queue *queue = relay->queue;
 
     __atomic_store_n(&queue->moved_bytes, queue->moved_bytes + bytes, __ATOMIC_RELAXED);
+    if (queue->helped == NULL && queue->run->spread.is_picking) {
+        spread_count(relay, bytes);
+    }
 }
 
 /* What an error of the stack's about its connection means here. */
@@ -137,7 +142,7 @@ enum relay_tcp_pumped relay_tcp_pump_in(struct relay_tcp *relay)
     size_t moved = 0;
 
     while (result == RELAY_TCP_PUMPED && relay->host_has && !relay->stack_is_full &&
-           !relay->host_ended && !relay->stack_closed) {
+           !relay->host_ended && !relay->stack_closed && relay->moves_to == NULL) {
         result = moved < SHARE_BYTES ? read_once(relay, &moved) : RELAY_TCP_MORE;
     }
     if (moved >= WARM_BYTES && result <= RELAY_TCP_MORE) {

@@ -153,6 +153,14 @@ static struct queue *other_stack(const struct queue *queue)
     return guard != queue && queue_is_with(guard, queue) ? guard : NULL;
 }
 
+/* While a run ends, each thread keeps what it has. */
+static bool may_spread(const struct queue *queue)
+{
+    const struct run *run = queue->run;
+
+    return queue->number == 0 && run->thread_count > run->queue_count && !run->is_ending;
+}
+
 static uint64_t look_before(struct queue *queue)
 {
     uint64_t deadline;
@@ -209,6 +217,9 @@ void run_turn(struct queue *queue, uint64_t until_ns)
         queue_transmit(queue);
     }
     spare_look(&queue->spare);
+    if (may_spread(queue) && loop->now_ns >= queue->run->spread.look_ns) {
+        spread_look(queue->run);
+    }
 }
 
 /* ---- A run ---------------------------------------------------------------------------------- */
@@ -217,7 +228,7 @@ static bool has_rest(struct run *run)
 {
     bool has = relay_tcp_has_rest(run->queues[0]) || relay_tcp_has_rest(run->guard);
 
-    for (uint32_t i = 1; i < run->queue_count; i++) {
+    for (uint32_t i = 1; i < run->thread_count; i++) {
         has = has || __atomic_load_n(&run->queues[i]->has_rest, __ATOMIC_ACQUIRE);
     }
     return has;
@@ -225,9 +236,9 @@ static bool has_rest(struct run *run)
 
 static uint64_t moved_bytes(const struct run *run)
 {
-    uint64_t bytes = run->guard->moved_bytes;
+    uint64_t bytes = run->guard == run->queues[0] ? 0 : run->guard->moved_bytes;
 
-    for (uint32_t i = 0; i < run->queue_count; i++) {
+    for (uint32_t i = 0; i < run->thread_count; i++) {
         bytes += __atomic_load_n(&run->queues[i]->moved_bytes, __ATOMIC_RELAXED);
     }
     return bytes;
@@ -270,7 +281,7 @@ int run_go(struct run *run, struct launch_failure *failure)
     deliver_rest(run);
     queue_stop(run);
     run_setup_end_conversations(run);
-    for (uint32_t i = 0; i < run->queue_count; i++) {
+    for (uint32_t i = 0; i < run->thread_count; i++) {
         queue_transmit(run->queues[i]);
     }
     queue_transmit(run->guard);

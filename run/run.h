@@ -88,7 +88,7 @@ struct run_config {
     struct berth_address resolver6;
     bool has_resolver;
     uint32_t mtu;
-    uint32_t queues; /* 1 to RUN_QUEUES_MAX (queue.h) */
+    uint32_t queues; /* 1 to RUN_QUEUES_MAX (queue.h); 0: one, and helpers (spread.h) */
     const struct run_publish *publishes;
     size_t publish_count;
     const struct hostnet_nameserver *nameservers; /* none: the host's own */

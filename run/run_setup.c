@@ -21,6 +21,7 @@
 #include "run/relay_tcp.h"
 #include "run/relay_udp.h"
 #include "run/resolver.h"
+#include "run/spread.h"
 #include "run/stack_setup.h"
 
 enum { EXIT_BAD_FILE = 2 };
@@ -63,6 +64,7 @@ static int set_up_host(struct run *run, struct launch_failure *failure)
         return fail(failure, "epoll", strerror(errno));
     }
     run->queue_count = 1;
+    run->thread_count = 1;
     if (hostnet_new(&run->hostnet) < 0) {
         return fail(failure, "the host's addresses (netlink)", strerror(errno));
     }
@@ -108,7 +110,7 @@ static int set_up_program(struct run *run, struct launch_failure *failure)
     struct launch_config launch = {
         .argv = config->argv,
         .mtu = config->mtu,
-        .queues = config->queues,
+        .queues = run->threads_wanted,
         .network = config->network,
         .network6 = config->network6,
         .resolvers = resolvers,
@@ -229,17 +231,34 @@ static int set_up_device_queue(struct queue *queue, struct launch_failure *failu
     return BERTH_OK;
 }
 
+/* Queue I, which takes first contacts or is a helper. */
+static int set_up_queue(struct run *run, uint32_t i, struct launch_failure *failure)
+{
+    int result;
+
+    run->queues[i] = queue_new(run, i, NULL);
+    if (run->queues[i] == NULL) {
+        return fail(failure, "epoll", strerror(errno));
+    }
+    run->thread_count = i + 1;
+    result = set_up_device_queue(run->queues[i], failure);
+    if (i < run->config->queues) {
+        run->queue_count = i + 1;
+    } else if (result == BERTH_OK && spread_begin_helper(run->queues[i]) < 0) {
+        return fail(failure, "a queue of the device", strerror(errno));
+    }
+    return result;
+}
+
 static int set_up_link(struct run *run, struct launch_failure *failure)
 {
     int result = set_up_device_queue(run->queues[0], failure);
 
-    for (uint32_t i = 1; i < run->config->queues && result == BERTH_OK; i++) {
-        run->queues[i] = queue_new(run, i, NULL);
-        if (run->queues[i] == NULL) {
-            return fail(failure, "epoll", strerror(errno));
-        }
-        run->queue_count = i + 1;
-        result = set_up_device_queue(run->queues[i], failure);
+    if (result == BERTH_OK && run->threads_wanted > 1) {
+        (void)spread_guard_device(link_fd(run->queues[0]->link));
+    }
+    for (uint32_t i = 1; i < run->threads_wanted && result == BERTH_OK; i++) {
+        result = set_up_queue(run, i, failure);
     }
     if (result < 0) {
         return result;
@@ -292,6 +311,9 @@ int run_new(struct run **out, const struct run_config *config, struct launch_fai
     }
     run->own_config = *config;
     run->config = &run->own_config;
+    run->threads_wanted = config->queues == 0 ? spread_threads(config) : config->queues;
+    run->own_config.queues = max_u32(config->queues, 1);
+    spread_init(run);
     run->journal.fd = -1;
     run->launch_source.fd = -1;
     run->hostnet_source.fd = -1;
@@ -313,6 +335,12 @@ void run_setup_end_conversations(struct run *run)
 {
     decide_end_all(run);
     queue_drop_parcels(run);
+    for (uint32_t i = run->queue_count; i < run->thread_count; i++) {
+        relay_tcp_end_all(run->queues[i]);
+    }
+    queue_drop_parcels(run); /* their records are written */
+    spread_done(run);
+    queue_drop_parcels(run); /* and forgotten */
     questions_done(run);
     for (uint32_t i = 0; i < run->queue_count; i++) {
         relay_tcp_end_all(run->queues[i]);
@@ -345,7 +373,7 @@ void run_free(struct run *run)
     if (run->guard != run->queues[0]) {
         queue_free(run->guard);
     }
-    for (uint32_t i = 0; i < run->queue_count; i++) {
+    for (uint32_t i = 0; i < run->thread_count; i++) {
         queue_free(run->queues[i]);
     }
     launch_free(run->launch);

@@ -65,12 +65,25 @@ void stack_setup_host_addresses(struct run *run)
     free(all);
 }
 
+/* Helpers have the guard's: connections go from its stack to theirs. */
+static int draw_seed(const struct queue *queue, uint8_t seed[BERTH_SEED_BYTES])
+{
+    struct run *run = queue->run;
+
+    if (queue->helped == NULL &&
+        getrandom(run->seed, sizeof run->seed, 0) != (ssize_t)sizeof run->seed) {
+        return BERTH_E_STATE;
+    }
+    memcpy(seed, run->seed, sizeof run->seed);
+    return BERTH_OK;
+}
+
 static int configure(const struct queue *queue, struct berth_config *config)
 {
     const struct run *run = queue->run;
 
     berth_config_init(config);
-    if (getrandom(config->seed, sizeof config->seed, 0) != (ssize_t)sizeof config->seed) {
+    if (draw_seed(queue, config->seed) < 0) {
         return BERTH_E_STATE;
     }
     config->mtu = run->config->mtu;
@@ -213,9 +226,6 @@ static int make_carriers(struct run *run, struct launch_failure *failure)
     if (run->guard == NULL) {
         return fail(failure, "the stack", "no memory");
     }
-    if (getrandom(&run->steer_key, sizeof run->steer_key, 0) != (ssize_t)sizeof run->steer_key) {
-        return fail(failure, "random numbers", strerror(errno));
-    }
     for (uint32_t i = 0; i < run->queue_count; i++) {
         int result = make_carrier(run->queues[i], failure);
 
@@ -226,11 +236,25 @@ static int make_carriers(struct run *run, struct launch_failure *failure)
     return BERTH_OK;
 }
 
+static int make_helpers(struct run *run, struct launch_failure *failure)
+{
+    int result = BERTH_OK;
+
+    for (uint32_t i = run->queue_count; i < run->thread_count && result == BERTH_OK; i++) {
+        result = make_carrier(run->queues[i], failure);
+    }
+    explicit_bzero(run->seed, sizeof run->seed);
+    return result;
+}
+
 int stack_setup(struct run *run, struct launch_failure *failure)
 {
     struct berth_rules_error error;
     int result = BERTH_OK;
 
+    if (getrandom(&run->steer_key, sizeof run->steer_key, 0) != (ssize_t)sizeof run->steer_key) {
+        return fail(failure, "random numbers", strerror(errno));
+    }
     if (run->queue_count == 1) {
         run->guard = run->queues[0];
     } else {
@@ -238,6 +262,9 @@ int stack_setup(struct run *run, struct launch_failure *failure)
     }
     if (result == BERTH_OK) {
         result = make_stack(run->guard, failure);
+    }
+    if (result == BERTH_OK) {
+        result = make_helpers(run, failure);
     }
     if (result < 0) {
         return result;

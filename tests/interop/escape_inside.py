@@ -327,10 +327,10 @@ def way_with_setting(name, way, *arguments):
         set_network(name, "0")
 
 
-def way_tun(name):
+def way_tun(name, flags=0x1001):
     """A device of one's own, or berth's by its name."""
     fd = os.open("/dev/net/tun", os.O_RDWR)
-    fcntl.ioctl(fd, 0x400454CA, struct.pack("16sH22x", name.encode(), 0x1001))
+    fcntl.ioctl(fd, 0x400454CA, struct.pack("16sH22x", name.encode(), int(flags)))
     return "worked"
 
 

@@ -506,7 +506,7 @@ def check_short(count):
 
 
 def check_usage():
-    wanted = "run: --queues '%s': expected a number from 1 to 16"
+    wanted = "run: --queues '%s': expected 1 to 16, or auto"
     for words, said in ((["--queues", "0"], wanted % 0), (["--queues", "17"], wanted % 17),
                         (["--queues", "2", "--impair", "rate 1gbit"],
                          "run: '--impair': expected no rate, which takes one queue (--queues)")):
