@@ -167,6 +167,10 @@ static int make(struct world *world, struct host *host)
     }
     result = result == 0 ? load_rules(host) : result;
     result = result == 0 ? listen_all(host, world->plan.backlog) : result;
+    if (result == 0 && world->plan.has_twins[host->index % 2]) { /* whose options many share */
+        result = berth_tcp_set(host->berth, host->listeners[1], BERTH_TCP_SYN_RETRIES,
+                               config.tcp.syn_retries);
+    }
     if (result < 0) {
         world_fail(world, "host %c: it cannot be made: %s", host->name, berth_error_text(result));
         return 0;

@@ -264,6 +264,11 @@ static void an_ack_that_is_owed_goes(void **state)
     }
     move(&first, &second);
     talk_out(&second, ". 1 ack 401");
+    talk_in(&second, "P. 401+10 ack 1"); /* and the next is in time, whatever timer ran there */
+    talk_silent(&second);
+    uint64_t delay_ms = second.config.tcp.delayed_ack_ns / NS_PER_MS;
+    assert_in_range(talk_wait_out_ms(&second, 1000), delay_ms, delay_ms + 10);
+    talk_out(&second, ". 1 ack 411");
     talk_wait_ms(&second, 1000);
     talk_silent(&second);
     talk_end(&first);
@@ -309,6 +314,17 @@ static uint32_t taken_towards_peer(struct talk *talk)
     return ports_taken(&talk->berth->ports, &use);
 }
 
+static void connect_from_any_port(struct talk *talk)
+{
+    struct berth_endpoint remote = {talk_peer(talk), talk->peer_port};
+    assert_int_equal(berth_tcp_connect(talk->berth, NULL, &remote, talk, &talk->id), 0);
+    talk->port = talk_info(talk).local.port;
+    talk_collect(talk);
+    talk_out(talk, "S 0");
+    talk_in(talk, "S. 0 ack 1 mss 1460 sackok wscale 7");
+    talk_forget(talk);
+}
+
 /* A port that connecting took is the new stack's to give back. */
 static void its_port_goes_with_it(void **state)
 {
@@ -317,15 +333,7 @@ static void its_port_goes_with_it(void **state)
     struct talk second;
     talk_begin(&first, NULL);
     talk_begin(&second, NULL);
-    first.port = 0;
-    struct berth_endpoint remote = {talk_peer(&first), first.peer_port};
-    assert_int_equal(berth_tcp_connect(first.berth, NULL, &remote, &first, &first.id), 0);
-    struct berth_tcp_info info = talk_info(&first);
-    first.port = info.local.port;
-    talk_collect(&first);
-    talk_out(&first, "S 0");
-    talk_in(&first, "S. 0 ack 1 mss 1460 sackok wscale 7");
-    talk_forget(&first);
+    connect_from_any_port(&first);
     assert_int_equal(taken_towards_peer(&first), 1);
     move(&first, &second);
     assert_int_equal(taken_towards_peer(&first), 0);
@@ -400,15 +408,9 @@ static void a_full_port_space_is_a_limit(void **state)
     berth_id other = 0;
     talk_begin(&first, NULL);
     talk_begin(&second, one_endpoint);
-    struct berth_endpoint remote = {talk_peer(&first), first.peer_port};
     struct berth_endpoint elsewhere = {talk_peer(&first), 99};
     assert_int_equal(berth_tcp_connect(second.berth, NULL, &elsewhere, NULL, &other), 0);
-    assert_int_equal(berth_tcp_connect(first.berth, NULL, &remote, &first, &first.id), 0);
-    first.port = talk_info(&first).local.port;
-    talk_collect(&first);
-    talk_out(&first, "S 0");
-    talk_in(&first, "S. 0 ack 1 mss 1460 sackok wscale 7");
-    talk_forget(&first);
+    connect_from_any_port(&first);
     assert_int_equal(berth_tcp_export(first.berth, first.id, &exported), 0);
     assert_int_equal(berth_tcp_import(second.berth, &exported, NULL, &second.id), BERTH_E_LIMIT);
     assert_int_equal(talk_connections(&second), 1);
@@ -437,6 +439,97 @@ static void its_segments_fit_the_path(void **state)
     talk_established(&first);
     move(&first, &second);
     assert_int_equal(talk_info(&second).mss_send, 960);
+    talk_end(&first);
+    talk_end(&second);
+}
+
+/* An id is of one life in one stack, also when the connection comes back. */
+static void its_old_id_stays_stale(void **state)
+{
+    (void)state;
+    struct talk first;
+    struct talk second;
+    struct berth_tcp_info info;
+    talk_begin(&first, NULL);
+    talk_begin(&second, NULL);
+    talk_established(&first);
+    berth_id was = first.id;
+    move(&first, &second);
+    talk_forget(&second);
+    move(&second, &first);
+    talk_out(&first, ". 1 ack 1");
+    assert_int_equal(berth_tcp_info(first.berth, was, &info), BERTH_E_STALE);
+    assert_int_equal(berth_tcp_info(first.berth, first.id, &info), 0);
+    talk_end(&first);
+    talk_end(&second);
+}
+
+/* What is left there of an earlier life of its ends gives way. */
+static void an_earlier_life_gives_way(void **state)
+{
+    (void)state;
+    struct talk first;
+    struct talk second;
+    talk_begin(&first, NULL);
+    talk_begin(&second, NULL);
+    talk_established(&second);
+    assert_int_equal(berth_tcp_close(second.berth, second.id), 0);
+    talk_collect(&second);
+    talk_in(&second, "F. 1 ack 2");
+    talk_forget(&second);
+    assert_int_equal(talk_time_waits(&second), 1);
+    talk_established(&first);
+    move(&first, &second);
+    assert_int_equal(talk_time_waits(&second), 0);
+    assert_int_equal(talk_connections(&second), 1);
+    talk_end(&first);
+    talk_end(&second);
+}
+
+/* A timeout that no round trip has been measured after is still backed off (RFC 6298 5): that would
+ * be forgotten. */
+static void not_while_a_timeout_is_unsettled(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, talk_without_sack);
+    talk_established(&talk);
+    talk_write(&talk, 10);
+    talk_out(&talk, "P. 1+10 ack 1");
+    (void)talk_wait_out_ms(&talk, 5000);
+    talk_out(&talk, "P. 1+10 ack 1");
+    talk_in(&talk, ". 1 ack 11");
+    assert_true(talk_info(&talk).backoff > 0);
+    assert_int_equal(try_export(&talk), BERTH_E_AGAIN);
+    talk_write(&talk, 10);
+    talk_out(&talk, "P. 11+10 ack 1");
+    talk_in(&talk, ". 1 ack 21");
+    assert_int_equal(talk_info(&talk).backoff, 0);
+    assert_int_equal(try_export(&talk), 0);
+    talk_end(&talk);
+}
+
+static void one_connection(struct berth_config *config)
+{
+    config->limits.tcp_connections = 1;
+}
+
+/* A stack that has no room for it is as it was. */
+static void a_full_stack_keeps_nothing_of_it(void **state)
+{
+    (void)state;
+    struct talk first;
+    struct talk second;
+    struct berth_tcp_exported exported;
+    berth_id id = 0;
+    talk_begin(&first, NULL);
+    talk_begin(&second, one_connection);
+    connect_from_any_port(&first);
+    talk_established(&second);
+    assert_int_equal(berth_tcp_export(first.berth, first.id, &exported), 0);
+    assert_int_equal(berth_tcp_import(second.berth, &exported, NULL, &id), BERTH_E_LIMIT);
+    assert_int_equal(taken_towards_peer(&second), 0);
+    assert_int_equal(talk_connections(&second), 1);
     talk_end(&first);
     talk_end(&second);
 }
@@ -496,6 +589,10 @@ int main(void)
         cmocka_unit_test(a_cookie_opens_once),
         cmocka_unit_test(a_full_port_space_is_a_limit),
         cmocka_unit_test(its_segments_fit_the_path),
+        cmocka_unit_test(its_old_id_stays_stale),
+        cmocka_unit_test(an_earlier_life_gives_way),
+        cmocka_unit_test(not_while_a_timeout_is_unsettled),
+        cmocka_unit_test(a_full_stack_keeps_nothing_of_it),
         cmocka_unit_test(its_use_is_seen_where_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
