@@ -129,6 +129,30 @@ static void a_denied_datagram_at_a_socket_is_seen(void **state)
     assert_true(seen);
 }
 
+/* A segment that goes to the stack that its connection has left is answered with a RST. */
+static void a_segment_for_the_wrong_stack_is_seen(void **state)
+{
+    bool seen = false;
+
+    (void)state;
+    for (uint64_t seed = 1; seed < 20 && !seen; seed++) {
+        struct world *world = calloc(1, sizeof *world);
+
+        assert_non_null(world);
+        sim_config_init(&config);
+        config.seed = seed;
+        config.bytes = 50000;
+        config.has_twins = true;
+        assert_int_equal(world_init(world, &config), 0);
+        world->network.steer = NULL;
+        world_run(world);
+        seen = strstr(world->failure, "reset") != NULL;
+        world_done(world);
+        free(world);
+    }
+    assert_true(seen);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +164,7 @@ int main(void)
         cmocka_unit_test(a_path_that_is_cut_is_seen),
         cmocka_unit_test(an_event_that_is_forgotten_is_seen),
         cmocka_unit_test(a_denied_datagram_at_a_socket_is_seen),
+        cmocka_unit_test(a_segment_for_the_wrong_stack_is_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
