@@ -378,11 +378,27 @@ void queue_transmit(struct queue *queue)
 
 /* ---- Threads -------------------------------------------------------------------------------- */
 
+/* So that it looks at what it is to do now. */
+static void wake(struct queue *queue)
+{
+    static const uint64_t one = 1;
+
+    (void)!write(queue->wake_source.fd, &one, sizeof one);
+}
+
+/* The first thread, which waits for that, is told. */
 static void look_at_rest(struct queue *queue)
 {
     bool has_rest = !queue->link_is_gone && relay_tcp_has_rest(queue);
 
-    __atomic_store_n(&queue->has_rest, has_rest, __ATOMIC_RELEASE);
+    if (__atomic_exchange_n(&queue->has_rest, has_rest, __ATOMIC_ACQ_REL) && !has_rest) {
+        wake(queue->run->queues[0]);
+    }
+}
+
+static bool is_ending(const struct run *run)
+{
+    return __atomic_load_n(&run->threads_end, __ATOMIC_ACQUIRE);
 }
 
 static void *run_queue(void *context)
@@ -391,10 +407,8 @@ static void *run_queue(void *context)
     struct run *run = queue->run;
 
     while (!__atomic_load_n(&run->threads_stop, __ATOMIC_ACQUIRE)) {
-        bool is_ending = __atomic_load_n(&run->threads_end, __ATOMIC_ACQUIRE);
-
-        run_turn(queue, is_ending ? queue->loop->now_ns + LOOK_AT_REST_NS : BERTH_NEVER);
-        if (is_ending) {
+        run_turn(queue, is_ending(run) ? queue->loop->now_ns + LOOK_AT_REST_NS : BERTH_NEVER);
+        if (is_ending(run)) { /* it may be what the turn was woken for */
             look_at_rest(queue);
         }
     }
@@ -495,14 +509,6 @@ int queue_start(struct run *run, struct launch_failure *failure)
         }
     }
     return BERTH_OK;
-}
-
-/* So that it looks at what it is to do now. */
-static void wake(struct queue *queue)
-{
-    static const uint64_t one = 1;
-
-    (void)!write(queue->wake_source.fd, &one, sizeof one);
 }
 
 void queue_end(struct run *run)
