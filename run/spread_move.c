@@ -261,6 +261,21 @@ static void give_up(struct relay_tcp *relay)
     loop_queue(relay->queue->loop, &relay->source);
 }
 
+/* Out of the first's stack, which alone knows the port that a client of the host's loopback got. */
+static int take_out(const struct relay_tcp *relay, struct moved *moved)
+{
+    struct berth *berth = relay->queue->berth;
+    struct berth_tcp_info info;
+    int result = berth_tcp_info(berth, relay->id, &info);
+
+    if (result < 0) {
+        return result;
+    }
+    moved->program = info.remote;
+    moved->peer = info.local;
+    return berth_tcp_export(berth, relay->id, &moved->exported);
+}
+
 bool spread_try(struct relay_tcp *relay)
 {
     struct queue *first = relay->queue;
@@ -272,7 +287,7 @@ bool spread_try(struct relay_tcp *relay)
         moved = calloc(1, sizeof *moved);
     }
     if (moved != NULL) {
-        result = berth_tcp_export(first->berth, relay->id, &moved->exported);
+        result = take_out(relay, moved);
     }
     if (result < 0) {
         free(moved);
@@ -283,8 +298,6 @@ bool spread_try(struct relay_tcp *relay)
     }
     moved->relay = relay;
     moved->helper = relay->moves_to;
-    moved->program = relay->conversation.program;
-    moved->peer = relay->conversation.peer;
     moved->parcel.deliver = deliver_move;
     spread_forget_choice(relay);
     relay->id = 0;

@@ -126,6 +126,21 @@ def check_published(folder):
     check_log("published", log, "in", 25 + BYTES, 1 + BYTES)
 
 
+def check_clients_of_one_port():
+    """Clients of the host's loopback whose ports are the same as the program sees them: half of them
+    get others, and those are what is known of them when they move."""
+    run = Watched("--quiet", "-p", "0.0.0.0:5015:80", "--", *streams("serve", "0.0.0.0", 80, COUNT))
+    assert run.process.stdout.readline() == "ready\n"
+    callers = [subprocess.Popen(streams("call", address, 5015, COUNT // 2, BYTES, "both", 0, 30100),
+                                text=True, stdout=subprocess.PIPE)
+               for address in ("127.0.0.1", "127.0.0.2")]
+    run.wait()
+    tap.is_equal("clients of one port: every byte, at both ends",
+                 (run.out.strip(), [one.communicate(timeout=60)[0].strip() for one in callers]),
+                 (str(COUNT), [str(COUNT // 2)] * 2))
+    check_spread("clients of one port", run)
+
+
 def check_same_ports():
     """Calls with the ports of calls that were moved, and reset: each is a new connection, the first
     thread's, whatever was known of its four-tuple."""
@@ -248,6 +263,7 @@ def main():
     with tap.temp_dir() as folder:
         check_called(folder)
         check_published(folder)
+    check_clients_of_one_port()
     check_same_ports()
     check_pause()
     check_left_behind()
