@@ -52,7 +52,37 @@ static int file_write(const char *path, const char *text)
     return written == (ssize_t)length ? 0 : -1;
 }
 
-int namespace_map_identity(const char *text, char *out, size_t out_bytes)
+/* The last of a line, so that the rest of it stays one line. */
+int64_t namespace_nobody_in(const char *text, uint32_t caller)
+{
+    uint32_t inside = 0;
+    uint32_t outside = 0;
+    uint32_t count = 0;
+    int64_t found = -1;
+    int taken = 0;
+
+    while (sscanf(text, "%" SCNu32 " %" SCNu32 " %" SCNu32 "%n", &inside, &outside, &count,
+                  &taken) == 3) {
+        int64_t last = (int64_t)inside + count - 1;
+
+        if (count > 1 && last > found && last != (int64_t)caller) {
+            found = last;
+        }
+        text += taken;
+    }
+    return found;
+}
+
+int64_t namespace_nobody(void)
+{
+    char uids[NAMESPACE_MAP_BYTES];
+
+    return file_read("/proc/self/uid_map", uids, sizeof(uids)) < 0
+               ? -1
+               : namespace_nobody_in(uids, geteuid());
+}
+
+int namespace_map_identity(const char *text, int64_t nobody, char *out, size_t out_bytes)
 {
     size_t used = 0;
     uint32_t inside = 0;
@@ -63,8 +93,9 @@ int namespace_map_identity(const char *text, char *out, size_t out_bytes)
     out[0] = '\0';
     while (sscanf(text, "%" SCNu32 " %" SCNu32 " %" SCNu32 "%n", &inside, &outside, &count,
                   &taken) == 3) {
+        bool has_nobody = nobody >= 0 && (int64_t)inside + count - 1 == nobody;
         int length = snprintf(out + used, out_bytes - used, "%" PRIu32 " %" PRIu32 " %" PRIu32 "\n",
-                              inside, inside, count);
+                              inside, inside, has_nobody ? count - 1 : count);
 
         used += (size_t)length;
         if (used >= out_bytes - 1) {
@@ -111,8 +142,10 @@ int namespace_maps_init(struct namespace_maps *maps, struct launch_error *error)
             file_read("/proc/self/gid_map", gids, sizeof(gids)) < 0) {
             return launch_error_set(error, LAUNCH_STEP_IDS, "/proc/self/uid_map");
         }
-        maps->is_whole = namespace_map_identity(uids, maps->uid_map, sizeof(maps->uid_map)) == 0 &&
-                         namespace_map_identity(gids, maps->gid_map, sizeof(maps->gid_map)) == 0;
+        maps->is_whole =
+            namespace_map_identity(uids, namespace_nobody_in(uids, geteuid()), maps->uid_map,
+                                   sizeof(maps->uid_map)) == 0 &&
+            namespace_map_identity(gids, -1, maps->gid_map, sizeof(maps->gid_map)) == 0;
     }
     if (!maps->is_whole) {
         snprintf(maps->uid_map, sizeof(maps->uid_map), "%u %u 1\n", geteuid(), geteuid());

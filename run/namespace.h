@@ -5,7 +5,8 @@
  * Invariants
  *  1. Ids are the same inside and outside: COMMAND keeps its user, and files keep their owners.
  *  2. Without privilege there is one id, the caller's own, and setgroups is denied (the kernel asks
- *     for that); with CAP_SETUID and CAP_SETGID every id that the caller itself has is there.
+ *     for that); with CAP_SETUID and CAP_SETGID every id that the caller itself has is there, but
+ *     for one user: nobody, whom no program inside can become, whatever it may.
  *  3. A and B have the same maps.
  */
 #ifndef RUN_NAMESPACE_H
@@ -33,9 +34,16 @@ struct namespace_maps {
 /* Works out the maps for a namespace that this process makes. */
 BERTH_MUST_CHECK int namespace_maps_init(struct namespace_maps *maps, struct launch_error *error);
 
-/* Turns the text of a uid_map or gid_map into the identity map of the same ids. Returns 0 or
- * BERTH_E_LIMIT when it has no line or does not fit. */
-BERTH_MUST_CHECK int namespace_map_identity(const char *text, char *out, size_t out_bytes);
+/* That user, of a namespace whose uid_map is TEXT: neither CALLER nor the only one of its line. -1:
+ * there is none. */
+int64_t namespace_nobody_in(const char *text, uint32_t caller);
+/* Of this process. */
+int64_t namespace_nobody(void);
+
+/* Turns the text of a uid_map or gid_map into the identity map of the same ids, without NOBODY (-1:
+ * with all). Returns 0 or BERTH_E_LIMIT when it has no line or does not fit. */
+BERTH_MUST_CHECK int namespace_map_identity(const char *text, int64_t nobody, char *out,
+                                            size_t out_bytes);
 
 /* Writes the maps of the user namespace that process `pid` has just made; from its parent. */
 BERTH_MUST_CHECK int namespace_maps_write(pid_t pid, const struct namespace_maps *maps,

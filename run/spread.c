@@ -6,10 +6,9 @@
 #include "run/spread.h"
 
 #include <sched.h>
-#include <stdio.h>
-#include <unistd.h>
 
 #include "run/inside.h"
+#include "run/namespace.h"
 #include "run/relay_tcp.h"
 #include "run/spread_parts.h"
 
@@ -27,31 +26,9 @@ enum {
 
 /* ---- Setting up ----------------------------------------------------------------------------- */
 
-/* A user of this namespace who is neither root nor the caller, and whom nobody can become; -1. */
-static int64_t nobody_at_all(void)
-{
-    FILE *file = fopen("/proc/self/uid_map", "re");
-    unsigned long inside = 0;
-    unsigned long outside = 0;
-    unsigned long count = 0;
-    int64_t found = -1;
-
-    while (file != NULL && fscanf(file, "%lu %lu %lu", &inside, &outside, &count) == 3) {
-        int64_t last = (int64_t)(inside + count - 1);
-
-        if (count > 1 && last > found && last != (int64_t)geteuid() && last < UINT32_MAX) {
-            found = last;
-        }
-    }
-    if (file != NULL) {
-        (void)fclose(file);
-    }
-    return found;
-}
-
 bool spread_guard_device(int fd)
 {
-    int64_t user = nobody_at_all();
+    int64_t user = namespace_nobody();
 
     return user >= 0 && link_tun_set_owner(fd, (uint32_t)user) == 0;
 }
@@ -60,7 +37,7 @@ uint32_t spread_threads(const struct run_config *config)
 {
     cpu_set_t processors;
 
-    if (config->pcap_file != NULL || config->impairment != NULL || nobody_at_all() < 0 ||
+    if (config->pcap_file != NULL || config->impairment != NULL || namespace_nobody() < 0 ||
         sched_getaffinity(0, sizeof processors, &processors) < 0) {
         return 1;
     }

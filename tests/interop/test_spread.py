@@ -229,19 +229,31 @@ def check_device():
         tap.skip("another queue of the device", "no /dev/net/tun for this user")
         return
     script = """
-import errno, fcntl, os, struct
-fd = os.open("/dev/net/tun", os.O_RDWR)
-for flags in (0x1101, 0x5101, 0x1001, 0x5001):  # TUN, no PI; several queues, virtio-net header
+import errno, fcntl, os, struct, sys
+def attempt(fd, flags, user):
     try:
+        if user is not None:
+            os.setresuid(user, user, user)
         fcntl.ioctl(fd, 0x400454CA, struct.pack("16sH22x", b"berth0", flags))
-        print("taken")
+        print("taken by", user)
     except OSError as error:
         print(errno.errorcode[error.errno])
+for user in [None, *map(int, sys.argv[1:])]:
+    for flags in (0x1101, 0x5101, 0x1001, 0x5001):  # TUN, no PI; several queues, virtio-net header
+        fd = os.open("/dev/net/tun", os.O_RDWR)
+        if os.fork() == 0:
+            attempt(fd, flags, user)
+            sys.stdout.flush()
+            os._exit(0)
+        os.wait()
+        os.close(fd)
 """
+    with open("/proc/self/uid_map", encoding="ascii") as file:  # whoever may be its owner
+        users = [int(line.split()[0]) + int(line.split()[2]) - 1 for line in file]
     for words in ([], ["--queues", "2"]):
-        done = host.run("--quiet", *words, "--", *host.python(script))
+        done = host.run("--quiet", *words, "--", *host.python(script, *users))
         tap.check(f"another queue of the device, {words or 'as it comes'}: refused",
-                  set(done.stdout.split()) <= {"EPERM", "EINVAL", "EBUSY"}
+                  set(done.stdout.splitlines()) <= {"EPERM", "EINVAL", "EBUSY"}
                   and "EPERM" in done.stdout, (done.stdout, done.stderr))
 
 
