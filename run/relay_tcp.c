@@ -243,7 +243,7 @@ static int connect_as(struct relay_tcp *relay, const struct berth_endpoint *clie
                       const struct berth_endpoint *program)
 {
     struct queue *queue = relay->queue;
-    int result = spread_has(queue->run, program, client)
+    int result = !spread_may_connect(queue->run, program, client)
                      ? BERTH_E_IN_USE
                      : berth_tcp_connect(queue->berth, client, program, &relay->user, &relay->id);
 

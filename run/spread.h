@@ -24,7 +24,7 @@
  *  2. Whose a connection is, the first thread knows of all of them, a helper of its own. A packet
  *     that a helper has been given is its stack's; one that the first thread has been given is
  *     looked at once more.
- *  3. A SYN ends what was known of its four-tuple.
+ *  3. A SYN ends what was known of its four-tuple, whichever side it is from.
  */
 #ifndef RUN_SPREAD_H
 #define RUN_SPREAD_H
@@ -87,9 +87,10 @@ void spread_forget_choice(struct relay_tcp *relay);
 
 /* Whose SEGMENT is that came in on FROM. */
 struct queue *spread_steer(struct queue *from, const struct steer_segment *segment);
-/* Is there a connection between PROGRAM and PEER that a helper has, or had lately? */
-bool spread_has(const struct run *run, const struct berth_endpoint *program,
-                const struct berth_endpoint *peer);
+/* May the first thread open a connection between PROGRAM and PEER: does no helper have one? What a
+ * helper had is forgotten, by both, before a packet of the new one leaves. */
+bool spread_may_connect(struct run *run, const struct berth_endpoint *program,
+                        const struct berth_endpoint *peer);
 /* At the end of a run, for each connection of the helpers': IS_LEFT says whether a process that the
  * program left behind holds it. */
 void spread_leave_living(struct run *run,

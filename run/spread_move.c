@@ -29,7 +29,7 @@ struct moved {
     struct relay_tcp *relay; /* NULL: it is over */
     enum run_end end;        /* the helper's: how it was */
     uint64_t ended_ns;
-    bool is_forgotten; /* and goes when it is over */
+    bool is_forgotten; /* by the first thread, which says so to the helper: atomically */
     struct berth_tcp_exported exported;
 };
 
@@ -83,17 +83,12 @@ static struct moved *find_second(const struct queue *helper, const struct berth_
     for (struct list_node *at = list_first(chain); at != NULL; at = list_next(chain, at)) {
         struct moved *moved = CONTAINER_OF(at, struct moved, second);
 
-        if (is_between(moved, program, peer)) {
+        if (is_between(moved, program, peer) &&
+            !__atomic_load_n(&moved->is_forgotten, __ATOMIC_ACQUIRE)) {
             return moved;
         }
     }
     return NULL;
-}
-
-bool spread_has(const struct run *run, const struct berth_endpoint *program,
-                const struct berth_endpoint *peer)
-{
-    return run->spread.moved.count > 0 && find_first(run, program, peer) != NULL;
 }
 
 /* The helper forgets it too: nobody knows of it any more. */
@@ -113,11 +108,25 @@ static void forget(struct run *run, struct moved *moved)
         list_remove(&moved->first);
         run->spread.moved.count--;
     }
-    moved->is_forgotten = true;
+    __atomic_store_n(&moved->is_forgotten, true, __ATOMIC_RELEASE);
     if (moved->relay == NULL) {
         moved->parcel.deliver = deliver_forget;
         queue_post(moved->helper, &moved->parcel);
     }
+}
+
+bool spread_may_connect(struct run *run, const struct berth_endpoint *program,
+                        const struct berth_endpoint *peer)
+{
+    struct moved *moved = run->spread.moved.count > 0 ? find_first(run, program, peer) : NULL;
+
+    if (moved != NULL && moved->relay != NULL) {
+        return false;
+    }
+    if (moved != NULL) {
+        forget(run, moved);
+    }
+    return true;
 }
 
 void spread_sweep(struct run *run)
