@@ -16,6 +16,7 @@
 #define WATCHED (EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET)
 
 #define OTHER_PORTS   4096 /* tried, with several queues */
+#define CHOICES       16   /* likewise, with one: helpers have few of the ports */
 #define LEAVE_LOOK_NS (20 * NS_PER_MS)
 #define LEAVE_NS_MAX  (10 * NS_PER_S)
 
@@ -216,8 +217,29 @@ void relay_tcp_on_held_closed(struct queue *queue, const struct berth_event *eve
 
 /* ---- Inwards: a client of the host's calls -------------------------------------------------- */
 
-/* With several queues, a free port of the gateway's whose connection is QUEUE's; with one the stack
- * chooses. BERTH_E_IN_USE: of so many tried none is. */
+/* From a port that the stack chooses: it knows its own connections, but not those of helpers. */
+static int connect_as_chosen(struct relay_tcp *relay, struct berth_endpoint client,
+                             const struct berth_endpoint *program)
+{
+    struct queue *queue = relay->queue;
+    struct berth_tcp_info info;
+
+    client.port = 0;
+    for (uint32_t i = 0; i < CHOICES; i++) {
+        int result = berth_tcp_connect(queue->berth, &client, program, &relay->user, &relay->id);
+
+        if (result < 0 || berth_tcp_info(queue->berth, relay->id, &info) < 0 ||
+            spread_may_connect(queue->run, program, &info.local)) {
+            return result;
+        }
+        BERTH_CHECK(berth_tcp_abort(queue->berth, relay->id) == BERTH_OK);
+        relay->id = 0;
+    }
+    return BERTH_E_IN_USE;
+}
+
+/* With several queues, a free port of the gateway's whose connection is QUEUE's. BERTH_E_IN_USE: of
+ * so many tried none is. */
 static int connect_as_any(struct relay_tcp *relay, struct berth_endpoint client,
                           const struct berth_endpoint *program)
 {
@@ -225,8 +247,7 @@ static int connect_as_any(struct relay_tcp *relay, struct berth_endpoint client,
     int result = BERTH_E_IN_USE;
 
     if (queue->run->queue_count == 1) {
-        client.port = 0;
-        return berth_tcp_connect(queue->berth, &client, program, &relay->user, &relay->id);
+        return connect_as_chosen(relay, client, program);
     }
     for (uint32_t i = 1; i <= OTHER_PORTS && result == BERTH_E_IN_USE; i++) {
         client.port = (uint16_t)(client.port % UINT16_MAX + 1);
@@ -532,6 +553,11 @@ void relay_tcp_moved(struct relay_tcp *relay, bool is_there)
         return;
     }
     loop_queue(queue->loop, &relay->source);
+}
+
+void relay_tcp_superseded(struct relay_tcp *relay)
+{
+    relay_end(relay, RUN_END_RESET_BY_PROGRAM);
 }
 
 /* ---- The end of a run ----------------------------------------------------------------------- */

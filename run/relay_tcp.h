@@ -109,6 +109,8 @@ bool relay_tcp_may_move(const struct relay_tcp *relay);
 /* On its new thread: it goes on. Not IS_THERE: its connection was lost on the way, or the run is
  * over. */
 void relay_tcp_moved(struct relay_tcp *relay, bool is_there);
+/* RELAY, of a helper: the program has begun another connection with its ends. */
+void relay_tcp_superseded(struct relay_tcp *relay);
 
 /* At the end of a run: notes which connections processes that the program left behind still hold;
  * nothing of those is waited for. */

@@ -24,7 +24,8 @@
  *  2. Whose a connection is, the first thread knows of all of them, a helper of its own. A packet
  *     that a helper has been given is its stack's; one that the first thread has been given is
  *     looked at once more.
- *  3. A SYN ends what was known of its four-tuple, whichever side it is from.
+ *  3. A SYN ends what was known of its four-tuple, whichever side it is from;
+ *     the program's also what a helper still had of it.
  */
 #ifndef RUN_SPREAD_H
 #define RUN_SPREAD_H

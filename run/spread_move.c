@@ -23,11 +23,13 @@ struct moved {
     struct list_node first;  /* spread.moved; the first thread's, as all but what is said */
     struct list_node second; /* helper->helped; the helper's */
     struct parcel parcel;    /* on its way to one of them */
+    struct parcel parting;   /* to the helper: its ends are another connection's */
     struct berth_endpoint program;
     struct berth_endpoint peer;
     struct queue *helper;
     struct relay_tcp *relay; /* NULL: it is over */
-    enum run_end end;        /* the helper's: how it was */
+    enum run_end end;        /* the helper's, as the next: how it was */
+    bool is_ended;
     uint64_t ended_ns;
     bool is_forgotten; /* by the first thread, which says so to the helper: atomically */
     struct berth_tcp_exported exported;
@@ -129,6 +131,27 @@ bool spread_may_connect(struct run *run, const struct berth_endpoint *program,
     return true;
 }
 
+/* The program's kernel has forgotten it, and cannot say so any more. */
+static void deliver_parting(struct queue *to, struct parcel *parcel, bool is_over)
+{
+    struct moved *moved = CONTAINER_OF(parcel, struct moved, parting);
+
+    (void)to;
+    if (!is_over && !moved->is_ended) {
+        relay_tcp_superseded(moved->relay);
+    }
+}
+
+/* A SYN of the program's has the ends of MOVED. */
+static void begin_anew(struct run *run, struct moved *moved)
+{
+    if (moved->relay != NULL) {
+        moved->parting.deliver = deliver_parting;
+        queue_post(moved->helper, &moved->parting);
+    }
+    forget(run, moved);
+}
+
 void spread_sweep(struct run *run)
 {
     struct spread_table *table = &run->spread.moved;
@@ -173,7 +196,7 @@ struct queue *spread_steer(struct queue *from, const struct steer_segment *segme
     }
     moved = run->spread.moved.count > 0 ? find_first(run, &segment->from, &segment->to) : NULL;
     if (moved != NULL && segment->opens) {
-        forget(run, moved);
+        begin_anew(run, moved);
     }
     return moved != NULL && !segment->opens ? moved->helper : from;
 }
@@ -220,6 +243,7 @@ void spread_ended(struct relay_tcp *relay, enum run_end end)
 
     list_remove(&relay->all);
     moved->end = end;
+    moved->is_ended = true;
     moved->parcel.deliver = deliver_ended;
     queue_post(relay->queue->run->guard, &moved->parcel);
 }

@@ -6,6 +6,7 @@ one run."""
 
 import collections
 import os
+import select
 import signal
 import subprocess
 import time
@@ -183,6 +184,55 @@ def check_same_ports():
     check_spread("the same ports again", run)
 
 
+def check_forgotten():
+    """A connection that the program closed, and its kernel forgot since the far end went on: who has
+    the same port next ends it, wherever it is."""
+    ended = []
+
+    def serve(connection):
+        while connection.recv(1 << 20) not in (b"", b"again"):
+            pass
+        poll = select.poll()
+        poll.register(connection, 0)  # a RST
+        ended.append(bool(poll.poll(20_000)))
+
+    server = host.Server(serve)
+    script = """
+import socket, sys, threading, time
+def make(i):
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_LINGER2, 1)
+    s.bind(("", 31000 + i))
+    s.connect(("10.0.2.2", int(sys.argv[1])))
+    return s
+def send(i):
+    s, data, end = make(i), bytes(1 << 20), time.monotonic() + 3
+    while time.monotonic() < end:
+        s.sendall(data)
+    s.close()
+threads = [threading.Thread(target=send, args=(i,)) for i in range(int(sys.argv[2]))]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+time.sleep(2.5)
+again = [make(i) for i in range(int(sys.argv[2]))]
+[s.sendall(b"again") for s in again]
+print(len(again), flush=True)
+sys.stdin.readline()
+"""
+    run = Watched("--quiet", "--allow", f"out {server.port} to host", "--",
+                  *host.python(script, server.port, COUNT), stdin=subprocess.PIPE)
+    tap.is_equal("forgotten by the program's kernel: the same ports again",
+                 run.process.stdout.readline(), f"{COUNT}\n")
+    tap.check("and their servers hear of it", host.wait_until(lambda: len(ended) == COUNT, 10),
+              ended)
+    run.worked.update(worked(run.process.pid))
+    run.process.stdin.close()
+    run.process.stdin = None
+    run.wait()
+    check_spread("forgotten", run)
+
+
 def check_pause():
     """Longer than the kernel remembers where a flow's answers came from: then its packets may come
     in on any queue."""
@@ -303,6 +353,7 @@ def main():
     check_clients_of_one_port()
     check_clients_again()
     check_same_ports()
+    check_forgotten()
     check_pause()
     check_left_behind()
     check_goes_on()
