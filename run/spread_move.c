@@ -16,6 +16,7 @@ enum { MOVED_MAX = 4096 }; /* that are not forgotten yet */
 #define GIVE_UP_NS (20 * NS_PER_MS)
 #define STAY_NS    (2 * NS_PER_S)
 #define KEEP_NS    (120 * NS_PER_S) /* TIME-WAIT, and a FIN that goes again */
+#define TAIL_NS    NS_PER_S
 #define DETACH_NS  (500 * NS_PER_MS)
 
 /* A connection that has gone to a helper. */
@@ -117,12 +118,18 @@ static void forget(struct run *run, struct moved *moved)
     }
 }
 
+/* Closed in order, and lately: the helper's stack may still deliver the last of it. */
+static bool may_have_tail(const struct run *run, const struct moved *moved)
+{
+    return moved->end == RUN_END_CLOSED && run->guard->loop->now_ns - moved->ended_ns < TAIL_NS;
+}
+
 bool spread_may_connect(struct run *run, const struct berth_endpoint *program,
                         const struct berth_endpoint *peer)
 {
     struct moved *moved = run->spread.moved.count > 0 ? find_first(run, program, peer) : NULL;
 
-    if (moved != NULL && moved->relay != NULL) {
+    if (moved != NULL && (moved->relay != NULL || may_have_tail(run, moved))) {
         return false;
     }
     if (moved != NULL) {

@@ -236,15 +236,21 @@ static int make_carriers(struct run *run, struct launch_failure *failure)
     return BERTH_OK;
 }
 
-static int make_helpers(struct run *run, struct launch_failure *failure)
+/* As many as there is memory for: a run does without. */
+static void make_helpers(struct run *run)
 {
-    int result = BERTH_OK;
+    struct launch_failure failure;
+    uint32_t count = max_u32(run->queue_count, 1); /* the first is none */
 
-    for (uint32_t i = run->queue_count; i < run->thread_count && result == BERTH_OK; i++) {
-        result = make_carrier(run->queues[i], failure);
+    while (count < run->thread_count && make_carrier(run->queues[count], &failure) == BERTH_OK) {
+        count++;
     }
+    for (uint32_t i = count; i < run->thread_count; i++) {
+        queue_free(run->queues[i]);
+        run->queues[i] = NULL;
+    }
+    run->thread_count = count;
     explicit_bzero(run->seed, sizeof run->seed);
-    return result;
 }
 
 int stack_setup(struct run *run, struct launch_failure *failure)
@@ -264,7 +270,7 @@ int stack_setup(struct run *run, struct launch_failure *failure)
         result = make_stack(run->guard, failure);
     }
     if (result == BERTH_OK) {
-        result = make_helpers(run, failure);
+        make_helpers(run);
     }
     if (result < 0) {
         return result;

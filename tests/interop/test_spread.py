@@ -6,6 +6,7 @@ one run."""
 
 import collections
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -298,6 +299,17 @@ def check_one():
             tap.is_equal(f"{name}: one thread", count, 1)
 
 
+def check_little_memory():
+    """Room for one stack, not for another: one thread then, and no failure."""
+    if SLOW:
+        tap.skip("little memory", "a build with a sanitizer wants more")
+        return
+    least = 300 << 20
+    done = host.run("--quiet", "--", "true", preexec_fn=lambda: resource.setrlimit(
+        resource.RLIMIT_AS, (least, least)))
+    tap.is_equal("little memory: one thread", (done.returncode, done.stderr), (0, ""))
+
+
 def check_device():
     """The program cannot take the device's packets by another queue of it."""
     if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
@@ -359,6 +371,7 @@ def main():
     check_goes_on()
     check_all_spread()
     check_one()
+    check_little_memory()
     check_device()
     check_idle()
     tap.done()
