@@ -5,7 +5,6 @@
  */
 #include "cli/run.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +42,7 @@ struct settings {
     struct berth_address resolver;
     struct berth_address resolver6;
     uint64_t mtu;
-    unsigned long queues; /* 0: auto */
+    uint64_t queues; /* 0: auto */
     bool has_network;
     bool has_network6;
     bool is_v4_only;
@@ -134,23 +133,15 @@ static bool set_impairment(void *context, const char *value, struct cli_complain
 static bool set_queues(void *context, const char *value, struct cli_complaint *complaint)
 {
     struct settings *settings = context;
-    char *end;
-    unsigned long queues;
 
-    if (strcmp(value, "auto") == 0) {
-        settings->queues = 0;
+    settings->queues = 0;
+    if (strcmp(value, "auto") == 0 ||
+        cli_options_number(value, 1, LAUNCH_QUEUES_MAX, &settings->queues)) {
         return true;
     }
-    errno = 0;
-    queues = strtoul(value, &end, 10);
-    if (value[0] < '0' || value[0] > '9' || *end != '\0' || errno != 0 || queues < 1 ||
-        queues > LAUNCH_QUEUES_MAX) {
-        (void)snprintf(complaint->expected, sizeof complaint->expected, "1 to %d, or auto",
-                       LAUNCH_QUEUES_MAX);
-        return false;
-    }
-    settings->queues = queues;
-    return true;
+    (void)snprintf(complaint->expected, sizeof complaint->expected, "1 to %d, or auto",
+                   LAUNCH_QUEUES_MAX);
+    return false;
 }
 
 static bool add_nameserver(void *context, const char *value, struct cli_complaint *complaint)

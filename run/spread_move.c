@@ -36,6 +36,15 @@ struct moved {
     struct berth_tcp_exported exported;
 };
 
+/* HELPER looks in a while whether it has nothing left. */
+static void rest_later(struct queue *helper)
+{
+    struct loop *loop = helper->loop;
+
+    loop_timer_clear(loop, &helper->detach_timer);
+    loop_timer_set(loop, &helper->detach_timer, loop->now_ns + DETACH_NS);
+}
+
 /* ---- Who knows of it ------------------------------------------------------------------------ */
 
 static struct list *chain_of(struct spread_table *table, const struct run *run,
@@ -249,6 +258,9 @@ void spread_ended(struct relay_tcp *relay, enum run_end end)
     struct moved *moved = relay->moved;
 
     list_remove(&relay->all);
+    if (list_is_empty(&relay->queue->tcp_relays)) {
+        rest_later(relay->queue);
+    }
     moved->end = end;
     moved->is_ended = true;
     moved->parcel.deliver = deliver_ended;
@@ -371,14 +383,18 @@ void spread_retry(struct run *run)
 
 /* ---- The helper's queue of the device ------------------------------------------------------- */
 
+/* While it has relays nothing is looked at: the end of the last one begins anew. */
 static void on_idle(struct loop_timer *timer)
 {
     struct queue *helper = CONTAINER_OF(timer, struct queue, detach_timer);
     struct berth_stats stats;
 
+    if (!list_is_empty(&helper->tcp_relays)) {
+        return;
+    }
     berth_stats(helper->berth, &stats);
-    if (stats.tcp_connections > 0 || !list_is_empty(&helper->tcp_relays)) {
-        loop_timer_set(helper->loop, timer, helper->loop->now_ns + DETACH_NS);
+    if (stats.tcp_connections > 0) {
+        rest_later(helper);
         return;
     }
     helper->is_detached = link_tun_attach(link_fd(helper->link), false) == 0;
@@ -403,6 +419,5 @@ void spread_wake_device(struct queue *helper)
     }
     helper->is_detached = false;
     helper->link_source.ready = EPOLLIN; /* it may have been read to its end before */
-    loop_timer_clear(helper->loop, &helper->detach_timer);
-    loop_timer_set(helper->loop, &helper->detach_timer, helper->loop->now_ns + DETACH_NS);
+    rest_later(helper);
 }
