@@ -35,7 +35,10 @@
 #include "run/queue.h"
 #include "run/sockets.h"
 
-enum { SPREAD_CHAINS = 256 };
+enum {
+    SPREAD_CHAINS = 256,
+    SPREAD_MOVED_MAX = 4096, /* connections that have gone to helpers and are not forgotten yet */
+};
 
 struct relay_tcp;
 struct run_config;

@@ -10,8 +10,6 @@
 #include "run/relay_tcp.h"
 #include "run/spread_parts.h"
 
-enum { MOVED_MAX = 4096 }; /* that are not forgotten yet */
-
 #define RETRY_NS   (250 * NS_PER_US)
 #define GIVE_UP_NS (20 * NS_PER_MS)
 #define STAY_NS    (2 * NS_PER_S)
@@ -335,7 +333,8 @@ bool spread_try(struct relay_tcp *relay)
     struct moved *moved = NULL;
     int result = BERTH_E_LIMIT;
 
-    if (run->spread.moved.count < MOVED_MAX && !run->is_ending && relay_tcp_may_move(relay)) {
+    if (run->spread.moved.count < SPREAD_MOVED_MAX && !run->is_ending &&
+        relay_tcp_may_move(relay)) {
         moved = calloc(1, sizeof *moved);
     }
     if (moved != NULL) {

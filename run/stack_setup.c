@@ -24,6 +24,9 @@ enum {
     RECEIVE_INITIAL = 128 * 1024,
 };
 
+_Static_assert((int)SPREAD_MOVED_MAX < (int)CONNECTIONS,
+               "one helper has room for all that may have gone");
+
 /* About what it takes until a far end that was woken has answered: with the answer goes the ACK. */
 #define QUICK_ACK_NS (100 * NS_PER_US)
 

@@ -342,9 +342,11 @@ BERTH_API BERTH_MUST_CHECK int berth_tcp_export(struct berth *berth, berth_id id
                                                 struct berth_tcp_exported *out);
 /*
  * EXPORTED goes on here; the next berth_transmit tells its peer, by an ACK. The firewall is not
- * asked: it has been. It is now at least when it left. BERTH_E_IN_USE: there is a connection
- * between these ends. BERTH_E_LIMIT: so many connections, or endpoints with ports. BERTH_E_INVALID:
- * it is from a stack with another seed. After an error EXPORTED may go back, or elsewhere.
+ * asked: it has been. It is now at least when it left. What is left here of an earlier connection
+ * between these ends, which its owner has closed, ends without a word. BERTH_E_IN_USE: there is one
+ * that he has not closed. BERTH_E_LIMIT: so many connections, or endpoints with ports.
+ * BERTH_E_INVALID: it is from a stack with another seed. After an error EXPORTED may go back, or
+ * elsewhere.
  */
 BERTH_API BERTH_MUST_CHECK int berth_tcp_import(struct berth *berth,
                                                 const struct berth_tcp_exported *exported,

@@ -134,16 +134,31 @@ static void go_on(struct tcp *tcp, struct tcp_conn *conn)
     tcp_timer_arm(tcp, conn);
 }
 
+/* What is left here of an earlier life of the four of PAIR ends: the peer has begun another since.
+ * False: it is somebody's. */
+static bool make_way(struct tcp *tcp, const struct tcp_pair *pair)
+{
+    struct tcp_conn *conn = tcp_find(tcp, pair);
+    struct tcp_time_wait *wait = tcp_find_time_wait(tcp, pair);
+    if (conn != NULL && conn_has(conn, CONN_ORPHAN)) {
+        tcp_conn_end(tcp, conn, 0);
+        conn = NULL;
+    }
+    if (conn != NULL || tcp_find_syn(tcp, pair) != NULL) {
+        return false;
+    }
+    if (wait != NULL) {
+        tcp_time_wait_end(tcp, wait);
+    }
+    return true;
+}
+
 int tcp_import(struct tcp *tcp, const struct berth_tcp_exported *exported, struct tcp_conn **out)
 {
     const struct moved *moved = (const struct moved *)exported;
     struct tcp_pair pair = tcp_pair(tcp, &moved->conn.local, &moved->conn.remote);
-    if (tcp_find(tcp, &pair) != NULL || tcp_find_syn(tcp, &pair) != NULL) {
+    if (!make_way(tcp, &pair)) {
         return BERTH_E_IN_USE;
-    }
-    struct tcp_time_wait *wait = tcp_find_time_wait(tcp, &pair);
-    if (wait != NULL) { /* of an earlier life of these four */
-        tcp_time_wait_end(tcp, wait);
     }
     int error = take_port(tcp, &moved->conn);
     if (error != 0) {

@@ -486,6 +486,38 @@ static void an_earlier_life_gives_way(void **state)
     talk_end(&second);
 }
 
+/* Also what its owner has closed, and the peer does not answer any more: it has begun anew. Not what
+ * somebody still has. */
+static void a_closed_one_gives_way(void **state)
+{
+    (void)state;
+    struct talk first;
+    struct talk second;
+    struct berth_tcp_exported exported;
+    berth_id id = 0;
+    talk_begin(&first, NULL);
+    talk_begin(&second, NULL);
+    talk_established(&second);
+    talk_established(&first);
+    assert_int_equal(berth_tcp_export(first.berth, first.id, &exported), 0);
+    assert_int_equal(berth_tcp_import(second.berth, &exported, NULL, &id), BERTH_E_IN_USE);
+    talk_write(&second, 10);
+    assert_int_equal(berth_tcp_close(second.berth, second.id), 0);
+    talk_collect(&second);
+    talk_forget(&second);
+    assert_int_equal(talk_connections(&second), 1);
+    share_peer(&second, &first);
+    assert_int_equal(berth_tcp_import(second.berth, &exported, &second, &second.id), 0);
+    assert_int_equal(talk_connections(&second), 1);
+    talk_collect(&second);
+    talk_out(&second, ". 1 ack 1");
+    assert_int_equal(talk_info(&second).state, BERTH_TCP_ESTABLISHED);
+    (void)talk_wait_out_ms(&second, 60000);
+    talk_silent(&second);
+    talk_end(&first);
+    talk_end(&second);
+}
+
 /* A timeout that no round trip has been measured after is still backed off (RFC 6298 5): that would
  * be forgotten. */
 static void not_while_a_timeout_is_unsettled(void **state)
@@ -591,6 +623,7 @@ int main(void)
         cmocka_unit_test(its_segments_fit_the_path),
         cmocka_unit_test(its_old_id_stays_stale),
         cmocka_unit_test(an_earlier_life_gives_way),
+        cmocka_unit_test(a_closed_one_gives_way),
         cmocka_unit_test(not_while_a_timeout_is_unsettled),
         cmocka_unit_test(a_full_stack_keeps_nothing_of_it),
         cmocka_unit_test(its_use_is_seen_where_it_is),
