@@ -264,3 +264,28 @@ uint64_t talk_drops(struct talk *talk, enum berth_drop drop)
     berth_stats(talk->berth, &stats);
     return stats.drops[drop];
 }
+
+/* ---- Two stacks ----------------------------------------------------------------------------- */
+
+void talk_share_peer(struct talk *to, const struct talk *from)
+{
+    to->now_ns = from->now_ns;
+    to->peer_iss = from->peer_iss;
+    to->peer_port = from->peer_port;
+    to->port = from->port;
+    to->iss = from->iss;
+    to->iss_known = from->iss_known;
+}
+
+void talk_move(struct talk *from, struct talk *to)
+{
+    struct berth_tcp_exported exported;
+    struct berth_tcp_exported copy;
+    talk_share_peer(to, from);
+    assert_int_equal(berth_tcp_export(from->berth, from->id, &exported), 0);
+    talk_silent(from);
+    memcpy(&copy, &exported, sizeof copy);
+    memset(&exported, 0xff, sizeof exported);
+    assert_int_equal(berth_tcp_import(to->berth, &copy, to, &to->id), 0);
+    talk_collect(to);
+}

@@ -131,6 +131,11 @@ uint32_t talk_time_waits(struct talk *talk);
 uint32_t talk_half_open(struct talk *talk);
 uint64_t talk_drops(struct talk *talk, enum berth_drop drop);
 
+/* TO is the talk of another stack, with the same peer; the connection is not there yet. */
+void talk_share_peer(struct talk *to, const struct talk *from);
+/* The connection of FROM goes on in TO; its first word there is an ACK. */
+void talk_move(struct talk *from, struct talk *to);
+
 uint8_t talk_byte(uint64_t offset);
 struct berth_address talk_address(const char *text);
 struct berth_address talk_stack(const struct talk *talk);

@@ -6,8 +6,6 @@
 #include "talk.h"
 
 #include "base/bytes.h"
-#include "ports/ports.h"
-#include "stack/stack.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,45 +15,15 @@
 
 #include <cmocka.h>
 
-/* TO is the talk of another stack, with the same peer; the connection is not there yet. */
-static void share_peer(struct talk *to, const struct talk *from)
-{
-    to->now_ns = from->now_ns;
-    to->peer_iss = from->peer_iss;
-    to->peer_port = from->peer_port;
-    to->port = from->port;
-    to->iss = from->iss;
-    to->iss_known = from->iss_known;
-}
-
 static int try_export(struct talk *from)
 {
     struct berth_tcp_exported exported;
     return berth_tcp_export(from->berth, from->id, &exported);
 }
 
-/* The connection of FROM goes on in TO; its first word there is an ACK. */
-static void move(struct talk *from, struct talk *to)
-{
-    struct berth_tcp_exported exported;
-    struct berth_tcp_exported copy;
-    share_peer(to, from);
-    assert_int_equal(berth_tcp_export(from->berth, from->id, &exported), 0);
-    talk_silent(from);
-    memcpy(&copy, &exported, sizeof copy);
-    memset(&exported, 0xff, sizeof exported);
-    assert_int_equal(berth_tcp_import(to->berth, &copy, to, &to->id), 0);
-    talk_collect(to);
-}
-
 static void with_timestamps(struct berth_config *config)
 {
     config->tcp.timestamps = true;
-}
-
-static void other_seed(struct berth_config *config)
-{
-    config->seed[0] ^= 1;
 }
 
 /* Bytes go on both ways, where they were. */
@@ -74,7 +42,7 @@ static void the_stream_goes_on(void **state)
     talk_out(&first, "P. 1+50 ack 101");
     talk_in(&first, ". 101 ack 51");
     struct berth_tcp_info before = talk_info(&first);
-    move(&first, &second);
+    talk_move(&first, &second);
     talk_out(&second, ". 51 ack 101");
     struct berth_tcp_info after = talk_info(&second);
     assert_int_equal(after.state, BERTH_TCP_ESTABLISHED);
@@ -111,7 +79,7 @@ static void it_is_gone_where_it_was(void **state)
     talk_begin(&second, NULL);
     talk_established(&first);
     berth_id was = first.id;
-    move(&first, &second);
+    talk_move(&first, &second);
     struct berth_tcp_info info;
     assert_int_equal(berth_tcp_info(first.berth, was, &info), BERTH_E_STALE);
     assert_int_equal(talk_connections(&first), 0);
@@ -132,7 +100,7 @@ static void it_ends_in_order(void **state)
     talk_begin(&first, NULL);
     talk_begin(&second, NULL);
     talk_established(&first);
-    move(&first, &second);
+    talk_move(&first, &second);
     talk_out(&second, ". 1 ack 1");
     assert_int_equal(berth_tcp_close(second.berth, second.id), 0);
     talk_collect(&second);
@@ -158,7 +126,7 @@ static void timestamps_run_on(void **state)
     talk_open(&first, "S 0 mss 1460 sackok wscale 7 ts 100 0", "S. 0 ack 1", ". 1 ack 1 ts 101 0");
     uint32_t began = first.last_tsval;
     talk_wait_ms(&first, 500);
-    move(&first, &second);
+    talk_move(&first, &second);
     talk_out(&second, ". 1 ack 1");
     assert_in_range(second.last_tsval - began, 500, 501);
     assert_int_equal(second.last_tsecr, 101);
@@ -223,29 +191,6 @@ static void only_an_established_one_moves(void **state)
     talk_end(&talk);
 }
 
-static void it_comes_once_and_only_to_its_like(void **state)
-{
-    (void)state;
-    struct talk first;
-    struct talk second;
-    struct talk stranger;
-    struct berth_tcp_exported exported;
-    berth_id id = 0;
-    talk_begin(&first, NULL);
-    talk_begin(&second, NULL);
-    talk_begin(&stranger, other_seed);
-    talk_established(&first);
-    assert_int_equal(berth_tcp_export(first.berth, first.id, &exported), 0);
-    assert_int_equal(berth_tcp_import(stranger.berth, &exported, NULL, &id), BERTH_E_INVALID);
-    assert_int_equal(berth_tcp_import(second.berth, &exported, NULL, &id), 0);
-    assert_int_equal(berth_tcp_import(second.berth, &exported, NULL, &id), BERTH_E_IN_USE);
-    assert_int_equal(talk_connections(&second), 1);
-    assert_int_equal(berth_tcp_abort(second.berth, id), 0);
-    talk_end(&first);
-    talk_end(&second);
-    talk_end(&stranger);
-}
-
 /* An ACK that was still owed is the one that it begins with. */
 static void an_ack_that_is_owed_goes(void **state)
 {
@@ -262,7 +207,7 @@ static void an_ack_that_is_owed_goes(void **state)
         talk_read(&first, at * 10, 10);
         talk_forget(&first);
     }
-    move(&first, &second);
+    talk_move(&first, &second);
     talk_out(&second, ". 1 ack 401");
     talk_in(&second, "P. 401+10 ack 1"); /* and the next is in time, whatever timer ran there */
     talk_silent(&second);
@@ -291,7 +236,7 @@ static void its_options_go_with_it(void **state)
     assert_int_equal(berth_tcp_set(first.berth, first.id, BERTH_TCP_DSCP, 10), 0);
     assert_int_equal(berth_tcp_set(first.berth, first.id, BERTH_TCP_NO_DELAY, 1), 0);
     talk_wait_ms(&first, 1000);
-    move(&first, &second);
+    talk_move(&first, &second);
     talk_out(&second, ". 1 ack 1 tos 40");
     assert_int_equal(berth_tcp_get(second.berth, second.id, BERTH_TCP_NO_DELAY, &value), 0);
     assert_int_equal(value, 1);
@@ -302,45 +247,6 @@ static void its_options_go_with_it(void **state)
     talk_silent(&second);
     talk_wait_ms(&second, 3000);
     talk_out(&second, ". 0 ack 1"); /* a keep-alive probe */
-    talk_end(&first);
-    talk_end(&second);
-}
-
-static uint32_t taken_towards_peer(struct talk *talk)
-{
-    struct ports_use use = {.local = talk_stack(talk),
-                            .remote = {talk_peer(talk), talk->peer_port},
-                            .protocol = BERTH_TCP};
-    return ports_taken(&talk->berth->ports, &use);
-}
-
-static void connect_from_any_port(struct talk *talk)
-{
-    struct berth_endpoint remote = {talk_peer(talk), talk->peer_port};
-    assert_int_equal(berth_tcp_connect(talk->berth, NULL, &remote, talk, &talk->id), 0);
-    talk->port = talk_info(talk).local.port;
-    talk_collect(talk);
-    talk_out(talk, "S 0");
-    talk_in(talk, "S. 0 ack 1 mss 1460 sackok wscale 7");
-    talk_forget(talk);
-}
-
-/* A port that connecting took is the new stack's to give back. */
-static void its_port_goes_with_it(void **state)
-{
-    (void)state;
-    struct talk first;
-    struct talk second;
-    talk_begin(&first, NULL);
-    talk_begin(&second, NULL);
-    connect_from_any_port(&first);
-    assert_int_equal(taken_towards_peer(&first), 1);
-    move(&first, &second);
-    assert_int_equal(taken_towards_peer(&first), 0);
-    assert_int_equal(taken_towards_peer(&second), 1);
-    assert_int_equal(berth_tcp_abort(second.berth, second.id), 0);
-    talk_collect(&second);
-    assert_int_equal(taken_towards_peer(&second), 0);
     talk_end(&first);
     talk_end(&second);
 }
@@ -361,7 +267,7 @@ static void its_window_goes_with_it(void **state)
         talk_in(&first, ". 1 ack 14601");
         struct berth_tcp_info before = talk_info(&first);
         assert_true(before.cwnd_bytes > 14600);
-        move(&first, &second);
+        talk_move(&first, &second);
         talk_forget(&second);
         talk_write(&second, 2000);
         assert_int_equal(talk_info(&second).cwnd_bytes, before.cwnd_bytes);
@@ -384,39 +290,11 @@ static void a_cookie_opens_once(void **state)
     talk_begin(&first, always_cookies);
     talk_begin(&second, always_cookies);
     talk_open(&first, "S 0 win 65535 mss 1460", "S. 0 ack 1", ". 1 ack 1");
-    move(&first, &second);
+    talk_move(&first, &second);
     assert_int_equal(talk_connections(&first), 0);
     talk_in(&first, ". 1 ack 1");
     assert_int_equal(talk_connections(&first), 0);
     talk_out(&first, "R 1");
-    talk_end(&first);
-    talk_end(&second);
-}
-
-static void one_endpoint(struct berth_config *config)
-{
-    config->limits.port_endpoints = 1;
-}
-
-/* Where there is no room for its port it can go back, or elsewhere. */
-static void a_full_port_space_is_a_limit(void **state)
-{
-    (void)state;
-    struct talk first;
-    struct talk second;
-    struct berth_tcp_exported exported;
-    berth_id other = 0;
-    talk_begin(&first, NULL);
-    talk_begin(&second, one_endpoint);
-    struct berth_endpoint elsewhere = {talk_peer(&first), 99};
-    assert_int_equal(berth_tcp_connect(second.berth, NULL, &elsewhere, NULL, &other), 0);
-    connect_from_any_port(&first);
-    assert_int_equal(berth_tcp_export(first.berth, first.id, &exported), 0);
-    assert_int_equal(berth_tcp_import(second.berth, &exported, NULL, &second.id), BERTH_E_LIMIT);
-    assert_int_equal(talk_connections(&second), 1);
-    assert_int_equal(berth_tcp_import(first.berth, &exported, &first, &first.id), 0);
-    talk_collect(&first);
-    talk_out(&first, ". 1 ack 1");
     talk_end(&first);
     talk_end(&second);
 }
@@ -437,7 +315,7 @@ static void its_segments_fit_the_path(void **state)
     talk_forget(&second);
     first.peer_port++;
     talk_established(&first);
-    move(&first, &second);
+    talk_move(&first, &second);
     assert_int_equal(talk_info(&second).mss_send, 960);
     talk_end(&first);
     talk_end(&second);
@@ -454,66 +332,12 @@ static void its_old_id_stays_stale(void **state)
     talk_begin(&second, NULL);
     talk_established(&first);
     berth_id was = first.id;
-    move(&first, &second);
+    talk_move(&first, &second);
     talk_forget(&second);
-    move(&second, &first);
+    talk_move(&second, &first);
     talk_out(&first, ". 1 ack 1");
     assert_int_equal(berth_tcp_info(first.berth, was, &info), BERTH_E_STALE);
     assert_int_equal(berth_tcp_info(first.berth, first.id, &info), 0);
-    talk_end(&first);
-    talk_end(&second);
-}
-
-/* What is left there of an earlier life of its ends gives way. */
-static void an_earlier_life_gives_way(void **state)
-{
-    (void)state;
-    struct talk first;
-    struct talk second;
-    talk_begin(&first, NULL);
-    talk_begin(&second, NULL);
-    talk_established(&second);
-    assert_int_equal(berth_tcp_close(second.berth, second.id), 0);
-    talk_collect(&second);
-    talk_in(&second, "F. 1 ack 2");
-    talk_forget(&second);
-    assert_int_equal(talk_time_waits(&second), 1);
-    talk_established(&first);
-    move(&first, &second);
-    assert_int_equal(talk_time_waits(&second), 0);
-    assert_int_equal(talk_connections(&second), 1);
-    talk_end(&first);
-    talk_end(&second);
-}
-
-/* Also what its owner has closed, and the peer does not answer any more: it has begun anew. Not what
- * somebody still has. */
-static void a_closed_one_gives_way(void **state)
-{
-    (void)state;
-    struct talk first;
-    struct talk second;
-    struct berth_tcp_exported exported;
-    berth_id id = 0;
-    talk_begin(&first, NULL);
-    talk_begin(&second, NULL);
-    talk_established(&second);
-    talk_established(&first);
-    assert_int_equal(berth_tcp_export(first.berth, first.id, &exported), 0);
-    assert_int_equal(berth_tcp_import(second.berth, &exported, NULL, &id), BERTH_E_IN_USE);
-    talk_write(&second, 10);
-    assert_int_equal(berth_tcp_close(second.berth, second.id), 0);
-    talk_collect(&second);
-    talk_forget(&second);
-    assert_int_equal(talk_connections(&second), 1);
-    share_peer(&second, &first);
-    assert_int_equal(berth_tcp_import(second.berth, &exported, &second, &second.id), 0);
-    assert_int_equal(talk_connections(&second), 1);
-    talk_collect(&second);
-    talk_out(&second, ". 1 ack 1");
-    assert_int_equal(talk_info(&second).state, BERTH_TCP_ESTABLISHED);
-    (void)talk_wait_out_ms(&second, 60000);
-    talk_silent(&second);
     talk_end(&first);
     talk_end(&second);
 }
@@ -539,31 +363,6 @@ static void not_while_a_timeout_is_unsettled(void **state)
     assert_int_equal(talk_info(&talk).backoff, 0);
     assert_int_equal(try_export(&talk), 0);
     talk_end(&talk);
-}
-
-static void one_connection(struct berth_config *config)
-{
-    config->limits.tcp_connections = 1;
-}
-
-/* A stack that has no room for it is as it was. */
-static void a_full_stack_keeps_nothing_of_it(void **state)
-{
-    (void)state;
-    struct talk first;
-    struct talk second;
-    struct berth_tcp_exported exported;
-    berth_id id = 0;
-    talk_begin(&first, NULL);
-    talk_begin(&second, one_connection);
-    connect_from_any_port(&first);
-    talk_established(&second);
-    assert_int_equal(berth_tcp_export(first.berth, first.id, &exported), 0);
-    assert_int_equal(berth_tcp_import(second.berth, &exported, NULL, &id), BERTH_E_LIMIT);
-    assert_int_equal(taken_towards_peer(&second), 0);
-    assert_int_equal(talk_connections(&second), 1);
-    talk_end(&first);
-    talk_end(&second);
 }
 
 static bool is_scan_found(struct talk *talk)
@@ -593,7 +392,7 @@ static void its_use_is_seen_where_it_is(void **state)
     talk_begin(&second, NULL);
     talk_established(&first);
     refuse(&second, 1, 5);
-    move(&first, &second);
+    talk_move(&first, &second);
     talk_in(&second, "P. 1+10 ack 1");
     talk_forget(&second);
     refuse(&second, 6, 1);
@@ -613,19 +412,13 @@ int main(void)
         cmocka_unit_test(timestamps_run_on),
         cmocka_unit_test(not_while_something_is_under_way),
         cmocka_unit_test(only_an_established_one_moves),
-        cmocka_unit_test(it_comes_once_and_only_to_its_like),
         cmocka_unit_test(an_ack_that_is_owed_goes),
         cmocka_unit_test(its_options_go_with_it),
-        cmocka_unit_test(its_port_goes_with_it),
         cmocka_unit_test(its_window_goes_with_it),
         cmocka_unit_test(a_cookie_opens_once),
-        cmocka_unit_test(a_full_port_space_is_a_limit),
         cmocka_unit_test(its_segments_fit_the_path),
         cmocka_unit_test(its_old_id_stays_stale),
-        cmocka_unit_test(an_earlier_life_gives_way),
-        cmocka_unit_test(a_closed_one_gives_way),
         cmocka_unit_test(not_while_a_timeout_is_unsettled),
-        cmocka_unit_test(a_full_stack_keeps_nothing_of_it),
         cmocka_unit_test(its_use_is_seen_where_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
